@@ -1,0 +1,285 @@
+import { rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import { checkpointName } from '../model/names.ts';
+import { findCheckpoint, isLeaf, keptLast, parentOfNow, type Tree } from '../model/tree.ts';
+import type { MachineInfo, MachineState } from '../protocol/machines.ts';
+import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
+import { lockHolder } from '../store/file-lock.ts';
+import { syncFolder } from '../store/atomic-file.ts';
+import type { SerialPort } from '../hosts/host.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import { apply } from './apply.ts';
+import { deleteCheckpoint } from './delete.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { listImages } from './image-library.ts';
+import { viewCheckpoint, viewMachine } from './machine-view.ts';
+import { addMachine, createMachine } from './new-machine.ts';
+import { changeMachine, findMachine, machineFolders, type OpenMachine } from './open-machine.ts';
+import { take } from './take.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+
+const defaultShutDownLimitSeconds = 60;
+
+/** The operations of the product, once for all faces. Each call is one of `engine/protocol/operations.ts`. */
+export class CheckpointService implements ServiceCalls {
+  readonly #context: EngineContext;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  async list(): Promise<Result<'list'>> {
+    const { host } = this.#context;
+    const folders = await machineFolders(this.#context);
+    const [status, machines] = await Promise.all([
+      host.status(),
+      Promise.all(folders.map((folder) => this.#view(folder))),
+    ]);
+    return { hosts: [{ id: host.id, label: host.label, ...status, machines }] };
+  }
+
+  async show(params: Params<'show'>): Promise<Result<'show'>> {
+    return { machine: await this.#view(await findMachine(this.#context, params.machine)) };
+  }
+
+  /** What an engine that died left behind is finished or undone at the first look, not only at the next change. */
+  async #view(folder: MachineFolder): Promise<MachineInfo> {
+    const interrupted = await folder.readJournal().catch(() => undefined);
+    if (interrupted !== undefined && (await lockHolder(folder.lock)) === undefined) {
+      try {
+        await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
+      } catch (error) {
+        this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
+      }
+    }
+    return viewMachine(folder, this.#context.host);
+  }
+
+  async images(): Promise<Result<'images'>> {
+    return { images: await listImages(this.#context.home) };
+  }
+
+  async createMachine(params: Params<'createMachine'>, call: Call): Promise<Result<'createMachine'>> {
+    return this.show({ machine: await createMachine(this.#context, params, call) });
+  }
+
+  async addMachine(params: Params<'addMachine'>, call: Call): Promise<Result<'addMachine'>> {
+    return this.show({ machine: await addMachine(this.#context, params, call) });
+  }
+
+  async removeMachine(params: Params<'removeMachine'>): Promise<Result<'removeMachine'>> {
+    const folder = await findMachine(this.#context, params.machine);
+    const name = path.basename(folder.path);
+    const { machines } = this.#context.home;
+    const doomed = path.join(machines, `.removed-${name}-${process.pid}`);
+    await changeMachine(this.#context, params.machine, 'remove', async (machine) => {
+      requireStopped(machine, 'removing it');
+      await rename(folder.path, doomed);
+    });
+    await syncFolder(machines);
+    await rm(doomed, { recursive: true, force: true });
+    return { removed: name };
+  }
+
+  async start(params: Params<'start'>, call: Call): Promise<Result<'start'>> {
+    return this.#change(params.machine, 'start', async ({ folder, records, presence }) => {
+      if (presence.state !== 'stopped') {
+        throw new CheckpointError(
+          'MachineRunning',
+          `Machine “${records.definition.name}” is already ${presence.state}.`,
+          { machine: records.definition.name },
+        );
+      }
+      call.report?.(`Starting “${records.definition.name}”`);
+      await this.#context.host.start(
+        { folder, definition: records.definition, layers: records.now.activeLayers },
+        call.signal,
+      );
+    });
+  }
+
+  async stop(params: Params<'stop'>, call: Call): Promise<Result<'stop'>> {
+    return this.#change(params.machine, 'stop', async (machine) => {
+      requireUp(machine);
+      if (params.force === true) {
+        await this.#context.host.powerOff(machine.folder);
+        return;
+      }
+      if (machine.presence.state === 'paused') {
+        throw new CheckpointError(
+          'MachineNotRunning',
+          `Machine “${machine.records.definition.name}” is paused, so its guest cannot shut down. Resume it first, or force it off.`,
+          { machine: machine.records.definition.name },
+        );
+      }
+      call.report?.('Waiting for the guest to shut down');
+      await this.#context.host.shutDown(
+        machine.folder,
+        (params.timeoutSeconds ?? defaultShutDownLimitSeconds) * 1000,
+        call.signal,
+      );
+    });
+  }
+
+  async pause(params: Params<'pause'>): Promise<Result<'pause'>> {
+    return this.#change(params.machine, 'pause', async (machine) => {
+      requireUp(machine);
+      await this.#context.host.pause(machine.folder);
+    });
+  }
+
+  async resume(params: Params<'resume'>): Promise<Result<'resume'>> {
+    return this.#change(params.machine, 'resume', async (machine) => {
+      requireUp(machine);
+      await this.#context.host.resume(machine.folder);
+    });
+  }
+
+  async take(params: Params<'take'>, call: Call): Promise<Result<'take'>> {
+    const started = performance.now();
+    let checkpoint: Checkpoint | undefined;
+    const { machine } = await this.#change(params.machine, 'take', async (open) => {
+      checkpoint = await take(this.#context, open, params, call);
+    });
+    return { machine, checkpoint: viewCheckpoint(done(checkpoint)), totalMs: since(started) };
+  }
+
+  async apply(params: Params<'apply'>, call: Call): Promise<Result<'apply'>> {
+    return this.#apply(params.machine, 'apply', (tree) => findCheckpoint(tree, params.checkpoint), params, call);
+  }
+
+  async revert(params: Params<'revert'>, call: Call): Promise<Result<'revert'>> {
+    return this.#apply(params.machine, 'apply', parentOfNow, params, call);
+  }
+
+  async undo(params: Params<'undo'>, call: Call): Promise<Result<'undo'>> {
+    return this.#apply(params.machine, 'undo', keptLast, {}, call);
+  }
+
+  async #apply(
+    machine: string,
+    operation: 'apply' | 'undo',
+    choose: (tree: Tree) => Checkpoint,
+    options: ApplyOptions,
+    call: Call,
+  ): Promise<ApplyResult> {
+    const started = performance.now();
+    let outcome: { target: Checkpoint; kept?: Checkpoint } | undefined;
+    const changed = await this.#change(machine, operation, async (open) => {
+      const target = choose(treeOf(open));
+      outcome = { target, ...(await apply(this.#context, open, target, operation, options, call)) };
+    });
+    const { target, kept } = done(outcome);
+    return {
+      machine: changed.machine,
+      applied: viewCheckpoint(target),
+      ...(kept === undefined ? {} : { kept: viewCheckpoint(kept) }),
+      totalMs: since(started),
+    };
+  }
+
+  async delete(params: Params<'delete'>): Promise<Result<'delete'>> {
+    let outcome: { deleted: Checkpoint; freedBytes: number } | undefined;
+    const { machine } = await this.#change(params.machine, 'delete', async (open) => {
+      const deleted = findCheckpoint(treeOf(open), params.checkpoint);
+      outcome = { deleted, freedBytes: await deleteCheckpoint(open.folder, open.records, deleted) };
+    });
+    const { deleted, freedBytes } = done(outcome);
+    return { machine, deleted: viewCheckpoint(deleted), freedBytes };
+  }
+
+  async rename(params: Params<'rename'>): Promise<Result<'rename'>> {
+    const name = checkpointName(params.name);
+    let renamed: Checkpoint | undefined;
+    const { machine } = await this.#change(params.machine, 'rename', async (open) => {
+      // A name given by a person says that the checkpoint is wanted: it no longer expires.
+      const { expires: _expires, ...checkpoint } = findCheckpoint(treeOf(open), params.checkpoint);
+      renamed = { ...checkpoint, name };
+      await open.folder.writeCheckpoint(renamed);
+    });
+    return { machine, checkpoint: viewCheckpoint(done(renamed)) };
+  }
+
+  /** Deletes what apply and undo kept and whose time is over, unless something was built on it. */
+  async expire(at: Date): Promise<void> {
+    for (const folder of await machineFolders(this.#context)) {
+      const records = await folder.read().catch(() => undefined);
+      const isDue = (checkpoint: Checkpoint): boolean =>
+        checkpoint.expires !== undefined && Date.parse(checkpoint.expires) <= at.getTime();
+      if (records?.checkpoints.some(isDue) !== true) {
+        continue;
+      }
+      await changeMachine(this.#context, path.basename(folder.path), 'expire', async (open) => {
+        for (const checkpoint of open.records.checkpoints.filter((one) => isDue(one) && isLeaf(treeOf(open), one.id))) {
+          await deleteCheckpoint(open.folder, await open.folder.read(), checkpoint);
+          this.#context.log.info(`Checkpoint ${checkpoint.id} (${checkpoint.name}) of ${folder.path} expired.`);
+        }
+      }).catch((error: unknown) =>
+        this.#context.log.error(`Expired checkpoints of ${folder.path} stay: ${String(error)}`),
+      );
+    }
+  }
+
+  /** State of every machine by name, without reading more than that takes. */
+  async states(): Promise<Map<string, MachineState>> {
+    const folders = await machineFolders(this.#context);
+    const states = await Promise.all(folders.map(async (folder) => (await this.#context.host.look(folder)).state));
+    return new Map(folders.map((folder, index) => [path.basename(folder.path), states[index] ?? 'stopped']));
+  }
+
+  /** How to reach the serial port; undefined while the machine is stopped. */
+  async serialPort(machine: string): Promise<SerialPort | undefined> {
+    return this.#context.host.serialPort(await findMachine(this.#context, machine));
+  }
+
+  async #change(
+    reference: string,
+    operation: string,
+    change: (machine: OpenMachine) => Promise<void>,
+  ): Promise<{ machine: MachineInfo }> {
+    const folder = await changeMachine(this.#context, reference, operation, async (machine) => {
+      await change(machine);
+      return machine.folder;
+    });
+    return { machine: await viewMachine(folder, this.#context.host) };
+  }
+}
+
+/** One method for each operation, but for what an engine says of itself. */
+export type ServiceCalls = {
+  [K in Exclude<OperationName, 'about'>]: (params: Params<K>, call: Call) => Promise<Result<K>>;
+};
+
+function treeOf({ records }: OpenMachine): Tree {
+  return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
+}
+
+function requireStopped(machine: OpenMachine, purpose: string): void {
+  const { name } = machine.records.definition;
+  if (machine.presence.state !== 'stopped') {
+    throw new CheckpointError(
+      'MachineRunning',
+      `Machine “${name}” is ${machine.presence.state}. Stop it before ${purpose}.`,
+      { machine: name },
+    );
+  }
+}
+
+function requireUp(machine: OpenMachine): void {
+  const { name } = machine.records.definition;
+  if (machine.presence.state === 'stopped') {
+    throw new CheckpointError('MachineNotRunning', `Machine “${name}” is not running.`, { machine: name });
+  }
+}
+
+function done<T>(value: T | undefined): T {
+  if (value === undefined) {
+    throw new Error('The change ended without an outcome.');
+  }
+  return value;
+}
+
+function since(started: number): number {
+  return Math.round(performance.now() - started);
+}

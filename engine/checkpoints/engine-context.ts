@@ -1,0 +1,31 @@
+import type { QemuImg } from '../disks/qemu-img.ts';
+import type { Host } from '../hosts/host.ts';
+import type { Home } from '../store/home.ts';
+
+/** What every operation works with. */
+export interface EngineContext {
+  home: Home;
+  host: Host;
+  /** @throws QemuNotFound */
+  imageTool(): Promise<QemuImg>;
+  /** How a user knows this engine, for those who wait for its lock: `VS Code`, `ckpt`, … */
+  face: string;
+  log: Log;
+}
+
+export interface Log {
+  info(message: string): void;
+  error(message: string): void;
+}
+
+/** How one call is to be carried out. */
+export interface Call {
+  signal?: AbortSignal;
+  /** Tells the person waiting what is being done. */
+  report?: (message: string, fraction?: number) => void;
+}
+
+/** For spreading into options: absent stays absent. */
+export function signalOf(call: Call): { signal?: AbortSignal } {
+  return call.signal === undefined ? {} : { signal: call.signal };
+}

@@ -1,0 +1,206 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmod, constants, copyFile, mkdir, mkdtemp, open, realpath, rename, rm, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { identifyImage, type ImageIdentity } from '../disks/image-format.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { DirectBoot, MachineDefinition, MachineDisk } from '../model/machine.ts';
+import type { Params } from '../protocol/operations.ts';
+import { syncFolder } from '../store/atomic-file.ts';
+import { MachineFolder } from '../store/machine-folder.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { requireImage, type InstalledImage } from './image-library.ts';
+import { newLayerNames } from './layers.ts';
+import { claimName, freeName } from './open-machine.ts';
+
+const defaultMemoryMiB = 1024;
+const defaultCpus = 1;
+
+/** Creates a machine with a disk of its own, copied from an image. @returns the machine's name */
+export async function createMachine(
+  context: EngineContext,
+  options: Params<'createMachine'>,
+  call: Call,
+): Promise<string> {
+  const name = await freeName(context, options.name);
+  if ((options.disk === undefined) === (options.image === undefined)) {
+    throw new CheckpointError(
+      'InvalidArgument',
+      'A machine is created either from a disk or from a catalogue image. Give one of the two.',
+      {},
+    );
+  }
+  const image = options.image === undefined ? undefined : await requireImage(context.home, options.image, call);
+  const disk = image === undefined ? path.resolve(options.disk ?? '') : path.join(image.folder, image.record.disk.file);
+  const told = image?.record.disk.format === 'raw' ? 'raw' : options.format;
+  const identity = await independentImage(disk, told);
+  return build(
+    context,
+    name,
+    options,
+    image,
+    async (folder) => {
+      const base = `layers/disk0-base.${identity.format}`;
+      const { virtualSizeBytes } = await inspect(context, disk, identity, call);
+      await requireSpace(context.home.machines, identity.sizeBytes);
+      call.report?.('Copying the disk');
+      await copyFile(disk, folder.inner(base), constants.COPYFILE_FICLONE);
+      await syncAndProtect(folder.inner(base));
+      return {
+        disk: { id: 'disk0', virtualSizeBytes },
+        backing: { file: path.posix.basename(base), format: identity.format },
+      };
+    },
+    call,
+  );
+}
+
+/** Makes a machine of an existing disk, which stays where it is and is never written. @returns the machine's name */
+export async function addMachine(context: EngineContext, options: Params<'addMachine'>, call: Call): Promise<string> {
+  const name = await freeName(context, options.name);
+  const given = path.resolve(options.disk);
+  await identifyImage(given, options.format);
+  const disk = await realpath(given);
+  const identity = await independentImage(disk, options.format);
+  return build(
+    context,
+    name,
+    options,
+    undefined,
+    async () => {
+      const { virtualSizeBytes } = await inspect(context, disk, identity, call);
+      const { format, sizeBytes, modifiedMs } = identity;
+      const externalBase = { path: disk, format, sizeBytes, modifiedMs };
+      return { disk: { id: 'disk0', virtualSizeBytes, externalBase }, backing: { file: disk, format } };
+    },
+    call,
+  );
+}
+
+/** An image that needs no other file: a parent that it names is not opened on its word alone. */
+async function independentImage(disk: string, told: 'raw' | undefined): Promise<ImageIdentity> {
+  const identity = await identifyImage(disk, told);
+  if (identity.dependsOn !== undefined) {
+    throw new CheckpointError(
+      'UnsupportedDisk',
+      `The disk ${disk} is a differencing disk: it depends on ${identity.dependsOn}. Flatten it into one file first.`,
+      { path: disk, dependsOn: identity.dependsOn },
+    );
+  }
+  return identity;
+}
+
+async function inspect(
+  context: EngineContext,
+  disk: string,
+  identity: ImageIdentity,
+  call: Call,
+): Promise<{ virtualSizeBytes: number }> {
+  call.report?.('Checking the disk');
+  const imageTool = await context.imageTool();
+  const { virtualSizeBytes } = await imageTool.inspect(disk, identity.format, identity.sizeBytes, call.signal);
+  if (virtualSizeBytes === 0 || virtualSizeBytes % 512 !== 0) {
+    throw new CheckpointError(
+      'ImageDamaged',
+      `The disk ${disk} says that it holds ${virtualSizeBytes} bytes, which no machine can use.`,
+      {
+        path: disk,
+        field: 'virtual size',
+        found: virtualSizeBytes,
+      },
+    );
+  }
+  return { virtualSizeBytes };
+}
+
+interface FirstDisk {
+  disk: MachineDisk;
+  backing: { file: string; format: ImageIdentity['format'] };
+}
+
+/** Builds the folder out of sight and moves it to its name when it is whole. */
+async function build(
+  context: EngineContext,
+  name: string,
+  options: { memoryMiB?: number; cpus?: number },
+  image: InstalledImage | undefined,
+  placeDisk: (folder: MachineFolder) => Promise<FirstDisk>,
+  call: Call,
+): Promise<string> {
+  await mkdir(context.home.machines, { recursive: true, mode: 0o700 });
+  const staging = await mkdtemp(path.join(context.home.machines, '.new-'));
+  try {
+    const folder = new MachineFolder(staging);
+    await folder.create();
+    const { disk, backing } = await placeDisk(folder);
+    const directBoot = image === undefined ? undefined : await placeKernel(folder, image);
+    const definition: MachineDefinition = {
+      id: randomUUID(),
+      name,
+      host: 'qemu',
+      created: new Date().toISOString(),
+      memoryMiB: options.memoryMiB ?? image?.record.memoryMiB ?? defaultMemoryMiB,
+      cpus: options.cpus ?? image?.record.cpus ?? defaultCpus,
+      macAddress: newMacAddress(),
+      disks: [disk],
+      ...(directBoot === undefined ? {} : { directBoot }),
+    };
+    const activeLayers = newLayerNames(definition);
+    const imageTool = await context.imageTool();
+    for (const layer of Object.values(activeLayers)) {
+      await imageTool.createLayer(folder.inner(layer), backing, disk.virtualSizeBytes, call.signal);
+    }
+    await folder.writeDefinition(definition);
+    await folder.writeNow({ activeLayers });
+    call.signal?.throwIfAborted();
+    await claimName(name, () => rename(staging, path.join(context.home.machines, name)));
+    await syncFolder(context.home.machines);
+    return name;
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+async function placeKernel(folder: MachineFolder, image: InstalledImage): Promise<DirectBoot | undefined> {
+  const { boot } = image.record;
+  if (boot === undefined) {
+    return undefined;
+  }
+  await copyFile(path.join(image.folder, boot.kernel), folder.inner('boot/kernel'), constants.COPYFILE_FICLONE);
+  if (boot.initrd !== undefined) {
+    await copyFile(path.join(image.folder, boot.initrd), folder.inner('boot/initrd'), constants.COPYFILE_FICLONE);
+  }
+  return {
+    kernel: 'boot/kernel',
+    ...(boot.initrd === undefined ? {} : { initrd: 'boot/initrd' }),
+    commandLine: boot.commandLine,
+  };
+}
+
+async function syncAndProtect(file: string): Promise<void> {
+  await chmod(file, 0o600);
+  const handle = await open(file, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await chmod(file, 0o400);
+}
+
+async function requireSpace(folder: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const freeBytes = bavail * bsize;
+  if (freeBytes < neededBytes) {
+    const shortBytes = neededBytes - freeBytes;
+    throw new CheckpointError(
+      'NotEnoughSpace',
+      `The copy of the disk needs ${neededBytes} bytes, and ${freeBytes} are free: ${shortBytes} short. Free some space, or add the disk without copying it.`,
+      { path: folder, neededBytes, freeBytes, shortBytes },
+    );
+  }
+}
+
+/** A random address under the prefix that QEMU's documentation gives for its guests. */
+function newMacAddress(): string {
+  return ['52', '54', '00', ...(randomBytes(3).toString('hex').match(/../g) ?? [])].join(':');
+}

@@ -1,0 +1,109 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Presence } from '../hosts/host.ts';
+import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { machineName } from '../model/names.ts';
+import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { withLock } from '../store/machine-lock.ts';
+import type { EngineContext } from './engine-context.ts';
+import { recover } from './recover.ts';
+
+/** A machine that is locked and whole. */
+export interface OpenMachine {
+  folder: MachineFolder;
+  records: MachineRecords;
+  presence: Presence;
+}
+
+/** Folders of all machines, by name. */
+export async function machineFolders(context: EngineContext): Promise<MachineFolder[]> {
+  await mkdir(context.home.machines, { recursive: true, mode: 0o700 });
+  const entries = await readdir(context.home.machines, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => entry.name)
+    .sort()
+    .map((name) => new MachineFolder(path.join(context.home.machines, name)));
+}
+
+/**
+ * Finds a machine by name or id.
+ * @throws MachineNotFound
+ */
+export async function findMachine(context: EngineContext, reference: string): Promise<MachineFolder> {
+  const folders = await machineFolders(context);
+  const wanted = reference.normalize('NFC').trim();
+  const named = folders.find((folder) => path.basename(folder.path).normalize('NFC') === wanted);
+  if (named !== undefined) {
+    return named;
+  }
+  if (/^[0-9a-f-]{36}$/.test(wanted)) {
+    for (const folder of folders) {
+      const records = await folder.read().catch(() => undefined);
+      if (records?.definition.id === wanted) {
+        return folder;
+      }
+    }
+  }
+  throw new CheckpointError(
+    'MachineNotFound',
+    `There is no machine “${shorten(reference)}”. List the machines to see their names.`,
+    { machine: reference },
+  );
+}
+
+function shorten(text: string): string {
+  return text.replace(/\p{C}/gu, '�').slice(0, 100);
+}
+
+/** What a machine's folder says; the folder's name is the machine's. */
+export async function readMachine(folder: MachineFolder): Promise<MachineRecords> {
+  const records = await folder.read();
+  return { ...records, definition: { ...records.definition, name: path.basename(folder.path) } };
+}
+
+/**
+ * Runs a change of a machine: locked, with anything interrupted finished or undone first.
+ * @throws MachineNotFound, Locked, MachineDamaged
+ */
+export async function changeMachine<T>(
+  context: EngineContext,
+  reference: string,
+  operation: string,
+  change: (machine: OpenMachine) => Promise<T>,
+): Promise<T> {
+  const folder = await findMachine(context, reference);
+  return withLock(
+    folder.lock,
+    `Machine “${path.basename(folder.path)}”`,
+    { operation, face: context.face },
+    async () => {
+      await recover(context, folder);
+      const [records, presence] = [await readMachine(folder), await context.host.look(folder)];
+      return change({ folder, records, presence });
+    },
+  );
+}
+
+/** @throws NameInUse, InvalidName */
+export async function freeName(context: EngineContext, wanted: string): Promise<string> {
+  const name = machineName(wanted);
+  const taken = (await machineFolders(context)).map((folder) => path.basename(folder.path));
+  // Two names that differ only in case would be one folder on Windows and macOS.
+  if (taken.some((other) => other.toLowerCase() === name.toLowerCase())) {
+    throw new CheckpointError('NameInUse', `There is already a machine “${name}”. Choose another name.`, { name });
+  }
+  return name;
+}
+
+/** Moves a finished folder to its name. @throws NameInUse */
+export async function claimName(name: string, move: () => Promise<void>): Promise<void> {
+  try {
+    await move();
+  } catch (error) {
+    if (['EEXIST', 'ENOTEMPTY', 'EPERM'].includes(systemCode(error) ?? '')) {
+      throw new CheckpointError('NameInUse', `There is already a machine “${name}”. Choose another name.`, { name });
+    }
+    throw error;
+  }
+}

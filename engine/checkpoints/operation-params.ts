@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { OperationName, Params } from '../protocol/operations.ts';
+
+const reference = z.string().min(1).max(4096);
+const name = z.string().max(4096);
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((text) => !text.includes('\0'), 'contains a zero byte');
+const onMachine = { machine: reference };
+const onCheckpoint = { machine: reference, checkpoint: reference };
+const applyOptions = { discardNow: z.boolean().exactOptional(), disksOnly: z.boolean().exactOptional() };
+const hardware = {
+  memoryMiB: z
+    .int()
+    .min(16)
+    .max(16 * 1024 * 1024)
+    .exactOptional(),
+  cpus: z.int().min(1).max(255).exactOptional(),
+};
+const format = z.literal('raw').exactOptional();
+
+/** What each operation takes, wherever the request came from. */
+const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
+  about: z.strictObject({}),
+  list: z.strictObject({}),
+  show: z.strictObject(onMachine),
+  images: z.strictObject({}),
+  createMachine: z.strictObject({
+    name,
+    disk: path.exactOptional(),
+    image: reference.exactOptional(),
+    format,
+    ...hardware,
+  }),
+  addMachine: z.strictObject({ name, disk: path, format, ...hardware }),
+  removeMachine: z.strictObject(onMachine),
+  start: z.strictObject(onMachine),
+  stop: z.strictObject({
+    ...onMachine,
+    force: z.boolean().exactOptional(),
+    timeoutSeconds: z.number().min(0).max(86_400).exactOptional(),
+  }),
+  pause: z.strictObject(onMachine),
+  resume: z.strictObject(onMachine),
+  take: z.strictObject({
+    ...onMachine,
+    name: name.exactOptional(),
+    notes: z.string().max(100_000).exactOptional(),
+    memory: z.boolean().exactOptional(),
+    createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
+    git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
+  }),
+  apply: z.strictObject({ ...onCheckpoint, ...applyOptions }),
+  revert: z.strictObject({ ...onMachine, ...applyOptions }),
+  undo: z.strictObject(onMachine),
+  delete: z.strictObject(onCheckpoint),
+  rename: z.strictObject({ ...onCheckpoint, name }),
+};
+
+/**
+ * Checks the parameters of an operation.
+ * @throws InvalidArgument, naming the field
+ */
+export function parseParams<K extends OperationName>(operation: K, params: unknown): Params<K> {
+  const parsed = operationParams[operation].safeParse(params);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = issue === undefined ? '' : issue.path.map(String).join('.');
+    throw new CheckpointError('InvalidArgument', `“${field}” is not as it must be: ${issue?.message ?? 'unknown'}.`, {
+      operation,
+      field,
+    });
+  }
+  return parsed.data;
+}

@@ -1,0 +1,27 @@
+import { CheckpointService } from './checkpoints/checkpoint-service.ts';
+import type { EngineContext } from './checkpoints/engine-context.ts';
+import { QemuImg } from './disks/qemu-img.ts';
+import { QemuHost } from './hosts/qemu/qemu-host.ts';
+import { EngineLog } from './store/engine-log.ts';
+import { defaultHome, type Home } from './store/home.ts';
+
+/** One engine: its service, and where it keeps things. */
+export interface Engine {
+  service: CheckpointService;
+  home: Home;
+  log: EngineLog;
+}
+
+/** @param face how a user knows this engine, for those who wait for its lock */
+export function createEngine(face: string, home: Home = defaultHome()): Engine {
+  const host = new QemuHost(home.probes);
+  const log = new EngineLog(home.logs);
+  const context: EngineContext = {
+    home,
+    host,
+    imageTool: async () => new QemuImg((await host.installation()).imageTool),
+    face,
+    log,
+  };
+  return { service: new CheckpointService(context), home, log };
+}

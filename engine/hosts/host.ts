@@ -1,0 +1,93 @@
+import type { SavedMemory } from '../model/checkpoint.ts';
+import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
+import type { HostId } from '../protocol/machines.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+
+/** Whether the host can run machines, and with what. */
+export interface HostStatus {
+  available: boolean;
+  /** Why not, and what to do. */
+  problem?: string;
+  version?: string;
+  accelerator?: string;
+}
+
+/** What a look at the machine's process shows. */
+export interface Presence {
+  state: 'stopped' | 'running' | 'paused';
+  pid?: number;
+  /** The hypervisor's last words when it did not end cleanly. */
+  problem?: string;
+}
+
+/** A machine as it is to be run. */
+export interface RunnableMachine {
+  folder: MachineFolder;
+  definition: MachineDefinition;
+  layers: LayerOfDisk;
+}
+
+export interface CaptureRequest {
+  /** Layers that exist, empty, on top of the active ones. */
+  newLayers: LayerOfDisk;
+  /** Where to save memory, relative to the folder; absent for disks only. */
+  memoryFile?: string;
+  signal?: AbortSignal;
+}
+
+export interface Captured {
+  /** How long the guest stood still. */
+  pauseMs: number;
+  memory?: SavedMemory;
+}
+
+/** How to reach the serial port of a running machine. */
+export interface SerialPort {
+  /** Socket that serves one client at a time. */
+  socket: string;
+  /** All that the guest has written since it started. */
+  log: string;
+}
+
+/**
+ * Where machines run. A host acts on one machine at a time, which its caller has locked and whose journal it has written;
+ * when a call fails in the middle, `settle` brings the process back to what the records say.
+ */
+export interface Host {
+  readonly id: HostId;
+  readonly label: string;
+
+  status(): Promise<HostStatus>;
+  look(folder: MachineFolder): Promise<Presence>;
+
+  /** Starts the machine as a process that outlives this one. @throws QemuNotFound, QemuFailed, ParentMismatch, DiskInUse */
+  start(machine: RunnableMachine, signal?: AbortSignal): Promise<void>;
+  /** Asks the guest to shut down, and waits. @throws GuestNotResponding */
+  shutDown(folder: MachineFolder, timeoutMs: number, signal?: AbortSignal): Promise<void>;
+  /** Ends the process at once. */
+  powerOff(folder: MachineFolder): Promise<void>;
+  pause(folder: MachineFolder): Promise<void>;
+  resume(folder: MachineFolder): Promise<void>;
+  serialPort(folder: MachineFolder): Promise<SerialPort | undefined>;
+
+  /** Freezes the active layers, goes on with the new ones, and saves memory, all of one instant. The guest runs on afterwards. */
+  capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured>;
+  /** Stops the guest and saves its memory; it stays stopped until `settle`. */
+  hold(
+    machine: RunnableMachine,
+    memoryFile: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<SavedMemory | undefined>;
+  /** Checks that saved memory can be resumed here. @throws MemoryNotCompatible */
+  checkMemory(definition: MachineDefinition, memory: SavedMemory): Promise<void>;
+  /** Loads saved memory into a second process, which waits beside the first. @throws MemoryNotCompatible, QemuFailed */
+  prepareSuccessor(machine: RunnableMachine, memory: SavedMemory, signal?: AbortSignal): Promise<void>;
+  /**
+   * Brings processes to what the records say; safe to repeat.
+   * `stay`: the successor, if any, goes, and what ran before runs on if `run`.
+   * `exchange`: what ran before ends, and the successor, if any, becomes the machine and runs if `run`.
+   */
+  settle(machine: RunnableMachine, outcome: 'stay' | 'exchange', run: boolean): Promise<void>;
+  /** True when the running machine writes to exactly these layers. */
+  runsOn(folder: MachineFolder, layers: LayerOfDisk): Promise<boolean>;
+}

@@ -1,0 +1,126 @@
+import { qemuFormat } from '../../disks/qemu-img.ts';
+import type { DiskFormat, MachineDefinition } from '../../model/machine.ts';
+import { cpuModel, type Accelerator } from './accelerator.ts';
+import type { Sockets } from './sockets-folder.ts';
+
+/** One file of a disk's chain, as a QEMU block node. */
+export interface ChainNode {
+  nodeName: string;
+  /** Absolute path. */
+  file: string;
+  format: DiskFormat;
+}
+
+/** A disk and its chain, from the active layer down to the base. */
+export interface DiskChain {
+  diskId: string;
+  nodes: ChainNode[];
+}
+
+export interface CommandLine {
+  definition: MachineDefinition;
+  machineType: string;
+  accelerator: Accelerator;
+  chains: DiskChain[];
+  sockets: Sockets;
+  /** Absolute paths of kernel and initial RAM disk. */
+  directBoot?: { kernel: string; initrd?: string; commandLine: string };
+  /** Descriptor from which memory is restored; the machine then stays paused until told to go on. */
+  incomingDescriptor?: number;
+}
+
+/** Arguments that the guest can see. QEMU itself notices hardly any difference when it resumes memory, so they are recorded and compared. */
+export function guestArguments(definition: MachineDefinition, machineType: string, accelerator: Accelerator): string[] {
+  return [
+    ['-machine', machineType],
+    ['-cpu', cpuModel(accelerator)],
+    ['-smp', String(definition.cpus)],
+    ['-m', `${definition.memoryMiB}M`],
+    ['-uuid', definition.id],
+    ['-rtc', 'base=utc'],
+    ...definition.disks.map((disk, index) => [
+      '-device',
+      `virtio-blk-pci,id=${disk.id},serial=${disk.id},drive=${disk.id},bootindex=${index + 1}`,
+    ]),
+    ['-device', 'virtio-rng-pci,id=rng0'],
+    ['-device', 'virtio-serial-pci,id=ports0'],
+    ['-device', 'virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0'],
+    ['-device', `virtio-net-pci,id=net0,netdev=network0,mac=${definition.macAddress},romfile=`],
+  ].flat();
+}
+
+/** The whole command line, one argument an element; nothing of it ever passes through a shell. */
+export function commandLine(wanted: CommandLine): string[] {
+  const { definition, sockets, chains } = wanted;
+  const activeNode = new Map(chains.map((chain) => [chain.diskId, chain.nodes[0]?.nodeName]));
+  return [
+    ['-name', `guest=${escapeCommas(definition.name)}`],
+    ['-nodefaults', '-no-user-config', '-display', 'none', '-accel', wanted.accelerator],
+    ...chains.flatMap((chain) => chainArguments(chain.nodes)),
+    [
+      '-chardev',
+      `socket,id=serial0,path=${escapeCommas(sockets.serial)},server=on,wait=off,logfile=${escapeCommas(sockets.serialLog)}`,
+    ],
+    ['-serial', 'chardev:serial0'],
+    ['-chardev', `socket,id=agent0,path=${escapeCommas(sockets.agent)},server=on,wait=off`],
+    ['-netdev', 'user,id=network0'],
+    guestArguments(definition, wanted.machineType, wanted.accelerator).map((argument) => {
+      const disk = /^virtio-blk-pci,id=(disk\d+),/.exec(argument)?.[1];
+      return disk === undefined ? argument : argument.replace(`drive=${disk}`, `drive=${activeNode.get(disk) ?? disk}`);
+    }),
+    ['-chardev', `socket,id=monitor0,path=${escapeCommas(sockets.monitor)},server=on,wait=off`],
+    ['-mon', 'chardev=monitor0,mode=control'],
+    ['-chardev', `socket,id=status0,path=${escapeCommas(sockets.status)},server=on,wait=off`],
+    ['-mon', 'chardev=status0,mode=control'],
+    ...(wanted.directBoot === undefined ? [] : [directBootArguments(wanted.directBoot)]),
+    ...(wanted.incomingDescriptor === undefined ? [] : [['-S', '-incoming', `fd:${wanted.incomingDescriptor}`]]),
+  ].flat();
+}
+
+/** Each file is opened once, by name, with its parent told: nothing is probed and no header is followed. */
+function chainArguments(nodes: ChainNode[]): string[][] {
+  return nodes
+    .map((node, index) => {
+      const parent = nodes[index + 1];
+      return [
+        ['-blockdev', JSON.stringify(fileNode(node, index > 0))],
+        ['-blockdev', JSON.stringify(formatNode(node, index > 0, parent?.nodeName ?? null))],
+      ].flat();
+    })
+    .reverse();
+}
+
+/** `BlockdevOptionsFile` of QEMU's block-core schema. */
+export function fileNode(node: ChainNode, isReadOnly: boolean): Record<string, unknown> {
+  return {
+    driver: 'file',
+    'node-name': `${node.nodeName}-f`,
+    filename: node.file,
+    'read-only': isReadOnly,
+    'auto-read-only': false,
+  };
+}
+
+/** The format's node on top of {@link fileNode}; only layers know a parent. */
+export function formatNode(node: ChainNode, isReadOnly: boolean, backing: string | null): Record<string, unknown> {
+  return {
+    driver: qemuFormat[node.format],
+    'node-name': node.nodeName,
+    file: `${node.nodeName}-f`,
+    'read-only': isReadOnly,
+    ...(node.format === 'qcow2' ? { backing, discard: 'unmap' } : {}),
+  };
+}
+
+function directBootArguments(boot: NonNullable<CommandLine['directBoot']>): string[] {
+  return [
+    ['-kernel', boot.kernel],
+    boot.initrd === undefined ? [] : ['-initrd', boot.initrd],
+    ['-append', boot.commandLine],
+  ].flat();
+}
+
+/** In QEMU's option syntax a comma inside a value is written twice. */
+function escapeCommas(value: string): string {
+  return value.replaceAll(',', ',,');
+}

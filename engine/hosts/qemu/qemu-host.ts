@@ -1,0 +1,426 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { resolveChain, type ChainLayer } from '../../disks/chain.ts';
+import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
+import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
+import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
+import { workingAccelerator, type Accelerator } from './accelerator.ts';
+import { commandLine, fileNode, formatNode, guestArguments, type ChainNode, type DiskChain } from './command-line.ts';
+import { shutDownByAgent } from './guest-agent.ts';
+import { findQemu, type QemuInstallation } from './installation.ts';
+import { cancelMigration, saveMemory } from './memory-stream.ts';
+import {
+  endProcess,
+  incomingDescriptor,
+  lastWords,
+  launch,
+  livingProcess,
+  runState,
+  untilEnded,
+} from './qemu-process.ts';
+import { QmpConnection } from './qmp.ts';
+import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
+
+const blockAnswer = z.array(
+  z.object({ qdev: z.string().optional(), inserted: z.object({ 'node-name': z.string().optional() }).optional() }),
+);
+
+/** A look may take this long; a QEMU that is busy longer is running. */
+const lookLimitMs = 1000;
+const agentLimitMs = 3000;
+
+/** Machines run by the QEMU of this computer, each as a process of its own that outlives us. */
+export class QemuHost implements Host {
+  readonly id = 'qemu';
+  readonly label = 'Local (QEMU)';
+  readonly #probes: string;
+  #installation: Promise<QemuInstallation> | undefined;
+  #accelerator: Accelerator | undefined;
+
+  /** @param probes file that remembers what was found out about this computer */
+  constructor(probes: string) {
+    this.#probes = probes;
+  }
+
+  /** @throws QemuNotFound; a failed search is repeated next time, since the user may install it meanwhile */
+  installation(): Promise<QemuInstallation> {
+    if (this.#installation === undefined) {
+      const search = process.platform === 'win32' ? Promise.reject(notOnWindows()) : findQemu();
+      this.#installation = search;
+      search.catch(() => {
+        this.#installation = undefined;
+      });
+    }
+    return this.#installation;
+  }
+
+  async status(): Promise<HostStatus> {
+    try {
+      const { version } = await this.installation();
+      return {
+        available: true,
+        version,
+        ...(this.#accelerator === undefined ? {} : { accelerator: this.#accelerator }),
+      };
+    } catch (error) {
+      return { available: false, problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async look(folder: MachineFolder): Promise<Presence> {
+    const living = await livingProcess(folder, 'current');
+    if (living === undefined) {
+      const record = await folder.readProcess('current');
+      const words = record === undefined ? undefined : await lastWords(record.socketsFolder);
+      return { state: 'stopped', ...(words === undefined ? {} : { problem: `QEMU ended: ${words}` }) };
+    }
+    try {
+      const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
+      try {
+        const state = await runState(status, lookLimitMs);
+        return { state: pausedStates.has(state) ? 'paused' : 'running', pid: living.pid };
+      } finally {
+        status.close();
+      }
+    } catch {
+      return { state: 'running', pid: living.pid, problem: 'QEMU does not answer.' };
+    }
+  }
+
+  async start(machine: RunnableMachine, signal?: AbortSignal): Promise<void> {
+    await endProcess(machine.folder, 'current');
+    await this.#launch(machine, 'current', undefined, signal);
+  }
+
+  async #launch(
+    machine: RunnableMachine,
+    role: ProcessRole,
+    memory: SavedMemory | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { folder, definition } = machine;
+    const qemu = await this.installation();
+    const accelerator = await this.#workingAccelerator(qemu, signal);
+    const chains = await resolveChains(machine);
+    const sockets = await createSocketsFolder(folder.runFolder);
+    const boot = definition.directBoot;
+    const args = commandLine({
+      definition,
+      machineType: qemu.machineType,
+      accelerator,
+      chains,
+      sockets,
+      ...(boot === undefined
+        ? {}
+        : {
+            directBoot: {
+              kernel: folder.inner(boot.kernel),
+              ...(boot.initrd === undefined ? {} : { initrd: folder.inner(boot.initrd) }),
+              commandLine: boot.commandLine,
+            },
+          }),
+      ...(memory === undefined ? {} : { incomingDescriptor }),
+    });
+    await launch(folder, role, {
+      emulator: qemu.emulator,
+      args,
+      sockets,
+      hypervisor: identityOf(qemu, accelerator, definition),
+      ...(memory === undefined ? {} : { memoryFile: folder.inner(memory.file) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async #workingAccelerator(qemu: QemuInstallation, signal?: AbortSignal): Promise<Accelerator> {
+    this.#accelerator ??= await workingAccelerator(qemu, this.#probes, signal);
+    return this.#accelerator;
+  }
+
+  async shutDown(folder: MachineFolder, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const living = await livingProcess(folder, 'current');
+    if (living !== undefined) {
+      const sockets = socketsIn(living.socketsFolder);
+      if (!(await shutDownByAgent(sockets.agent, Math.min(agentLimitMs, timeoutMs)))) {
+        await withMonitor(living.socketsFolder, (monitor) => monitor.execute('system_powerdown'));
+      }
+      try {
+        await untilEnded(living, timeoutMs, signal);
+      } catch (error) {
+        if (error instanceof CheckpointError && error.code === 'QmpTimeout') {
+          throw new CheckpointError(
+            'GuestNotResponding',
+            `The guest did not shut down within ${Math.round(timeoutMs / 1000)} s. It is still running; wait and try again, or force it off.`,
+            { timeoutMs },
+          );
+        }
+        throw error;
+      }
+    }
+    await endProcess(folder, 'current');
+  }
+
+  async powerOff(folder: MachineFolder): Promise<void> {
+    await endProcess(folder, 'current');
+  }
+
+  async pause(folder: MachineFolder): Promise<void> {
+    await withCurrent(folder, (monitor) => monitor.execute('stop'));
+  }
+
+  async resume(folder: MachineFolder): Promise<void> {
+    await withCurrent(folder, (monitor) => monitor.execute('cont'));
+  }
+
+  async serialPort(folder: MachineFolder): Promise<SerialPort | undefined> {
+    const living = await livingProcess(folder, 'current');
+    if (living === undefined) {
+      return undefined;
+    }
+    const sockets = socketsIn(living.socketsFolder);
+    return { socket: sockets.serial, log: sockets.serialLog };
+  }
+
+  async capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured> {
+    const living = await requireLiving(machine.folder);
+    const oldChains = await resolveChains(machine);
+    const newChains = await resolveChains({ ...machine, layers: request.newLayers });
+    return withMonitor(living.socketsFolder, async (monitor) => {
+      const wasPaused = pausedStates.has(await runState(monitor));
+      const stopped = performance.now();
+      await monitor.execute('stop');
+      await switchLayers(monitor, oldChains, newChains);
+      const memory =
+        request.memoryFile === undefined
+          ? undefined
+          : await this.#save(
+              monitor,
+              machine,
+              living.hypervisor,
+              living.socketsFolder,
+              request.memoryFile,
+              wasPaused,
+              request.signal,
+            );
+      if (!wasPaused) {
+        await monitor.execute('cont');
+      }
+      return {
+        pauseMs: Math.round((performance.now() - stopped) * 10) / 10,
+        ...(memory === undefined ? {} : { memory }),
+      };
+    });
+  }
+
+  async hold(
+    machine: RunnableMachine,
+    memoryFile: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<SavedMemory | undefined> {
+    const living = await requireLiving(machine.folder);
+    return withMonitor(living.socketsFolder, async (monitor) => {
+      const wasPaused = pausedStates.has(await runState(monitor));
+      await monitor.execute('stop');
+      return memoryFile === undefined
+        ? undefined
+        : this.#save(monitor, machine, living.hypervisor, living.socketsFolder, memoryFile, wasPaused, signal);
+    });
+  }
+
+  async #save(
+    monitor: QmpConnection,
+    machine: RunnableMachine,
+    hypervisor: HypervisorIdentity,
+    socketsFolder: string,
+    memoryFile: string,
+    wasPaused: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<SavedMemory> {
+    const memoryBytes = machine.definition.memoryMiB * 1024 * 1024;
+    const sizeBytes = await saveMemory(monitor, machine.folder.inner(memoryFile), memoryBytes, socketsFolder, signal);
+    return { file: memoryFile, sizeBytes, wasPaused, hypervisor };
+  }
+
+  async checkMemory(definition: MachineDefinition, memory: SavedMemory): Promise<void> {
+    const qemu = await this.installation();
+    const here = identityOf(qemu, await this.#workingAccelerator(qemu), definition);
+    const saved = memory.hypervisor;
+    const differences = [
+      ...(saved.version === here.version ? [] : [`QEMU ${saved.version} saved it, this is ${here.version}`]),
+      ...(saved.accelerator === here.accelerator
+        ? []
+        : [`it ran with ${saved.accelerator}, here ${here.accelerator} works`]),
+      ...(JSON.stringify(saved.guestArguments) === JSON.stringify(here.guestArguments)
+        ? []
+        : ['the machine has other devices']),
+    ];
+    if (differences.length > 0) {
+      throw new CheckpointError(
+        'MemoryNotCompatible',
+        `The checkpoint's memory cannot be resumed here: ${differences.join('; ')}. Apply its disks only (--disks-only), and start the machine afresh.`,
+        { expected: saved, found: here },
+      );
+    }
+  }
+
+  async prepareSuccessor(machine: RunnableMachine, memory: SavedMemory, signal?: AbortSignal): Promise<void> {
+    const file = machine.folder.inner(memory.file);
+    const found = await stat(file).catch(() => undefined);
+    if (found?.size !== memory.sizeBytes) {
+      throw new CheckpointError(
+        'MemoryNotCompatible',
+        `The memory file ${file} is not whole: ${memory.sizeBytes} bytes were saved, ${found?.size ?? 0} are there. Apply the checkpoint's disks only (--disks-only).`,
+        { path: file, expected: memory.sizeBytes, found: found?.size },
+      );
+    }
+    await this.#launch(machine, 'successor', memory, signal);
+  }
+
+  async settle(machine: RunnableMachine, outcome: 'stay' | 'exchange', run: boolean): Promise<void> {
+    const { folder } = machine;
+    if (outcome === 'stay') {
+      await endProcess(folder, 'successor');
+    } else if ((await folder.readProcess('successor')) !== undefined) {
+      await endProcess(folder, 'current');
+      await folder.promoteSuccessor();
+    } else if (!(await this.runsOn(folder, machine.layers))) {
+      await endProcess(folder, 'current');
+    }
+    const living = await livingProcess(folder, 'current');
+    if (living !== undefined) {
+      await withMonitor(living.socketsFolder, async (monitor) => {
+        if ((await runState(monitor)) === 'finish-migrate' || outcome === 'stay') {
+          await cancelMigration(monitor);
+        }
+        if (run) {
+          await monitor.execute('cont');
+        }
+      });
+    }
+  }
+
+  async runsOn(folder: MachineFolder, layers: LayerOfDisk): Promise<boolean> {
+    const living = await livingProcess(folder, 'current');
+    if (living === undefined) {
+      return false;
+    }
+    const blocks = await withMonitor(living.socketsFolder, (monitor) => monitor.query('query-block', blockAnswer));
+    const active = new Set(blocks.map((block) => block.inserted?.['node-name']));
+    return Object.entries(layers).every(([diskId, layer]) => active.has(nodeName(diskId, folder.inner(layer), folder)));
+  }
+}
+
+/** Run states in which the guest stands still (`RunState` of QEMU's run-state schema). */
+const pausedStates = new Set([
+  'paused',
+  'postmigrate',
+  'prelaunch',
+  'inmigrate',
+  'finish-migrate',
+  'save-vm',
+  'io-error',
+  'internal-error',
+  'suspended',
+]);
+
+function identityOf(
+  qemu: QemuInstallation,
+  accelerator: Accelerator,
+  definition: MachineDefinition,
+): HypervisorIdentity {
+  return {
+    version: qemu.version,
+    accelerator,
+    guestArguments: guestArguments(definition, qemu.machineType, accelerator),
+  };
+}
+
+function notOnWindows(): CheckpointError {
+  return new CheckpointError(
+    'QemuNotFound',
+    "Running machines is not possible on Windows yet: QEMU's control sockets cannot be reached from here. Use WSL, where the extension runs as on Linux.",
+  );
+}
+
+/** All chains of a machine, verified. */
+async function resolveChains(machine: RunnableMachine): Promise<DiskChain[]> {
+  return Promise.all(
+    machine.definition.disks.map(async (disk) => {
+      const layer = machine.layers[disk.id];
+      if (layer === undefined) {
+        throw new CheckpointError(
+          'MachineDamaged',
+          `Machine “${machine.definition.name}” has no layer for its disk ${disk.id}.`,
+          { disk: disk.id },
+        );
+      }
+      const chain = await resolveChain(
+        machine.folder.inner(layer),
+        path.join(machine.folder.path, 'layers'),
+        disk.externalBase,
+      );
+      return { diskId: disk.id, nodes: chain.map((link) => chainNode(disk.id, link, machine.folder)) };
+    }),
+  );
+}
+
+function chainNode(diskId: string, link: ChainLayer, folder: MachineFolder): ChainNode {
+  return { nodeName: nodeName(diskId, link.file, folder), file: link.file, format: link.format };
+}
+
+/** The same file has the same node name in every process. QEMU allows 31 characters. */
+function nodeName(diskId: string, file: string, folder: MachineFolder): string {
+  return path.dirname(file) === path.join(folder.path, 'layers') ? path.parse(file).name : `${diskId}-external`;
+}
+
+/** One transaction for all disks: all of them switch, or none (QMP `transaction` of `blockdev-snapshot`). */
+async function switchLayers(monitor: QmpConnection, oldChains: DiskChain[], newChains: DiskChain[]): Promise<void> {
+  const switches = newChains.map((chain, index) => ({ overlay: chain.nodes[0], node: oldChains[index]?.nodes[0] }));
+  const added: string[] = [];
+  try {
+    const actions = [];
+    for (const { overlay, node } of switches) {
+      if (overlay === undefined || node === undefined) {
+        throw new CheckpointError('MachineDamaged', 'A disk has no layers.', {});
+      }
+      await monitor.execute('blockdev-add', fileNode(overlay, false));
+      added.unshift(`${overlay.nodeName}-f`);
+      await monitor.execute('blockdev-add', formatNode(overlay, false, null));
+      added.unshift(overlay.nodeName);
+      actions.push({ type: 'blockdev-snapshot', data: { node: node.nodeName, overlay: overlay.nodeName } });
+    }
+    await monitor.execute('transaction', { actions });
+  } catch (error) {
+    for (const node of added) {
+      // Only the first error is of interest; a node that stays is closed with QEMU.
+      await monitor.execute('blockdev-del', { 'node-name': node }).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+async function requireLiving(
+  folder: MachineFolder,
+): Promise<{ socketsFolder: string; hypervisor: HypervisorIdentity }> {
+  const living = await livingProcess(folder, 'current');
+  if (living === undefined) {
+    throw new CheckpointError('MachineNotRunning', 'The machine has stopped meanwhile. Nothing was changed.', {});
+  }
+  return living;
+}
+
+async function withCurrent(folder: MachineFolder, use: (monitor: QmpConnection) => Promise<unknown>): Promise<void> {
+  const living = await requireLiving(folder);
+  await withMonitor(living.socketsFolder, use);
+}
+
+async function withMonitor<T>(socketsFolder: string, use: (monitor: QmpConnection) => Promise<T>): Promise<T> {
+  const monitor = await QmpConnection.connect(socketsIn(socketsFolder).monitor);
+  try {
+    return await use(monitor);
+  } finally {
+    monitor.close();
+  }
+}

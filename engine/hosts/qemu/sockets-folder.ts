@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import path from 'node:path';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+
+/** `sun_path` holds 104 bytes on macOS and 108 on Linux, its final zero included (unix(7)). */
+const longestSocketPath = 103;
+const longestSocketName = 'monitor.sock';
+
+/** The sockets and the serial log of one QEMU process. */
+export interface Sockets {
+  folder: string;
+  /** Control, for whoever holds the machine's lock. */
+  monitor: string;
+  /** A second control connection for those who only look: QEMU serves one client a socket at a time. */
+  status: string;
+  serial: string;
+  serialLog: string;
+  agent: string;
+}
+
+export function socketsIn(folder: string): Sockets {
+  return {
+    folder,
+    monitor: path.join(folder, 'monitor.sock'),
+    status: path.join(folder, 'status.sock'),
+    serial: path.join(folder, 'serial.sock'),
+    serialLog: path.join(folder, 'serial.log'),
+    agent: path.join(folder, 'agent.sock'),
+  };
+}
+
+/**
+ * Makes a private folder for a new process: in the machine's folder, or, where that path is too long for a socket,
+ * in the user's run-time folder.
+ * @throws PermissionDenied when somebody else has prepared that place
+ */
+export async function createSocketsFolder(runFolder: string): Promise<Sockets> {
+  const name = randomBytes(4).toString('hex');
+  const inside = path.join(runFolder, name);
+  if (Buffer.byteLength(path.join(inside, longestSocketName)) <= longestSocketPath) {
+    await mkdir(inside, { recursive: true, mode: 0o700 });
+    return socketsIn(inside);
+  }
+  const base = path.join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `vm-checkpoints-${userInfo().uid}`);
+  await mkdir(base, { recursive: true, mode: 0o700 });
+  const found = await lstat(base);
+  if (
+    !found.isDirectory() ||
+    (process.platform !== 'win32' && (found.uid !== userInfo().uid || (found.mode & 0o077) !== 0))
+  ) {
+    throw new CheckpointError(
+      'PermissionDenied',
+      `The folder ${base} is not private to you. Remove it, or set XDG_RUNTIME_DIR.`,
+      { path: base },
+    );
+  }
+  const outside = path.join(base, name);
+  await mkdir(outside, { mode: 0o700 });
+  return socketsIn(outside);
+}
+
+export async function removeSocketsFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+}

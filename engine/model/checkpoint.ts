@@ -1,0 +1,41 @@
+import type { Consistency, CreatedBy } from '../protocol/machines.ts';
+import type { LayerOfDisk, MachineDefinition } from './machine.ts';
+
+/** A point in a machine's tree. Its layers are never written again. */
+export interface Checkpoint {
+  id: string;
+  parent?: string;
+  name: string;
+  notes?: string;
+  /** ISO 8601, UTC. */
+  created: string;
+  createdBy: CreatedBy;
+  consistency: Consistency;
+  /** Frozen top layer of each disk. */
+  layers: LayerOfDisk;
+  /** The machine as it was defined when the checkpoint was taken. */
+  definition: MachineDefinition;
+  memory?: SavedMemory;
+  pauseMs?: number;
+  /** ISO 8601, UTC: set on what apply and undo keep, until something is built on it. */
+  expires?: string;
+  git?: { branch?: string; commit: string };
+}
+
+/** The memory of a running machine, with all that must be the same to resume it. */
+export interface SavedMemory {
+  /** Relative to the machine's folder. */
+  file: string;
+  sizeBytes: number;
+  /** Whether the guest ran or was paused by its user; it comes back in the same state. */
+  wasPaused: boolean;
+  hypervisor: HypervisorIdentity;
+}
+
+/** QEMU resumes memory only on the same machine: these are compared before it is tried. */
+export interface HypervisorIdentity {
+  version: string;
+  accelerator: string;
+  /** Arguments that the guest can see: machine type, CPU, memory, devices; without paths and sockets. */
+  guestArguments: string[];
+}

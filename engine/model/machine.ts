@@ -1,0 +1,44 @@
+import type { HostId } from '../protocol/machines.ts';
+
+/** What a machine is made of. Stays the same while it runs; a checkpoint keeps a copy. */
+export interface MachineDefinition {
+  id: string;
+  name: string;
+  host: HostId;
+  created: string;
+  memoryMiB: number;
+  cpus: number;
+  /** MAC address of its network card, such as `52:54:00:12:34:56`. */
+  macAddress: string;
+  disks: MachineDisk[];
+  /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
+  directBoot?: DirectBoot;
+}
+
+export interface MachineDisk {
+  /** Stable within the machine: `disk0`, `disk1`, … */
+  id: string;
+  virtualSizeBytes: number;
+  /** The image that the user added: outside the machine's folder, never written, refused once it has changed. */
+  externalBase?: { path: string; format: DiskFormat; sizeBytes: number; modifiedMs: number };
+}
+
+/** Formats of disk images. */
+export type DiskFormat = 'raw' | 'vhd' | 'vhdx' | 'qcow2' | 'vmdk';
+
+/** Paths are relative to the machine's folder. */
+export interface DirectBoot {
+  kernel: string;
+  initrd?: string;
+  commandLine: string;
+}
+
+/** Active layer of each disk: disk id → path relative to the machine's folder, with forward slashes. */
+export type LayerOfDisk = Readonly<Record<string, string>>;
+
+/** The machine's present state. */
+export interface Now {
+  /** The checkpoint that Now grew from. */
+  parent?: string;
+  activeLayers: LayerOfDisk;
+}

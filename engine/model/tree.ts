@@ -1,0 +1,129 @@
+import type { Checkpoint } from './checkpoint.ts';
+import type { LayerOfDisk, Now } from './machine.ts';
+import { CheckpointError } from './checkpoint-error.ts';
+
+/** The tree of one machine: its checkpoints in any order, and Now. */
+export interface Tree {
+  machine: string;
+  checkpoints: readonly Checkpoint[];
+  now: Now;
+}
+
+/** Oldest first; equal times by id, so that every client lists them alike. */
+export function byCreation(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  return [...checkpoints].sort((a, b) =>
+    a.created === b.created ? compare(a.id, b.id) : compare(a.created, b.created),
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * Finds the checkpoint that a user named: by id, by a beginning of the id (4 characters or more), or by name.
+ * @throws CheckpointNotFound, AmbiguousName
+ */
+export function findCheckpoint(tree: Tree, reference: string): Checkpoint {
+  const exact = tree.checkpoints.find((checkpoint) => checkpoint.id === reference);
+  if (exact !== undefined) {
+    return exact;
+  }
+  const wanted = reference.normalize('NFC').trim();
+  const named = tree.checkpoints.filter((checkpoint) => checkpoint.name === wanted);
+  const beginning =
+    reference.length >= 4 ? tree.checkpoints.filter((checkpoint) => checkpoint.id.startsWith(reference)) : [];
+  const found = named.length > 0 ? named : beginning;
+  const [first, ...others] = found;
+  if (first === undefined) {
+    throw new CheckpointError(
+      'CheckpointNotFound',
+      `Machine “${tree.machine}” has no checkpoint “${reference}”. List its checkpoints to see their names.`,
+      { machine: tree.machine, checkpoint: reference },
+    );
+  }
+  if (others.length > 0) {
+    const ids = found.map((checkpoint) => checkpoint.id);
+    throw new CheckpointError(
+      'AmbiguousName',
+      `Machine “${tree.machine}” has ${found.length} checkpoints called “${reference}”. Name the one you mean by its id: ${ids.join(', ')}.`,
+      { machine: tree.machine, checkpoint: reference, ids },
+    );
+  }
+  return first;
+}
+
+/**
+ * The checkpoint that Now hangs from.
+ * @throws NothingToRevert
+ */
+export function parentOfNow(tree: Tree): Checkpoint {
+  const parent = tree.checkpoints.find((checkpoint) => checkpoint.id === tree.now.parent);
+  if (parent === undefined) {
+    throw new CheckpointError('NothingToRevert', `Machine “${tree.machine}” has no checkpoint yet. Take one first.`, {
+      machine: tree.machine,
+    });
+  }
+  return parent;
+}
+
+/**
+ * What the last apply or undo kept: the newest checkpoint of that kind that has not become part of the tree's history.
+ * @throws NothingToUndo
+ */
+export function keptLast(tree: Tree): Checkpoint {
+  const kept = byCreation(tree.checkpoints).findLast((checkpoint) => checkpoint.expires !== undefined);
+  if (kept === undefined) {
+    throw new CheckpointError(
+      'NothingToUndo',
+      `Machine “${tree.machine}” has nothing to undo: no apply or revert kept an earlier state that is still there.`,
+      { machine: tree.machine },
+    );
+  }
+  return kept;
+}
+
+/** True when nothing hangs from a checkpoint: no other checkpoint, and not Now. */
+export function isLeaf(tree: Tree, id: string): boolean {
+  return tree.now.parent !== id && !tree.checkpoints.some((checkpoint) => checkpoint.parent === id);
+}
+
+export interface DeletePlan {
+  /** Checkpoints to write again with another parent. */
+  reparented: Checkpoint[];
+  /** Set when Now hangs from the deleted checkpoint: Now as it will be. */
+  now?: Now;
+  /** Top layers that the checkpoint alone named; what lies below may still be needed by others. */
+  releasedLayers: string[];
+  memoryFile?: string;
+}
+
+/** What deleting a checkpoint does to the tree. What its children need of its layers stays, hidden below them. */
+export function planDelete(tree: Tree, deleted: Checkpoint): DeletePlan {
+  const others = tree.checkpoints.filter((checkpoint) => checkpoint.id !== deleted.id);
+  const reparented = others
+    .filter((checkpoint) => checkpoint.parent === deleted.id)
+    .map((checkpoint) => withParent(checkpoint, deleted.parent));
+  const named = new Set(
+    [tree.now.activeLayers, ...others.map((checkpoint) => checkpoint.layers)].flatMap(Object.values),
+  );
+  return {
+    reparented,
+    ...(tree.now.parent === deleted.id ? { now: withParent(tree.now, deleted.parent) } : {}),
+    releasedLayers: Object.values(deleted.layers).filter((layer) => !named.has(layer)),
+    ...(deleted.memory === undefined ? {} : { memoryFile: deleted.memory.file }),
+  };
+}
+
+/** A copy that hangs from another checkpoint, or from none. */
+export function withParent<T extends { parent?: string }>(node: T, parent: string | undefined): T {
+  const copy = { ...node };
+  delete copy.parent;
+  return parent === undefined ? copy : { ...copy, parent };
+}
+
+/** True when both name the same layer for every disk. */
+export function sameLayers(a: LayerOfDisk, b: LayerOfDisk): boolean {
+  const disks = Object.keys(a);
+  return disks.length === Object.keys(b).length && disks.every((disk) => a[disk] === b[disk]);
+}

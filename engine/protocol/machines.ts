@@ -1,0 +1,88 @@
+/** What the engine tells its clients about hosts, machines and checkpoints. Times are ISO 8601 in UTC, sizes in bytes. */
+
+export type HostId = 'qemu';
+
+export interface HostInfo {
+  id: HostId;
+  /** As shown in the tree, such as `Local (QEMU)`. */
+  label: string;
+  available: boolean;
+  /** Why the host cannot be used, and what to do; absent when available. */
+  problem?: string;
+  /** Hypervisor version, such as `7.2.22`; absent when not available. */
+  version?: string;
+  /** Accelerator that a probe found to work; absent until the first machine has been started. */
+  accelerator?: string;
+  machines: MachineInfo[];
+}
+
+/** `damaged`: its files cannot be believed; `problem` says why, and no operation but listing works. */
+export type MachineState = 'stopped' | 'running' | 'paused' | 'damaged';
+
+export interface MachineInfo {
+  id: string;
+  name: string;
+  host: HostId;
+  state: MachineState;
+  /** What is wrong, or how the hypervisor last ended when that was not a clean stop. */
+  problem?: string;
+  /** The operation that is changing the machine at this moment, and who runs it. */
+  busy?: { operation: string; holder: string };
+  folder: string;
+  memoryBytes: number;
+  cpus: number;
+  /** Process id of the hypervisor; absent unless running or paused. */
+  pid?: number;
+  disks: DiskInfo[];
+  /** In order of creation. The tree is in their `parent` members. */
+  checkpoints: CheckpointInfo[];
+  now: NowInfo;
+}
+
+export interface DiskInfo {
+  id: string;
+  /** Absolute path of the active layer. */
+  activeLayer: string;
+  virtualSizeBytes: number;
+}
+
+export interface NowInfo {
+  /** Checkpoint that Now grew from; absent before the first one. */
+  parent?: string;
+}
+
+/** Consistency achieved, see the words in CONTRIBUTING.md. */
+export type Consistency = 'application' | 'file-system' | 'crash' | 'offline';
+
+/** What asked for a checkpoint. */
+export type CreatedBy = 'person' | 'task' | 'debug' | 'agent' | 'guard' | 'apply' | 'undo';
+
+export interface CheckpointInfo {
+  id: string;
+  parent?: string;
+  name: string;
+  notes?: string;
+  created: string;
+  createdBy: CreatedBy;
+  hasMemory: boolean;
+  consistency: Consistency;
+  /** When it will be deleted by itself; only checkpoints that apply and undo keep have this. */
+  expires?: string;
+  /** How long the guest stood still while it was taken, in milliseconds; absent when it was stopped. */
+  pauseMs?: number;
+  /** Bytes of its memory file on disk; absent without memory. */
+  memoryFileBytes?: number;
+  /** Git state of the workspace that it was taken from. */
+  git?: { branch?: string; commit: string };
+}
+
+export interface ImageInfo {
+  name: string;
+  description: string;
+  /** False for a published image that is downloaded on first use. */
+  installed: boolean;
+  memoryMiB: number;
+  cpus: number;
+  /** How to log in, for the person at the console. */
+  login?: string;
+}

@@ -1,0 +1,151 @@
+import type { CheckpointInfo, CreatedBy, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
+
+/** Names a machine by name or id. */
+interface OnMachine {
+  machine: string;
+}
+
+/** Names a checkpoint of a machine by id, by a unique beginning of the id (4 or more characters), or by its name where that is unique. */
+interface OnCheckpoint extends OnMachine {
+  checkpoint: string;
+}
+
+/** Every operation: JSON-RPC method `vmCheckpoints/NAME`, and the service call behind a `ckpt` verb. */
+export interface Operations {
+  about: { params: Record<string, never>; result: EngineInfo };
+  list: { params: Record<string, never>; result: { hosts: HostInfo[] } };
+  show: { params: OnMachine; result: { machine: MachineInfo } };
+  images: { params: Record<string, never>; result: { images: ImageInfo[] } };
+  createMachine: {
+    params: {
+      name: string;
+      /** Path of a disk image, copied into the machine's folder. Exactly one of `disk` and `image`. */
+      disk?: string;
+      /** Catalogue entry. */
+      image?: string;
+      /** Format of `disk` when its content cannot tell, that is for `raw`. */
+      format?: 'raw';
+      memoryMiB?: number;
+      cpus?: number;
+    };
+    result: { machine: MachineInfo };
+  };
+  addMachine: {
+    params: {
+      name: string;
+      /** Path of an existing image, used through a differencing layer and never written. */
+      disk: string;
+      format?: 'raw';
+      memoryMiB?: number;
+      cpus?: number;
+    };
+    result: { machine: MachineInfo };
+  };
+  removeMachine: { params: OnMachine; result: { removed: string } };
+  start: { params: OnMachine; result: { machine: MachineInfo } };
+  stop: {
+    params: OnMachine & {
+      /** End the hypervisor at once, like pulling the plug. */
+      force?: boolean;
+      /** How long the guest may take to shut down before `GuestNotResponding`; default 60. */
+      timeoutSeconds?: number;
+    };
+    result: { machine: MachineInfo };
+  };
+  pause: { params: OnMachine; result: { machine: MachineInfo } };
+  resume: { params: OnMachine; result: { machine: MachineInfo } };
+  take: {
+    params: OnMachine & {
+      /** Default: local date and time. */
+      name?: string;
+      notes?: string;
+      /** Save memory too; default true when the machine runs. Not allowed on a stopped one. */
+      memory?: boolean;
+      createdBy?: CreatedBy;
+      git?: { branch?: string; commit: string };
+    };
+    result: { machine: MachineInfo; checkpoint: CheckpointInfo; totalMs: number };
+  };
+  apply: { params: OnCheckpoint & ApplyOptions; result: ApplyResult };
+  revert: { params: OnMachine & ApplyOptions; result: ApplyResult };
+  undo: { params: OnMachine; result: ApplyResult };
+  delete: { params: OnCheckpoint; result: { machine: MachineInfo; deleted: CheckpointInfo; freedBytes: number } };
+  rename: { params: OnCheckpoint & { name: string }; result: { machine: MachineInfo; checkpoint: CheckpointInfo } };
+}
+
+export interface ApplyOptions {
+  /** Do not keep what Now was. */
+  discardNow?: boolean;
+  /** Leave the checkpoint's memory out: the machine ends stopped. */
+  disksOnly?: boolean;
+}
+
+export interface ApplyResult {
+  machine: MachineInfo;
+  applied: CheckpointInfo;
+  /** What Now was, unless it was discarded; `undo` goes back to it. */
+  kept?: CheckpointInfo;
+  totalMs: number;
+}
+
+export interface EngineInfo {
+  version: string;
+  pid: number;
+  node: string;
+  /** Folder that holds machines and images. */
+  home: string;
+  logFile: string;
+}
+
+export type OperationName = keyof Operations;
+export type Params<K extends OperationName> = Operations[K]['params'];
+export type Result<K extends OperationName> = Operations[K]['result'];
+
+export const operationNames = [
+  'about',
+  'list',
+  'show',
+  'images',
+  'createMachine',
+  'addMachine',
+  'removeMachine',
+  'start',
+  'stop',
+  'pause',
+  'resume',
+  'take',
+  'apply',
+  'revert',
+  'undo',
+  'delete',
+  'rename',
+] as const satisfies readonly OperationName[];
+
+/** JSON-RPC method of an operation. */
+export function methodOf(name: OperationName): string {
+  return `vmCheckpoints/${name}`;
+}
+
+/**
+ * Sent with a request as the member `progressId` of its params (any string that the client chose);
+ * the engine then reports with {@link progressMethod} until the request is answered.
+ */
+export interface WithProgress {
+  progressId?: string;
+}
+
+export const progressMethod = 'vmCheckpoints/progress';
+export interface ProgressParams {
+  progressId: string;
+  /** What is being done, for the person waiting. */
+  message: string;
+  /** Share done, from 0 to 1; absent when it cannot be known. */
+  fraction?: number;
+}
+
+/** Sent by the engine when machines changed, whoever changed them. Absent `machines`: everything may have changed. */
+export const changedMethod = 'vmCheckpoints/changed';
+export interface ChangedParams {
+  /** Names of the machines that changed. */
+  machines?: string[];
+}

@@ -1,0 +1,42 @@
+import type { CheckpointService } from '../checkpoints/checkpoint-service.ts';
+import type { MachineState } from '../protocol/machines.ts';
+
+/** State is to be shown truthfully within two seconds. */
+const intervalMs = 1000;
+
+/** Notices what happens to machines without any engine's doing: a guest that powers off, a hypervisor that dies. */
+export class ProcessWatch {
+  readonly #service: CheckpointService;
+  readonly #onChange: (machine: string) => void;
+  #states = new Map<string, MachineState>();
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(service: CheckpointService, onChange: (machine: string) => void) {
+    this.#service = service;
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => void this.#look(), intervalMs);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const found = await this.#service.states().catch(() => this.#states);
+    for (const [machine, state] of found) {
+      const before = this.#states.get(machine);
+      if (before !== undefined && before !== state) {
+        this.#onChange(machine);
+      }
+    }
+    this.#states = found;
+    if (!this.#isClosed) {
+      this.start();
+    }
+  }
+}

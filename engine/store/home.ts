@@ -1,0 +1,56 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+/** The folder that holds all machines that we own, the image library, and what was found out about this computer. */
+export class Home {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** One folder a machine, named as the machine. */
+  get machines(): string {
+    return path.join(this.root, 'machines');
+  }
+
+  /** One folder a catalogue entry. */
+  get images(): string {
+    return path.join(this.root, 'images');
+  }
+
+  get logs(): string {
+    return path.join(this.root, 'logs');
+  }
+
+  /** Results of probes; losing it costs a moment, nothing more. */
+  get probes(): string {
+    return path.join(this.root, 'probes.json');
+  }
+}
+
+/**
+ * Where the home is: `VM_CHECKPOINTS_HOME`, else the place where the operating system keeps an application's data
+ * (XDG Base Directory Specification; Known Folder LocalAppData; Library/Application Support).
+ */
+export function defaultHome(
+  environment: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): Home {
+  const chosen = environment['VM_CHECKPOINTS_HOME'];
+  if (chosen !== undefined && chosen !== '') {
+    return new Home(path.resolve(chosen));
+  }
+  switch (platform) {
+    case 'win32':
+      return new Home(
+        path.join(environment['LOCALAPPDATA'] ?? path.join(homedir(), 'AppData', 'Local'), 'vm-checkpoints'),
+      );
+    case 'darwin':
+      return new Home(path.join(homedir(), 'Library', 'Application Support', 'vm-checkpoints'));
+    default:
+      return new Home(
+        path.join(environment['XDG_DATA_HOME'] ?? path.join(homedir(), '.local', 'share'), 'vm-checkpoints'),
+      );
+  }
+}

@@ -1,0 +1,187 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import type { MachineDefinition, Now } from '../model/machine.ts';
+import { sameLayers } from '../model/tree.ts';
+import { readRecord, syncFolder, writeRecord } from './atomic-file.ts';
+import {
+  checkpointRecord,
+  journalRecord,
+  machineRecord,
+  nowRecord,
+  processRecord,
+  recordVersion,
+  type JournalRecord,
+  type ProcessRecord,
+} from './records.ts';
+
+/** Everything that the folder says about its machine. */
+export interface MachineRecords {
+  definition: MachineDefinition;
+  now: Now;
+  checkpoints: Checkpoint[];
+}
+
+export type ProcessRole = 'current' | 'successor';
+
+/**
+ * The folder of one machine, which can be moved or copied whole:
+ *
+ * - `machine.json` definition, `now.json` Now, `checkpoints/ID.json` a manifest each
+ * - `layers/` disks, `memory/` saved memory, `boot/` kernel for direct boot
+ * - `journal.json` the operation that is under way, `lock`
+ * - `run/` process, sockets and logs of the hypervisor
+ */
+export class MachineFolder {
+  readonly path: string;
+
+  constructor(folder: string) {
+    this.path = folder;
+  }
+
+  get lock(): string {
+    return path.join(this.path, 'lock');
+  }
+  get runFolder(): string {
+    return path.join(this.path, 'run');
+  }
+
+  /** Absolute path of something named inside the folder. */
+  inner(relative: string): string {
+    return path.join(this.path, ...relative.split('/'));
+  }
+
+  async create(): Promise<void> {
+    for (const folder of ['checkpoints', 'layers', 'memory', 'boot', 'run']) {
+      await mkdir(path.join(this.path, folder), { recursive: true, mode: 0o700 });
+    }
+  }
+
+  /** @throws MachineDamaged */
+  async read(): Promise<MachineRecords> {
+    const [definition, now, checkpoints] = await Promise.all([
+      readRecord(path.join(this.path, 'machine.json'), machineRecord),
+      readRecord(path.join(this.path, 'now.json'), nowRecord),
+      this.#readCheckpoints(),
+    ]);
+    if (definition === undefined || now === undefined) {
+      const missing = path.join(this.path, definition === undefined ? 'machine.json' : 'now.json');
+      throw new CheckpointError('MachineDamaged', `The file ${missing} is missing. Restore it from a backup.`, {
+        path: missing,
+      });
+    }
+    const { version: _definition, ...machine } = definition;
+    const { version: _now, ...present } = now;
+    // A manifest that names Now's own layers was written by a take that died before it was done, or is left from an undo
+    // that died after: Now still writes there, so it is no checkpoint.
+    const frozen = checkpoints.filter((checkpoint) => !sameLayers(checkpoint.layers, present.activeLayers));
+    const known = new Set(frozen.map((checkpoint) => checkpoint.id));
+    const dangling = [present, ...frozen].find((node) => node.parent !== undefined && !known.has(node.parent));
+    if (dangling !== undefined) {
+      const file = path.join(this.path, 'checkpoints', `${dangling.parent}.json`);
+      throw new CheckpointError('MachineDamaged', `The manifest ${file} is missing. Restore it from a backup.`, {
+        path: file,
+      });
+    }
+    return { definition: machine, now: present, checkpoints: frozen };
+  }
+
+  async #readCheckpoints(): Promise<Checkpoint[]> {
+    const folder = path.join(this.path, 'checkpoints');
+    let files: string[];
+    try {
+      files = await readdir(folder);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') {
+        return [];
+      }
+      throw error;
+    }
+    const manifests = files.filter((file) => file.endsWith('.json'));
+    const read = await Promise.all(manifests.map((file) => readRecord(path.join(folder, file), checkpointRecord)));
+    return read.flatMap((record) => {
+      if (record === undefined) {
+        return [];
+      }
+      const { version: _, ...checkpoint } = record;
+      return [checkpoint];
+    });
+  }
+
+  async writeDefinition(definition: MachineDefinition): Promise<void> {
+    await writeRecord(path.join(this.path, 'machine.json'), { version: recordVersion, ...definition });
+  }
+
+  /** Replacing Now is what makes a take, an apply or an undo have happened. */
+  async writeNow(now: Now): Promise<void> {
+    await writeRecord(path.join(this.path, 'now.json'), { version: recordVersion, ...now });
+  }
+
+  async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    await writeRecord(this.#manifest(checkpoint.id), { version: recordVersion, ...checkpoint });
+  }
+
+  async removeCheckpoint(id: string): Promise<void> {
+    await rm(this.#manifest(id), { force: true });
+    await syncFolder(path.join(this.path, 'checkpoints'));
+  }
+
+  #manifest(id: string): string {
+    return path.join(this.path, 'checkpoints', `${id}.json`);
+  }
+
+  async readJournal(): Promise<JournalRecord | undefined> {
+    return readRecord(this.#journal, journalRecord);
+  }
+
+  async writeJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
+    await writeRecord(this.#journal, { version: recordVersion, ...intent });
+  }
+
+  async clearJournal(): Promise<void> {
+    await rm(this.#journal, { force: true });
+    await syncFolder(this.path);
+  }
+
+  get #journal(): string {
+    return path.join(this.path, 'journal.json');
+  }
+
+  /** @param which the process that is the machine, or the one that an apply is about to put in its place */
+  async readProcess(which: ProcessRole): Promise<ProcessRecord | undefined> {
+    return readRecord(this.#process(which), processRecord);
+  }
+
+  async writeProcess(which: ProcessRole, record: Omit<ProcessRecord, 'version'>): Promise<void> {
+    await writeRecord(this.#process(which), { version: recordVersion, ...record });
+  }
+
+  async clearProcess(which: ProcessRole): Promise<void> {
+    await rm(this.#process(which), { force: true });
+  }
+
+  /** The successor becomes the machine. */
+  async promoteSuccessor(): Promise<void> {
+    await rename(this.#process('successor'), this.#process('current'));
+  }
+
+  #process(which: ProcessRole): string {
+    return path.join(this.runFolder, `${which}-process.json`);
+  }
+
+  /** Removes a file of the machine, and tells how many bytes of the volume that freed. */
+  async removeFile(relative: string): Promise<number> {
+    const file = this.inner(relative);
+    try {
+      const { blocks } = await stat(file);
+      await rm(file);
+      return blocks * 512;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') {
+        return 0;
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import { tryFileLock, type FileLock, type LockHolder } from './file-lock.ts';
+
+/** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
+const patienceMs = 200;
+
+/**
+ * Runs a change of something that one engine at a time may change.
+ * @param what how the user knows it, such as `Machine “playground”`
+ * @throws Locked, naming the holder
+ */
+export async function withLock<T>(
+  file: string,
+  what: string,
+  purpose: Pick<LockHolder, 'operation' | 'face'>,
+  change: () => Promise<T>,
+): Promise<T> {
+  const lock = await acquire(file, what, purpose);
+  try {
+    return await change();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function acquire(file: string, what: string, purpose: Pick<LockHolder, 'operation' | 'face'>): Promise<FileLock> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const attempt = await tryFileLock(file, purpose);
+    if ('lock' in attempt) {
+      return attempt.lock;
+    }
+    if (performance.now() > end) {
+      throw locked(what, attempt.holder);
+    }
+    await delay(20);
+  }
+}
+
+function locked(what: string, holder: LockHolder | undefined): CheckpointError {
+  const who = holder === undefined ? 'another process' : `${holder.face} (process ${holder.pid}, ${holder.operation})`;
+  return new CheckpointError(
+    'Locked',
+    `${what} is being changed by ${who}. Wait until it has finished and try again. Nothing was changed.`,
+    {
+      ...(holder === undefined ? {} : { holder }),
+    },
+  );
+}

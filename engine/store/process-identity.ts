@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { systemCode } from '../model/checkpoint-error.ts';
+
+const run = promisify(execFile);
+
+/**
+ * Something that no later process with the same number shares: boot id and start time on Linux (proc(5), `stat` field 22),
+ * the start time elsewhere.
+ * @returns undefined when there is no such process, or the system does not tell.
+ */
+export async function processIdentity(pid: number): Promise<string | undefined> {
+  if (process.platform === 'linux') {
+    try {
+      const [stat, bootId] = await Promise.all([
+        readFile(`/proc/${pid}/stat`, 'utf8'),
+        readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      ]);
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [state] = fields;
+      const startTime = fields[19];
+      return state === 'Z' || state === 'X' || startTime === undefined ? undefined : `${bootId.trim()}:${startTime}`;
+    } catch {
+      return undefined;
+    }
+  }
+  if (process.platform === 'win32') {
+    return undefined;
+  }
+  try {
+    const { stdout } = await run('ps', ['-o', 'lstart=', '-p', String(pid)], { timeout: 5000 });
+    return stdout.trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True while the process lives that had this number and identity. */
+export async function isProcessAlive(pid: number, identity: string | undefined): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (systemCode(error) !== 'EPERM') {
+      return false;
+    }
+  }
+  const found = await processIdentity(pid);
+  if (found === undefined) {
+    return process.platform === 'win32';
+  }
+  return identity === undefined || found === identity;
+}

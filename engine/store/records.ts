@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { MachineDefinition, Now } from '../model/machine.ts';
+
+/** Version of the records below. A newer one is refused, never guessed at. */
+export const recordVersion = 1;
+
+const version = z.literal(recordVersion);
+const time = z.iso.datetime();
+const id = z.string().regex(/^[0-9a-f-]{8,64}$/);
+const diskId = z.string().regex(/^disk[0-9]{1,3}$/);
+
+/** A path inside the machine's folder: forward slashes, no way out. */
+const innerPath = z
+  .string()
+  .max(255)
+  .regex(/^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/);
+
+const layerOfDisk = z.record(diskId, innerPath);
+const sizeBytes = z.int().min(0);
+
+const disk = z.strictObject({
+  id: diskId,
+  virtualSizeBytes: sizeBytes,
+  externalBase: z
+    .strictObject({
+      path: z.string().max(4096),
+      format: z.enum(['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk']),
+      sizeBytes,
+      modifiedMs: sizeBytes,
+    })
+    .exactOptional(),
+});
+
+const definition = z.strictObject({
+  id,
+  name: z.string().min(1).max(200),
+  host: z.literal('qemu'),
+  created: time,
+  memoryMiB: z
+    .int()
+    .min(1)
+    .max(16 * 1024 * 1024),
+  cpus: z.int().min(1).max(4096),
+  macAddress: z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/),
+  disks: z.array(disk).min(1).max(64),
+  directBoot: z
+    .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })
+    .exactOptional(),
+}) satisfies z.ZodType<MachineDefinition>;
+
+export const machineRecord = z.strictObject({ version, ...definition.shape });
+
+const now = z.strictObject({ parent: id.exactOptional(), activeLayers: layerOfDisk }) satisfies z.ZodType<Now>;
+export const nowRecord = z.strictObject({ version, ...now.shape });
+
+const checkpoint = z.strictObject({
+  id,
+  parent: id.exactOptional(),
+  name: z.string().min(1).max(200),
+  notes: z.string().max(100_000).exactOptional(),
+  created: time,
+  createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard', 'apply', 'undo']),
+  consistency: z.enum(['application', 'file-system', 'crash', 'offline']),
+  layers: layerOfDisk,
+  definition,
+  memory: z
+    .strictObject({
+      file: innerPath,
+      sizeBytes,
+      wasPaused: z.boolean(),
+      hypervisor: z.strictObject({
+        version: z.string(),
+        accelerator: z.string(),
+        guestArguments: z.array(z.string()),
+      }),
+    })
+    .exactOptional(),
+  pauseMs: z.number().min(0).exactOptional(),
+  expires: time.exactOptional(),
+  git: z.strictObject({ branch: z.string().exactOptional(), commit: z.string() }).exactOptional(),
+}) satisfies z.ZodType<Checkpoint>;
+export const checkpointRecord = z.strictObject({ version, ...checkpoint.shape });
+
+/** What an operation is about to make, so that the next engine can tell what a dead one left behind. */
+export const journalRecord = z.strictObject({
+  version,
+  operation: z.enum(['take', 'apply', 'undo', 'delete']),
+  started: time,
+  /** Checkpoint that is being made of Now (absent when Now is discarded), or deleted. */
+  checkpoint: id.exactOptional(),
+  /** Active layers as they will be. */
+  newLayers: layerOfDisk,
+  /** True when they exist already: undo makes layers active again that had been frozen. */
+  reusesLayers: z.boolean(),
+  /** The guest ran before, so it has to run on when the operation is undone. */
+  wasRunning: z.boolean(),
+  /** The guest has to run when the operation has happened. */
+  runsAfterwards: z.boolean(),
+  /** The machine's definition once the operation has happened; absent when it stays. */
+  definition: definition.exactOptional(),
+  memoryFile: innerPath.exactOptional(),
+  /** What the operation, once it has happened, leaves without a use. */
+  releasedLayers: z.array(innerPath),
+  releasedCheckpoint: id.exactOptional(),
+  releasedMemoryFile: innerPath.exactOptional(),
+});
+export type JournalRecord = z.output<typeof journalRecord>;
+
+/** The hypervisor's process, as whoever started it found it. */
+export const processRecord = z.strictObject({
+  version,
+  /** Absent while it is being started. */
+  pid: z.int().positive().exactOptional(),
+  /** Tells a process from a later one with the same number; see `process-identity.ts`. */
+  identity: z.string().exactOptional(),
+  /** Absolute path of the folder with its sockets. */
+  socketsFolder: z.string(),
+  started: time,
+  hypervisor: z.strictObject({ version: z.string(), accelerator: z.string(), guestArguments: z.array(z.string()) }),
+});
+export type ProcessRecord = z.output<typeof processRecord>;
+
+/** A catalogue entry that is installed. */
+export const imageRecord = z.strictObject({
+  schema: z.literal(1),
+  name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/),
+  description: z.string().max(1000),
+  disk: z.strictObject({
+    file: innerPath,
+    format: z.enum(['qcow2', 'raw']),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+  boot: z
+    .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })
+    .exactOptional(),
+  memoryMiB: z
+    .int()
+    .min(1)
+    .max(1024 * 1024),
+  cpus: z.int().min(1).max(256),
+  login: z.string().max(1000).exactOptional(),
+});
+export type ImageRecord = z.output<typeof imageRecord>;
