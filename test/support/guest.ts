@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runCkpt } from './ckpt.ts';
+
+const commandLimitMs = 60_000;
+
+/** A root shell in a running guest, on its serial port; types commands and reads what they print. */
+export class GuestShell {
+  readonly #socket: net.Socket;
+  #received = '';
+  #commands = 0;
+
+  private constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      this.#received += chunk.toString('latin1');
+    });
+    socket.on('error', () => undefined);
+  }
+
+  /** Waits until the guest answers at its prompt. */
+  static async open(home: string, machine: string): Promise<GuestShell> {
+    const { stdout } = await runCkpt(home, ['console', machine, '--json']);
+    const socketPath = /"socket":"([^"]+)"/.exec(stdout)?.[1];
+    if (socketPath === undefined) {
+      throw new Error(`“${machine}” has no serial port: ${stdout}`);
+    }
+    const socket = net.connect(socketPath);
+    await once(socket, 'connect');
+    const shell = new GuestShell(socket);
+    const end = performance.now() + commandLimitMs;
+    // What is typed while the guest still boots may be lost, so a question is asked until it is answered.
+    for (;;) {
+      try {
+        await shell.run('true', 2000);
+        return shell;
+      } catch (error) {
+        if (performance.now() > end) {
+          shell.close();
+          throw error;
+        }
+      }
+    }
+  }
+
+  /**
+   * Runs a command in the guest.
+   * @returns what it printed, without the final line break
+   * @throws when it fails in the guest, or does not end in time
+   */
+  async run(command: string, limitMs = commandLimitMs): Promise<string> {
+    const token = `${process.pid}x${++this.#commands}`;
+    this.#received = '';
+    // The markers are put together by the guest, so that the echo of what was typed is not taken for them.
+    this.#socket.write(`\x15stty -echo; echo "BEGIN""-${token}"; ${command}\necho "END""-${token}-$?"; stty echo\n`);
+    const finished = new RegExp(`BEGIN-${token}\\r?\\n([^]*)END-${token}-(\\d+)`);
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const found = finished.exec(this.#received);
+      if (found !== null) {
+        const output = (found[1] ?? '')
+          .replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')
+          .replaceAll('\r', '')
+          .replace(/^.*# (?=END|$)/gm, '')
+          .trimEnd();
+        if (found[2] !== '0') {
+          throw new Error(`“${command}” ended with ${String(found[2])} in the guest: ${output}`);
+        }
+        return output;
+      }
+      if (performance.now() > end || this.#socket.destroyed) {
+        throw new Error(
+          `“${command}” did not end in the guest within ${limitMs} ms. It wrote: ${this.#received.slice(-500)}`,
+        );
+      }
+      await delay(20);
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Runs commands in the guest, through a shell that is opened and closed for them. */
+export async function inGuest<T>(home: string, machine: string, use: (shell: GuestShell) => Promise<T>): Promise<T> {
+  const shell = await GuestShell.open(home, machine);
+  try {
+    return await use(shell);
+  } finally {
+    shell.close();
+  }
+}

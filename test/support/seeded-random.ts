@@ -1,0 +1,14 @@
+/**
+ * Random numbers in [0, 1) that can be had again: set CKPT_SEED to the number that is printed (Mulberry32, a
+ * public-domain generator).
+ */
+export function seededRandom(): () => number {
+  let state = Number(process.env['CKPT_SEED'] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
+  console.log(`CKPT_SEED=${state}`);
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
