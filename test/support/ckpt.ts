@@ -54,10 +54,10 @@ export class Ckpt {
   }
 
   /**
-   * @param operation whose result the verb prints
+   * @param _operation whose result the verb prints; gives the answer its type
    * @throws Refusal when the engine refuses
    */
-  async run<K extends OperationName>(operation: K, args: string[]): Promise<Result<K>> {
+  async run<K extends OperationName>(_operation: K, args: string[]): Promise<Result<K>> {
     const run = await runCkpt(this.home, [...args, '--json'], { env: this.#env });
     const answer: Result<K> | { error: WireError } = parseOne(run);
     if ('error' in answer) {

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { EditorSession } from '../support/editor-session.ts';
+import { until } from '../support/vscode/until.ts';
+import type { Workbench } from '../support/vscode/workbench.ts';
+
+const machine = 'playground';
+
+describe('tasks with checkpoints', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+
+  before(async () => {
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
+      await home.ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
+    });
+    workbench = session.workbench;
+    await workbench.openView('VM Checkpoints');
+    await workbench.treeRow(machine);
+  });
+  after(() => session.close());
+
+  const installations = async (): Promise<string[]> => {
+    const text = await readFile(path.join(session.workspaceFolder, 'installed.txt'), 'utf8').catch(() => '');
+    return text.split('\n').filter((line) => line !== '');
+  };
+  const checkpoints = async (): Promise<{ name: string; created: string; createdBy: string }[]> =>
+    (await session.home.ckpt.run('show', ['show', machine])).machine.checkpoints;
+  const runTask = async (label: string): Promise<void> => {
+    await workbench.runCommand('Tasks: Run Task');
+    await workbench.quickPick(label);
+  };
+
+  it('a task that depends on a checkpoint starts after it was taken', async () => {
+    await runTask('risky install');
+    await until('the installer to run', async () => (await installations()).length === 1, {
+      timeoutMilliseconds: 60_000,
+    });
+    const [checkpoint] = await checkpoints();
+    assert.equal(checkpoint?.name, 'before risky install');
+    assert.equal(checkpoint.createdBy, 'task');
+    const [installed] = await installations();
+    assert.ok(
+      installed !== undefined && checkpoint.created < installed,
+      `${checkpoint.created} is before ${String(installed)}`,
+    );
+    await workbench.screenshot('7-task');
+  });
+
+  it('a task that depends on a checkpoint does not start when that fails, and the terminal says why', async () => {
+    await runTask('install without a net');
+    await workbench.waitForTerminalText(/There is no machine “nowhere”/, 60_000);
+    await workbench.waitForTerminalText(/Tasks that depend on this one do not start/);
+    await workbench.screenshot('8-task-refused');
+    // A second task that does run shows that the first one had its time.
+    await runTask('risky install');
+    await until('the installer to run again', async () => (await installations()).length >= 2, {
+      timeoutMilliseconds: 60_000,
+    });
+    assert.equal((await installations()).length, 2);
+  });
+
+  it('Run Task with Checkpoint… → the task fails → Revert is offered → the machine is what it was', async () => {
+    await workbench.runCommand('VM Checkpoints: Run Task with Checkpoint…');
+    await workbench.quickPick(machine);
+    await workbench.quickPick('install that fails');
+    await workbench.waitForNotification(/install that fails.*(exit code|status) 3|failed/i, 60_000);
+    await workbench.screenshot('9-task-failed');
+    const before = await checkpoints();
+    assert.ok(
+      before.some(({ name }) => name === 'before task install that fails'),
+      before.map(({ name }) => name).join(),
+    );
+    await workbench.clickNotificationButton(/install that fails/, 'Revert');
+    await workbench.waitForNotification(/Reverted “playground” to “before task install that fails”/, 60_000);
+  });
+});

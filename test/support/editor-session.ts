@@ -1,0 +1,71 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { artifactsFolder, codeServerFolder, vsixFile } from './project.ts';
+import { TestHome } from './test-home.ts';
+import { startBrowser, type TestBrowser } from './vscode/browser.ts';
+import { installCodeServer } from './vscode/install.ts';
+import { startServer, type Server } from './vscode/server.ts';
+import type { Workbench } from './vscode/workbench.ts';
+
+/** A home, a real VS Code with the packaged extension, and a window on a workspace. */
+export class EditorSession {
+  readonly home: TestHome;
+  readonly workspaceFolder: string;
+  readonly workbench: Workbench;
+  readonly #server: Server;
+  readonly #browser: TestBrowser;
+
+  private constructor(parts: {
+    home: TestHome;
+    workspaceFolder: string;
+    workbench: Workbench;
+    server: Server;
+    browser: TestBrowser;
+  }) {
+    this.home = parts.home;
+    this.workspaceFolder = parts.workspaceFolder;
+    this.workbench = parts.workbench;
+    this.#server = parts.server;
+    this.#browser = parts.browser;
+  }
+
+  /**
+   * @param workspace folder whose copy is opened
+   * @param prepare what is to be in the home before the window opens
+   */
+  static async open(workspace: string, prepare: (home: TestHome) => Promise<void>): Promise<EditorSession> {
+    const home = await TestHome.withGuest();
+    const workspaceFolder = await mkdtemp(path.join(tmpdir(), 'ckpt-workspace-'));
+    let server: Server | undefined;
+    let browser: TestBrowser | undefined;
+    try {
+      await cp(workspace, workspaceFolder, { recursive: true });
+      await prepare(home);
+      const codeServer = await installCodeServer('4.139.1', codeServerFolder, console.log);
+      server = await startServer({
+        codeServer,
+        workspaceFolder,
+        extensions: [vsixFile],
+        env: { VM_CHECKPOINTS_HOME: home.folder },
+        log: () => undefined,
+      });
+      browser = await startBrowser();
+      const workbench = await browser.openWorkbench(server, { artifactsFolder, scale: 2 });
+      return new EditorSession({ home, workspaceFolder, workbench, server, browser });
+    } catch (error) {
+      await browser?.close();
+      await server?.dispose();
+      await home.remove();
+      await rm(workspaceFolder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.#server.dispose();
+    await this.home.remove();
+    await rm(this.workspaceFolder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,163 @@
+import type { Locator, Page } from 'playwright-core';
+import type { PageElement } from './page-element.ts';
+import { type Text, wholeText } from './text-match.ts';
+import { until } from './until.ts';
+
+const timeoutMilliseconds = 20_000;
+
+/** For how long a refusal must stand: the one of the text before stays until the extension has judged the new one. */
+const refusalMilliseconds = 2000;
+
+/** The widget at the top of the window: command palette, quick picks and input boxes, one after the other. */
+export class QuickInput {
+  private readonly page: Page;
+  private readonly widget: Locator;
+  private readonly input: Locator;
+
+  constructor(page: Page) {
+    this.page = page;
+    this.widget = page.locator('.quick-input-widget');
+    this.input = this.widget.locator('.quick-input-box input');
+  }
+
+  /** Runs the command whose title in the palette is `title`. A title that only becomes available is waited for. */
+  async runCommand(title: Text): Promise<void> {
+    const query = `>${typeof title === 'string' ? title : ''}`;
+    let offered: string[] = [];
+    const row = await until(
+      () => `the command ${String(title)} in the palette, which offers: ${offered.slice(0, 8).join(' | ')}`,
+      async () => {
+        await this.page.keyboard.press('F1');
+        await this.input.waitFor({ timeout: timeoutMilliseconds });
+        await this.input.fill(query);
+        const found = this.row(title);
+        try {
+          await found.waitFor({ timeout: 2000 });
+          return found;
+        } catch {
+          offered = await this.labels();
+          await this.page.keyboard.press('Escape'); // the list is computed when the palette opens
+          return undefined;
+        }
+      },
+      { timeoutMilliseconds },
+    );
+    await this.click(row);
+  }
+
+  /** Clicks the item with this label. */
+  async pick(label: Text): Promise<void> {
+    await this.waitForItem(label);
+    await this.click(this.row(label));
+  }
+
+  /** Ticks the items with these labels and confirms. */
+  async pickMany(labels: readonly Text[]): Promise<void> {
+    for (const label of labels) {
+      await this.waitForItem(label);
+      await this.row(label).locator('[role=checkbox], input[type=checkbox]').first().click();
+    }
+    await this.click(this.widget.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ }));
+  }
+
+  /** The labels of the items, once there are any. */
+  async items(): Promise<string[]> {
+    await this.rows().first().waitFor({ timeout: timeoutMilliseconds });
+    return this.labels();
+  }
+
+  /** Replaces the text. */
+  async fill(text: string): Promise<void> {
+    await this.input.waitFor({ timeout: timeoutMilliseconds });
+    await this.input.fill(text);
+  }
+
+  /** Replaces the text and presses Enter. @throws when the text is refused */
+  async accept(text: string): Promise<void> {
+    await this.fill(text);
+    await this.page.keyboard.press('Enter');
+    let refusedSince: number | undefined;
+    await until(
+      `the input box to accept ${JSON.stringify(text)}`,
+      async () => {
+        if (!(await this.input.isVisible())) return true;
+        if ((await this.input.inputValue()) !== text) return true; // the next step's box is open
+        refusedSince = (await this.isRefused()) ? (refusedSince ?? performance.now()) : undefined;
+        if (refusedSince !== undefined && performance.now() - refusedSince > refusalMilliseconds) {
+          throw new Error(`the input box refuses ${JSON.stringify(text)}: ${await this.message()}`);
+        }
+        return false;
+      },
+      { timeoutMilliseconds },
+    );
+  }
+
+  /** The text. */
+  async value(): Promise<string> {
+    await this.input.waitFor({ timeout: timeoutMilliseconds });
+    return this.input.inputValue();
+  }
+
+  /** The line below the text. */
+  async message(): Promise<string> {
+    return (await this.widget.locator('.quick-input-message').first().textContent()) ?? '';
+  }
+
+  /** Closes the widget. */
+  async cancel(): Promise<void> {
+    await this.input.waitFor({ timeout: timeoutMilliseconds });
+    await this.page.keyboard.press('Escape');
+    await this.widget.waitFor({ state: 'hidden', timeout: timeoutMilliseconds });
+  }
+
+  private rows(): Locator {
+    return this.widget.locator('.quick-input-list .monaco-list-row');
+  }
+
+  private row(label: Text): Locator {
+    return this.rows()
+      .filter({
+        has: this.page.locator('.quick-input-list-row:first-child .label-name', { hasText: wholeText(label) }),
+      })
+      .first();
+  }
+
+  private async labels(): Promise<string[]> {
+    if (!(await this.widget.isVisible())) return []; // a closed widget keeps its rows
+    return this.rows().locator('.quick-input-list-row:first-child .label-name').allTextContents();
+  }
+
+  private async isRefused(): Promise<boolean> {
+    return this.widget.locator('.quick-input-box .monaco-inputbox.error').isVisible();
+  }
+
+  private async waitForItem(label: Text): Promise<void> {
+    let offered: string[] = [];
+    await until(
+      () => `the item ${String(label)} in the quick pick, which offers: ${offered.join(' | ') || 'nothing'}`,
+      async () => {
+        if (await this.row(label).isVisible()) return true;
+        offered = await this.labels();
+        return false;
+      },
+      { timeoutMilliseconds },
+    );
+  }
+
+  /** Clicks, and waits until what was clicked is gone, so that the next call meets the next step and not this one. */
+  private async click(target: Locator): Promise<void> {
+    const element = await target.elementHandle({ timeout: timeoutMilliseconds });
+    const text = await target.textContent();
+    await target.click({ timeout: timeoutMilliseconds });
+    await until(
+      `the quick input to leave ${String(text)}`,
+      async () => {
+        const shown = await element.evaluate((clicked: PageElement) =>
+          clicked.isConnected && clicked.offsetParent !== null ? clicked.textContent : undefined,
+        );
+        return shown !== text;
+      },
+      { timeoutMilliseconds },
+    );
+  }
+}
