@@ -18,7 +18,7 @@ export interface ImageIdentity {
 const vhdFooter = { diskType: { offset: 60, type: 'u32be' } } as const satisfies Record<string, Field>;
 const vhdFooterBytes = 512;
 const vhdCookie = 'conectix';
-const vhdDifferencing = 4n;
+const vhdDifferencing = 4;
 
 /** [MS-VHDX] 2.2.1, 2.2.3.1 and 2.6.1.2: where things are, and the bit that says that there is a parent. */
 const vhdxSignature = 'vhdxfile';

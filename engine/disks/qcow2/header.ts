@@ -46,7 +46,7 @@ export async function readQcow2Header(handle: FileHandle, file: string): Promise
     throw damaged(file, 'header', 'the file ends inside it');
   }
   const version = readField(head, fields.version);
-  if (version !== 2n && version !== 3n) {
+  if (version !== 2 && version !== 3) {
     throw new CheckpointError(
       'UnsupportedDisk',
       `The disk ${file} is qcow2 version ${version}; versions 2 and 3 are known.`,
@@ -56,18 +56,18 @@ export async function readQcow2Header(handle: FileHandle, file: string): Promise
       },
     );
   }
-  if (version === 3n && head.length < headerLengthV3) {
+  if (version === 3 && head.length < headerLengthV3) {
     throw damaged(file, 'header', 'the file ends inside it');
   }
   const clusterBits = readField(head, fields.clusterBits);
-  if (clusterBits < 9n || clusterBits > 21n) {
+  if (clusterBits < 9 || clusterBits > 21) {
     throw damaged(file, 'cluster_bits', `it is ${clusterBits}`);
   }
   const size = readField(head, fields.size);
   if (size > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw damaged(file, 'size', `it is ${size}`);
   }
-  const incompatible = version === 3n ? readField(head, fields.incompatibleFeatures) : 0n;
+  const incompatible = version === 3 ? readField(head, fields.incompatibleFeatures) : 0n;
   if ((incompatible & ~knownIncompatibleBits) !== 0n) {
     throw new CheckpointError('UnsupportedDisk', `The disk ${file} uses qcow2 features that are not known here.`, {
       path: file,
@@ -78,12 +78,12 @@ export async function readQcow2Header(handle: FileHandle, file: string): Promise
   if ((incompatible & corruptBit) !== 0n) {
     throw damaged(file, 'incompatible_features', 'the image is marked corrupt');
   }
-  const headerLength = version === 3n ? readField(head, fields.headerLength) : BigInt(headerLengthV2);
-  const backingFile = readBackingFile(head, file, 1n << clusterBits);
+  const headerLength = version === 3 ? readField(head, fields.headerLength) : headerLengthV2;
+  const backingFile = readBackingFile(head, file, 2 ** clusterBits);
   const backingFormat = readBackingFormat(head, file, headerLength);
   return {
-    version: version === 2n ? 2 : 3,
-    clusterSize: Number(1n << clusterBits),
+    version: version,
+    clusterSize: 2 ** clusterBits,
     virtualSizeBytes: Number(size),
     ...(backingFile === undefined ? {} : { backingFile }),
     ...(backingFormat === undefined ? {} : { backingFormat }),
@@ -91,23 +91,23 @@ export async function readQcow2Header(handle: FileHandle, file: string): Promise
   };
 }
 
-function readBackingFile(head: Buffer, file: string, clusterSize: bigint): string | undefined {
+function readBackingFile(head: Buffer, file: string, clusterSize: number): string | undefined {
   const offset = readField(head, fields.backingFileOffset);
   const length = readField(head, fields.backingFileSize);
   if (offset === 0n) {
     return undefined;
   }
-  if (length === 0n || length > 1023n) {
+  if (length === 0 || length > 1023) {
     throw damaged(file, 'backing_file_size', `it is ${length}`);
   }
-  if (offset + length > BigInt(head.length) || offset + length > clusterSize) {
+  if (offset + BigInt(length) > Math.min(head.length, clusterSize)) {
     throw damaged(file, 'backing_file_offset', `it is ${offset}`);
   }
-  return head.toString('utf8', Number(offset), Number(offset + length));
+  return head.toString('utf8', Number(offset), Number(offset) + length);
 }
 
-function readBackingFormat(head: Buffer, file: string, headerLength: bigint): string | undefined {
-  let at = Number(headerLength);
+function readBackingFormat(head: Buffer, file: string, headerLength: number): string | undefined {
+  let at = headerLength;
   while (at + 8 <= head.length) {
     const type = head.readUInt32BE(at);
     const length = head.readUInt32BE(at + 4);
