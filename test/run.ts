@@ -114,11 +114,11 @@ function report(event: TestEvent, stack: string[]): void {
       const { details, name, nesting, file } = event.data;
       // A suite fails with what is in it; only its hooks fail on their own.
       if (details.type !== 'suite' || /hook/i.test(details.error.message)) {
-        const { cause } = details.error;
+        const cause: unknown = details.error.cause ?? details.error;
         failed(
           name,
           stack.slice(0, nesting),
-          `${file ?? ''}\n${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? details.error)}`,
+          `${file ?? ''}\n${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`,
         );
       }
       break;

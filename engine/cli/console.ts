@@ -145,9 +145,12 @@ async function attach(
       await delay(pollMs, undefined, { signal });
       return;
     }
-    process.stdout.write(await endOfLog(port.log));
+    const earlier = await endOfLog(port.log);
+    process.stdout.write(earlier);
     if (isAgain) {
       notice('Joined to the machine again. Press Enter for a prompt.');
+    } else if (earlier.length === 0) {
+      notice('The guest has written nothing yet. Press Enter for a prompt.');
     }
     terminal.join(socket);
     socket.on('data', (chunk) => {

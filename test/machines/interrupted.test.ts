@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
@@ -35,11 +34,10 @@ describe('an engine that is killed (kill -9) at any moment', () => {
       env: { ...process.env, VM_CHECKPOINTS_HOME: home.folder },
       stdio: 'ignore',
     });
-    const exited = once(child, 'exit');
+    const exited = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_, signal) => resolve(signal)));
     await delay(Math.floor(random() * longestMs));
     child.kill('SIGKILL');
-    const [, signal]: unknown[] = await exited;
-    return signal === 'SIGKILL';
+    return (await exited) === 'SIGKILL';
   };
   /** The next engine finds the machine in order: running, nothing lying about, nothing missing. */
   const requireOrder = async (): Promise<MachineInfo> => {

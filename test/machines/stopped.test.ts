@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { chmod, copyFile, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Refusal } from '../support/ckpt.ts';
+import { MachineFolder } from '../../engine/store/machine-folder.ts';
+import type { Refusal } from '../support/ckpt.ts';
 import { withDiskContent } from '../support/disk-content.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
@@ -74,10 +75,9 @@ describe('a stopped machine', () => {
 
   it('a frozen layer is read-only, and nothing lies about that no checkpoint needs', async () => {
     const { machine } = await home.ckpt.run('take', ['take', name, 'frozen']);
-    const records: { layers: Record<string, string> } = JSON.parse(
-      await readFile(path.join(machine.folder, 'checkpoints', `${machine.now.parent ?? ''}.json`), 'utf8'),
-    );
-    const layer = path.join(machine.folder, records.layers['disk0'] ?? '');
+    const { checkpoints } = await new MachineFolder(machine.folder).read();
+    const frozen = checkpoints.find((checkpoint) => checkpoint.id === machine.now.parent);
+    const layer = path.join(machine.folder, frozen?.layers['disk0'] ?? '');
     assert.equal((await stat(layer)).mode & 0o222, 0);
     assert.deepEqual(await auditMachine(machine.folder), { unknown: [], missing: [] });
   });

@@ -59,7 +59,7 @@ export class Ckpt {
    */
   async run<K extends OperationName>(_operation: K, args: string[]): Promise<Result<K>> {
     const run = await runCkpt(this.home, [...args, '--json'], { env: this.#env });
-    const answer: Result<K> | { error: WireError } = parseOne(run);
+    const answer: Result<K> | { error: WireError } = parseOutput(run);
     if ('error' in answer) {
       throw new Refusal(answer.error, run.code);
     }
@@ -70,9 +70,11 @@ export class Ckpt {
   }
 }
 
-function parseOne<T>(run: CkptRun): T {
+// The type is the caller's expectation; the assertions of the tests are the check.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
+function parseOutput<T>(run: CkptRun): T {
   try {
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- the assertions of the tests are the check
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return
     return JSON.parse(run.stdout);
   } catch {
     throw new Error(`not one JSON object (exit code ${String(run.code)}): ${run.stdout}\n${run.stderr}`);

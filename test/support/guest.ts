@@ -3,6 +3,10 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runCkpt } from './ckpt.ts';
 
+/** What the shell tells the terminal to do, such as where its cursor is to go. */
+// eslint-disable-next-line no-control-regex -- they begin with one
+const terminalSequence = /\x1b\[[0-9;?]*[A-Za-z]/g;
+
 const commandLimitMs = 60_000;
 
 /** A root shell in a running guest, on its serial port; types commands and reads what they print. */
@@ -60,7 +64,7 @@ export class GuestShell {
       const found = finished.exec(this.#received);
       if (found !== null) {
         const output = (found[1] ?? '')
-          .replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')
+          .replace(terminalSequence, '')
           .replaceAll('\r', '')
           .replace(/^.*# (?=END|$)/gm, '')
           .trimEnd();

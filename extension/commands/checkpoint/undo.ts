@@ -1,0 +1,14 @@
+import * as vscode from 'vscode';
+import { undoLast } from '../../operations/apply-checkpoint.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+export const undo: CommandHandler = async (context, argument) => {
+  const machine = await askMachine(
+    context,
+    argument,
+    'undo',
+    vscode.l10n.t('Undo the last apply or revert of which machine?'),
+  );
+  return machine && undoLast(context, machine);
+};

@@ -1,0 +1,8 @@
+import type { CheckpointsContext } from '../context.ts';
+
+/**
+ * What a command does.
+ * @param argument the tree item it was chosen on, or what a keybinding or another extension passed; see target.ts
+ * @returns for callers from code: the engine's result, or nothing when the user dismissed a question or was told of a failure
+ */
+export type CommandHandler = (context: CheckpointsContext, argument: unknown) => unknown;

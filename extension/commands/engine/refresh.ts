@@ -1,0 +1,3 @@
+import type { CommandHandler } from '../command.ts';
+
+export const refresh: CommandHandler = ({ machines }) => machines.reload();

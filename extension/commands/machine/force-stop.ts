@@ -1,0 +1,27 @@
+import * as vscode from 'vscode';
+import { perform } from '../../operations/perform.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+export const forceStop: CommandHandler = async (context, argument) => {
+  const machine = await askMachine(context, argument, 'forceStop', vscode.l10n.t('Force off which machine?'));
+  if (machine === undefined) {
+    return undefined;
+  }
+  const forceOff = vscode.l10n.t('Force Off');
+  const choice = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Force off “{0}”?', machine.name),
+    {
+      modal: true,
+      detail: vscode.l10n.t('This is like pulling the plug: what the guest has not written to its disks is lost.'),
+    },
+    forceOff,
+  );
+  return choice === forceOff
+    ? perform(context, {
+        name: 'stop',
+        params: { machine: machine.name, force: true },
+        title: vscode.l10n.t('Forcing off “{0}”…', machine.name),
+      })
+    : undefined;
+};

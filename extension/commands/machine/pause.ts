@@ -1,0 +1,16 @@
+import * as vscode from 'vscode';
+import { perform } from '../../operations/perform.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+export const pause: CommandHandler = async (context, argument) => {
+  const machine = await askMachine(context, argument, 'pause', vscode.l10n.t('Pause which machine?'));
+  return (
+    machine &&
+    perform(context, {
+      name: 'pause',
+      params: { machine: machine.name },
+      title: vscode.l10n.t('Pausing “{0}”…', machine.name),
+    })
+  );
+};

@@ -1,0 +1,36 @@
+import * as vscode from 'vscode';
+import { countCheckpoints } from '../../machines/descriptions.ts';
+import { perform } from '../../operations/perform.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+export const removeMachine: CommandHandler = async (context, argument) => {
+  const machine = await askMachine(context, argument, 'remove', vscode.l10n.t('Remove which machine?'));
+  if (machine === undefined) {
+    return undefined;
+  }
+  const remove = vscode.l10n.t('Remove Machine');
+  const choice = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Remove “{0}” and everything in it?', machine.name),
+    {
+      modal: true,
+      detail: vscode.l10n.t(
+        'This deletes its disks and {0} in {1}, and cannot be undone. A disk that it was added from is not touched.',
+        countCheckpoints(machine.checkpoints.length),
+        machine.folder,
+      ),
+    },
+    remove,
+  );
+  return choice === remove
+    ? perform(context, {
+        name: 'removeMachine',
+        params: { machine: machine.name },
+        title: vscode.l10n.t('Removing “{0}”…', machine.name),
+        done: () => {
+          context.machines.reloadSoon();
+          vscode.window.setStatusBarMessage(vscode.l10n.t('Removed “{0}”.', machine.name), 10_000);
+        },
+      })
+    : undefined;
+};

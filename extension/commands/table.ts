@@ -1,0 +1,98 @@
+/** Every declared command with what it does, and whether a workspace that is not trusted may do it. */
+import * as vscode from 'vscode';
+import type { CheckpointsContext } from '../context.ts';
+import type { CommandId } from '../contributions/commands.ts';
+import { commands } from '../contributions/commands.ts';
+import { engineErrorFrom } from '../engine/engine-error.ts';
+import { tellFailure } from '../operations/perform.ts';
+import { apply } from './checkpoint/apply.ts';
+import { deleteCheckpoint } from './checkpoint/delete.ts';
+import { rename } from './checkpoint/rename.ts';
+import { revert, revertDiscard } from './checkpoint/revert.ts';
+import { take } from './checkpoint/take.ts';
+import { undo } from './checkpoint/undo.ts';
+import type { CommandHandler } from './command.ts';
+import { refresh } from './engine/refresh.ts';
+import { restartEngine } from './engine/restart-engine.ts';
+import { showEngineInformation } from './engine/show-engine-information.ts';
+import { showEngineMenu } from './engine/show-engine-menu.ts';
+import { showLog } from './engine/show-log.ts';
+import { showProblem } from './engine/show-problem.ts';
+import { addMachine } from './machine/add-machine.ts';
+import { createMachine } from './machine/create-machine.ts';
+import { forceStop } from './machine/force-stop.ts';
+import { openConsole } from './machine/open-console.ts';
+import { pause } from './machine/pause.ts';
+import { removeMachine } from './machine/remove-machine.ts';
+import { resume } from './machine/resume.ts';
+import { start } from './machine/start.ts';
+import { stop } from './machine/stop.ts';
+import { showCommand } from './shell/show-command.ts';
+import { runTaskWithCheckpoint } from './task/run-task-with-checkpoint.ts';
+
+interface TableEntry {
+  run: CommandHandler;
+  /** `changes`: starts or changes something, so it needs trust. `shows`: always allowed. */
+  effect: 'changes' | 'shows';
+}
+
+const table: Record<CommandId, TableEntry> = {
+  'vmCheckpoints.createMachine': { run: createMachine, effect: 'changes' },
+  'vmCheckpoints.addMachine': { run: addMachine, effect: 'changes' },
+  'vmCheckpoints.removeMachine': { run: removeMachine, effect: 'changes' },
+  'vmCheckpoints.start': { run: start, effect: 'changes' },
+  'vmCheckpoints.stop': { run: stop, effect: 'changes' },
+  'vmCheckpoints.forceStop': { run: forceStop, effect: 'changes' },
+  'vmCheckpoints.pause': { run: pause, effect: 'changes' },
+  'vmCheckpoints.resume': { run: resume, effect: 'changes' },
+  'vmCheckpoints.openConsole': { run: openConsole, effect: 'changes' },
+  'vmCheckpoints.take': { run: take, effect: 'changes' },
+  'vmCheckpoints.apply': { run: apply, effect: 'changes' },
+  'vmCheckpoints.revert': { run: revert, effect: 'changes' },
+  'vmCheckpoints.revertDiscard': { run: revertDiscard, effect: 'changes' },
+  'vmCheckpoints.undo': { run: undo, effect: 'changes' },
+  'vmCheckpoints.delete': { run: deleteCheckpoint, effect: 'changes' },
+  'vmCheckpoints.rename': { run: rename, effect: 'changes' },
+  'vmCheckpoints.runTaskWithCheckpoint': { run: runTaskWithCheckpoint, effect: 'changes' },
+  'vmCheckpoints.showCommand': { run: showCommand, effect: 'shows' },
+  'vmCheckpoints.refresh': { run: refresh, effect: 'shows' },
+  'vmCheckpoints.showLog': { run: showLog, effect: 'shows' },
+  'vmCheckpoints.restartEngine': { run: restartEngine, effect: 'shows' },
+  'vmCheckpoints.showEngineInformation': { run: showEngineInformation, effect: 'shows' },
+  'vmCheckpoints.showEngineMenu': { run: showEngineMenu, effect: 'shows' },
+  'vmCheckpoints.showProblem': { run: showProblem, effect: 'shows' },
+};
+
+export function registerCommands(context: CheckpointsContext): vscode.Disposable {
+  const ids = Object.keys(commands).filter((id): id is CommandId => id in table);
+  return vscode.Disposable.from(
+    ...ids.map((id) => vscode.commands.registerCommand(id, (argument: unknown) => run(context, table[id], argument))),
+  );
+}
+
+async function run(
+  context: CheckpointsContext,
+  { run: handler, effect }: TableEntry,
+  argument: unknown,
+): Promise<unknown> {
+  if (effect === 'changes' && !vscode.workspace.isTrusted) {
+    explainTrust();
+    return undefined;
+  }
+  try {
+    return await handler(context, argument);
+  } catch (error) {
+    tellFailure(context, engineErrorFrom(error));
+    return undefined;
+  }
+}
+
+function explainTrust(): void {
+  const manage = vscode.l10n.t('Manage Workspace Trust');
+  void vscode.window
+    .showWarningMessage(
+      vscode.l10n.t('This workspace is not trusted: no machine is started or changed until it is.'),
+      manage,
+    )
+    .then((choice) => choice && vscode.commands.executeCommand('workbench.trust.manage'));
+}

@@ -1,0 +1,148 @@
+/** What a command acts on: taken from its argument, and asked for when that does not tell. */
+import * as vscode from 'vscode';
+import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import type { CheckpointsContext } from '../context.ts';
+import { describeCheckpoint, describeMachine } from '../machines/descriptions.ts';
+import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
+import { noneText, obstacleText } from '../machines/obstacle-text.ts';
+import type { MachineOperation } from '../machines/possible.ts';
+import { obstacle, parentOfNow } from '../machines/possible.ts';
+import { CheckpointNode, checkpointIcon } from '../tree/checkpoint-node.ts';
+import { MachineNode, machineIcon } from '../tree/machine-node.ts';
+import { NowNode } from '../tree/now-node.ts';
+
+/** What an argument names, by id or name. */
+interface Reference {
+  machine?: string;
+  checkpoint?: string;
+}
+
+/**
+ * The machine that the command acts on. Undefined when the user dismissed the question, or was told why the operation
+ * cannot be done.
+ * @param firstId machine to offer first
+ */
+export async function askMachine(
+  context: CheckpointsContext,
+  argument: unknown,
+  operation: MachineOperation,
+  question: string,
+  firstId?: string,
+): Promise<MachineInfo | undefined> {
+  const { machine: reference } = referenceOf(context, argument);
+  if (context.machines.hosts === undefined) {
+    await context.machines.reload();
+  }
+  const { machines } = context.machines;
+  if (reference !== undefined) {
+    const machine = context.machines.find(reference);
+    if (machine === undefined) {
+      tell(vscode.l10n.t('There is no machine “{0}”.', reference));
+    }
+    return machine === undefined || tellObstacle(operation, machine) ? undefined : machine;
+  }
+  const candidates = machines
+    .filter((machine) => obstacle(operation, machine) === undefined)
+    .sort((a, b) => Number(b.id === firstId) - Number(a.id === firstId));
+  if (candidates.length === 0) {
+    tellNone(operation, machines);
+    return undefined;
+  }
+  const picked = await vscode.window.showQuickPick(
+    candidates.map((machine) => ({
+      label: machine.name,
+      description: describeMachine(machine),
+      iconPath: machineIcon(machine),
+      detail: nowText(machine),
+      machine,
+    })),
+    { placeHolder: question, matchOnDescription: true, matchOnDetail: true },
+  );
+  return picked?.machine;
+}
+
+/** The checkpoint that the command acts on, and its machine; undefined as with {@link askMachine}. */
+export async function askCheckpoint(
+  context: CheckpointsContext,
+  argument: unknown,
+  operation: MachineOperation,
+  questions: { machine: string; checkpoint: string },
+): Promise<MachineAndCheckpoint | undefined> {
+  const machine = await askMachine(context, argument, operation, questions.machine);
+  if (machine === undefined) {
+    return undefined;
+  }
+  const { checkpoint: reference } = referenceOf(context, argument);
+  if (reference !== undefined) {
+    const checkpoint =
+      machine.checkpoints.find(({ id }) => id === reference) ??
+      machine.checkpoints.find(({ name }) => name === reference);
+    if (checkpoint === undefined) {
+      tell(vscode.l10n.t('“{0}” has no checkpoint “{1}”.', machine.name, reference));
+    }
+    return checkpoint && { machine, checkpoint };
+  }
+  const parent = parentOfNow(machine);
+  const picked = await vscode.window.showQuickPick(
+    machine.checkpoints.toReversed().map((checkpoint) => ({
+      label: checkpoint.name,
+      description: describeCheckpoint(checkpoint),
+      iconPath: checkpointIcon(checkpoint),
+      ...(checkpoint === parent ? { detail: vscode.l10n.t('Now grew from this one') } : {}),
+      checkpoint,
+    })),
+    { placeHolder: questions.checkpoint, matchOnDescription: true },
+  );
+  return picked && { machine, checkpoint: picked.checkpoint };
+}
+
+function referenceOf(context: CheckpointsContext, argument: unknown): Reference {
+  if (argument instanceof CheckpointNode) {
+    return { machine: argument.machine.id, checkpoint: argument.checkpoint.id };
+  }
+  if (argument instanceof MachineNode || argument instanceof NowNode) {
+    return { machine: argument.machine.id };
+  }
+  if (typeof argument !== 'object' || argument === null) {
+    return {};
+  }
+  if ('selection' in argument && argument.selection === true) {
+    return referenceOf(context, context.view.selection);
+  }
+  return {
+    ...('machine' in argument && typeof argument.machine === 'string' ? { machine: argument.machine } : {}),
+    ...('checkpoint' in argument && typeof argument.checkpoint === 'string' ? { checkpoint: argument.checkpoint } : {}),
+  };
+}
+
+/** @returns true when there is an obstacle, which the user was told */
+function tellObstacle(operation: MachineOperation, machine: MachineInfo): boolean {
+  const found = obstacle(operation, machine);
+  if (found !== undefined) {
+    tell(obstacleText(found, machine));
+  }
+  return found !== undefined;
+}
+
+function tellNone(operation: MachineOperation, machines: readonly MachineInfo[]): void {
+  const [first, ...others] = machines;
+  if (first === undefined) {
+    const create = vscode.l10n.t('Create Machine');
+    void vscode.window
+      .showInformationMessage(vscode.l10n.t('There are no machines yet.'), create)
+      .then((choice) => choice && vscode.commands.executeCommand('vmCheckpoints.createMachine'));
+  } else if (others.length > 0 || !tellObstacle(operation, first)) {
+    tell(noneText(operation));
+  }
+}
+
+function tell(sentence: string): void {
+  void vscode.window.showInformationMessage(sentence);
+}
+
+function nowText(machine: MachineInfo): string {
+  const parent = parentOfNow(machine);
+  return parent === undefined
+    ? vscode.l10n.t('No checkpoint yet')
+    : vscode.l10n.t('Now grew from “{0}”, {1}', parent.name, describeCheckpoint(parent));
+}

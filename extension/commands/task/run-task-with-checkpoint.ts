@@ -1,0 +1,126 @@
+import * as vscode from 'vscode';
+import type { CheckpointInfo, MachineInfo } from '../../../engine/protocol/machines.ts';
+import type { CheckpointsContext } from '../../context.ts';
+import { engineErrorFrom } from '../../engine/engine-error.ts';
+import { gitHead } from '../../git-head.ts';
+import { checkpointNameFrom } from '../../naming/names.ts';
+import { applyCheckpoint } from '../../operations/apply-checkpoint.ts';
+import { perform } from '../../operations/perform.ts';
+import { isCheckpointTask } from '../../tasks/checkpoint-task.ts';
+import { runToEnd } from '../../tasks/task-end.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+const lastMachineKey = 'runTaskWithCheckpoint.machine';
+
+/** Takes a checkpoint, runs a task, and offers the revert when the task fails. Without the checkpoint the task does not run. */
+export const runTaskWithCheckpoint: CommandHandler = async (context, argument) => {
+  const machine = await askMachineAgain(context, argument);
+  if (machine === undefined) {
+    return undefined;
+  }
+  await context.workspaceState.update(lastMachineKey, machine.id);
+  const task = await askTask();
+  return task && runAfterCheckpoint(context, machine, task);
+};
+
+/** @returns the task's exit code; undefined when it has none, or did not run */
+async function runAfterCheckpoint(
+  context: CheckpointsContext,
+  machine: MachineInfo,
+  task: vscode.Task,
+): Promise<number | undefined> {
+  const taken = await takeBefore(context, machine, task);
+  if (taken === undefined) {
+    return undefined;
+  }
+  try {
+    const exitCode = await runToEnd(task);
+    tellEnd(context, machine, taken, task, exitCode);
+    return exitCode;
+  } catch (error) {
+    void vscode.window.showErrorMessage(
+      vscode.l10n.t('Task “{0}” could not be started: {1}', task.name, engineErrorFrom(error).message),
+    );
+    return undefined;
+  }
+}
+
+/** As {@link askMachine}, with the machine of the last time on top. */
+function askMachineAgain(context: CheckpointsContext, argument: unknown): Promise<MachineInfo | undefined> {
+  return askMachine(
+    context,
+    argument,
+    'take',
+    vscode.l10n.t('Take a checkpoint of which machine before the task?'),
+    context.workspaceState.get<string>(lastMachineKey),
+  );
+}
+
+async function askTask(): Promise<vscode.Task | undefined> {
+  const tasks = (await vscode.tasks.fetchTasks()).filter((task) => !isCheckpointTask(task));
+  if (tasks.length === 0) {
+    const configure = vscode.l10n.t('Configure Tasks');
+    void vscode.window
+      .showInformationMessage(vscode.l10n.t('This workspace has no tasks to run.'), configure)
+      .then((choice) => choice && vscode.commands.executeCommand('workbench.action.tasks.configureTaskRunner'));
+    return undefined;
+  }
+  const picked = await vscode.window.showQuickPick(
+    tasks.map((task) => ({
+      label: task.name,
+      description: task.source,
+      ...(task.detail === undefined ? {} : { detail: task.detail }),
+      task,
+    })),
+    { placeHolder: vscode.l10n.t('Run which task?'), matchOnDescription: true, matchOnDetail: true },
+  );
+  return picked?.task;
+}
+
+async function takeBefore(
+  context: CheckpointsContext,
+  machine: MachineInfo,
+  task: vscode.Task,
+): Promise<CheckpointInfo | undefined> {
+  const name = checkpointNameFrom(vscode.l10n.t('before task {0}', task.name));
+  const git = gitHead();
+  const result = await perform(context, {
+    name: 'take',
+    params: { machine: machine.name, name, createdBy: 'task', ...(git === undefined ? {} : { git }) },
+    title: vscode.l10n.t('Taking checkpoint “{0}” of “{1}”…', name, machine.name),
+    explain: (sentence) =>
+      vscode.l10n.t('Task “{0}” was not run, because no checkpoint was taken. {1}', task.name, sentence),
+    waysOut: { retry: () => runAfterCheckpoint(context, machine, task) },
+  });
+  return result?.checkpoint;
+}
+
+function tellEnd(
+  context: CheckpointsContext,
+  machine: MachineInfo,
+  checkpoint: CheckpointInfo,
+  task: vscode.Task,
+  exitCode: number | undefined,
+): void {
+  if (exitCode === 0) {
+    vscode.window.setStatusBarMessage(
+      vscode.l10n.t('Task “{0}” succeeded; the checkpoint “{1}” stays.', task.name, checkpoint.name),
+      10_000,
+    );
+    return;
+  }
+  const revert = vscode.l10n.t('Revert');
+  const keep = vscode.l10n.t('Keep');
+  const end =
+    exitCode === undefined
+      ? vscode.l10n.t('Task “{0}” ended without an exit code.', task.name)
+      : vscode.l10n.t('Task “{0}” failed with exit code {1}.', task.name, exitCode);
+  void vscode.window
+    .showWarningMessage(
+      vscode.l10n.t('{0} Revert “{1}” to “{2}”, or keep it as it is now?', end, machine.name, checkpoint.name),
+      revert,
+      keep,
+    )
+    .then((choice) => (choice === revert ? applyCheckpoint(context, 'revert', { machine, checkpoint }) : undefined));
+}

@@ -1,0 +1,37 @@
+/** What every feature works with. Made once, when the extension activates; it owns the engine. */
+import * as vscode from 'vscode';
+import { commandCategory } from './contributions/commands.ts';
+import { MachineConsoles } from './console/machine-consoles.ts';
+import { Engine } from './engine/engine.ts';
+import { engineProgram } from './engine/environment.ts';
+import { MachineList } from './machines/machine-list.ts';
+import { MachineView } from './tree/machine-view.ts';
+
+export class CheckpointsContext implements vscode.Disposable {
+  readonly log: vscode.LogOutputChannel;
+  readonly engine: Engine;
+  readonly machines: MachineList;
+  readonly view: MachineView;
+  readonly consoles: MachineConsoles;
+  /** Remembers choices in this workspace. */
+  readonly workspaceState: vscode.Memento;
+
+  constructor({ extensionUri, workspaceState }: vscode.ExtensionContext) {
+    const program = () => engineProgram(extensionUri);
+    this.log = vscode.window.createOutputChannel(commandCategory, { log: true });
+    this.engine = new Engine(program, this.log);
+    this.machines = new MachineList(this.engine, this.log);
+    this.view = new MachineView(this.engine, this.machines);
+    this.consoles = new MachineConsoles(program);
+    this.workspaceState = workspaceState;
+  }
+
+  /** Ends the engine's process; machines keep running, because each is a process of its own. */
+  async stop(): Promise<void> {
+    await this.engine.stop();
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(this.consoles, this.view, this.machines, this.engine, this.log).dispose();
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Every command, declared once: package.json and package.nls.json are written from here (see manifest.ts), and
+ * commands/table.ts must implement each.
+ */
+interface CommandDeclaration {
+  /** Ends in “…” when the command asks something before it acts. */
+  title: string;
+  icon?: `$(${string})`;
+}
+
+export const commands = {
+  'vmCheckpoints.createMachine': { title: 'Create Machine…', icon: '$(add)' },
+  'vmCheckpoints.addMachine': { title: 'Add Machine from Existing Disk…' },
+  'vmCheckpoints.removeMachine': { title: 'Remove Machine…' },
+  'vmCheckpoints.start': { title: 'Start Machine', icon: '$(play)' },
+  'vmCheckpoints.stop': { title: 'Shut Down Machine', icon: '$(debug-stop)' },
+  'vmCheckpoints.forceStop': { title: 'Force Off Machine…' },
+  'vmCheckpoints.pause': { title: 'Pause Machine', icon: '$(debug-pause)' },
+  'vmCheckpoints.resume': { title: 'Resume Machine', icon: '$(debug-continue)' },
+  'vmCheckpoints.openConsole': { title: 'Open Console', icon: '$(terminal)' },
+  'vmCheckpoints.take': { title: 'Take Checkpoint…', icon: '$(device-camera)' },
+  'vmCheckpoints.apply': { title: 'Apply Checkpoint…', icon: '$(history)' },
+  'vmCheckpoints.revert': { title: 'Revert…', icon: '$(discard)' },
+  'vmCheckpoints.revertDiscard': { title: 'Revert and Discard Now…' },
+  'vmCheckpoints.undo': { title: 'Undo Last Apply or Revert', icon: '$(reply)' },
+  'vmCheckpoints.delete': { title: 'Delete Checkpoint…', icon: '$(trash)' },
+  'vmCheckpoints.rename': { title: 'Rename Checkpoint…' },
+  'vmCheckpoints.showCommand': { title: 'Show Command…' },
+  'vmCheckpoints.runTaskWithCheckpoint': { title: 'Run Task with Checkpoint…' },
+  'vmCheckpoints.refresh': { title: 'Refresh', icon: '$(refresh)' },
+  'vmCheckpoints.showLog': { title: 'Show Log', icon: '$(output)' },
+  'vmCheckpoints.restartEngine': { title: 'Restart Engine', icon: '$(debug-restart)' },
+  'vmCheckpoints.showEngineInformation': { title: 'Show Engine Information', icon: '$(info)' },
+  'vmCheckpoints.showEngineMenu': { title: 'Engine…' },
+  'vmCheckpoints.showProblem': { title: 'Show Problem' },
+} as const satisfies Record<`vmCheckpoints.${string}`, CommandDeclaration>;
+
+export type CommandId = keyof typeof commands;
+
+/** As the palette and the tooltips show them: `VM Checkpoints: Take Checkpoint…`. */
+export const commandCategory = 'VM Checkpoints';

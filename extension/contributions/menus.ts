@@ -1,0 +1,113 @@
+import type { CommandId } from './commands.ts';
+import { machinesViewId } from './views.ts';
+
+/**
+ * What a tree item is, as its `contextValue`: the kind, then the facts that menus ask for, each between dots:
+ * `.machine.running.canRevert.`
+ */
+export type ItemKind = 'host' | 'machine' | 'checkpoint' | 'now' | 'problem';
+export type ItemFact = 'running' | 'paused' | 'stopped' | 'damaged' | 'canRevert' | 'canUndo';
+
+export function itemContext(kind: ItemKind, facts: readonly ItemFact[]): string {
+  return `.${[kind, ...facts].join('.')}.`;
+}
+
+interface MenuEntry {
+  command: CommandId;
+  when?: string;
+  group?: string;
+}
+
+const inView = `view == ${machinesViewId}`;
+
+/** Condition on the tree item: its kind, and facts of which at least one must hold. */
+function item(kind: ItemKind, ...anyOf: ItemFact[]): string {
+  return anyOf.length === 0
+    ? `${inView} && viewItem =~ /^\\.${kind}\\./`
+    : `${inView} && viewItem =~ /^\\.${kind}\\.(.*\\.)?(${anyOf.join('|')})\\./`;
+}
+
+/** Nothing is started or changed in an untrusted workspace: what would, is offered in trusted ones only. */
+function trusted(condition: string): string {
+  return `${condition} && isWorkspaceTrusted`;
+}
+
+const undamaged = ['running', 'paused', 'stopped'] as const;
+
+export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
+  commandPalette: [{ command: 'vmCheckpoints.showProblem', when: 'false' }],
+  'view/title': [
+    { command: 'vmCheckpoints.createMachine', when: trusted(inView), group: 'navigation@1' },
+    { command: 'vmCheckpoints.refresh', when: inView, group: 'navigation@2' },
+    { command: 'vmCheckpoints.addMachine', when: trusted(inView), group: '1_machines@1' },
+    { command: 'vmCheckpoints.runTaskWithCheckpoint', when: trusted(inView), group: '2_tasks@1' },
+    { command: 'vmCheckpoints.showLog', when: inView, group: '3_engine@1' },
+    { command: 'vmCheckpoints.showEngineInformation', when: inView, group: '3_engine@2' },
+    { command: 'vmCheckpoints.restartEngine', when: inView, group: '3_engine@3' },
+  ],
+  'view/item/context': [
+    { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: 'inline@1' },
+    { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: 'inline@1' },
+    { command: 'vmCheckpoints.stop', when: trusted(item('machine', 'running')), group: 'inline@1' },
+    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', 'running', 'paused')), group: 'inline@2' },
+    { command: 'vmCheckpoints.take', when: trusted(item('machine', ...undamaged)), group: 'inline@3' },
+    { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: 'inline@1' },
+    { command: 'vmCheckpoints.revert', when: trusted(item('now', 'canRevert')), group: 'inline@1' },
+    { command: 'vmCheckpoints.take', when: trusted(item('now', ...undamaged)), group: 'inline@2' },
+
+    { command: 'vmCheckpoints.createMachine', when: trusted(item('host')), group: '1_machines@1' },
+    { command: 'vmCheckpoints.addMachine', when: trusted(item('host')), group: '1_machines@2' },
+
+    { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: '1_power@1' },
+    { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: '1_power@1' },
+    { command: 'vmCheckpoints.pause', when: trusted(item('machine', 'running')), group: '1_power@2' },
+    { command: 'vmCheckpoints.stop', when: trusted(item('machine', 'running')), group: '1_power@3' },
+    { command: 'vmCheckpoints.forceStop', when: trusted(item('machine', 'running', 'paused')), group: '1_power@4' },
+    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', 'running', 'paused')), group: '2_console@1' },
+    { command: 'vmCheckpoints.take', when: trusted(item('machine', ...undamaged)), group: '3_checkpoints@1' },
+    { command: 'vmCheckpoints.revert', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@2' },
+    { command: 'vmCheckpoints.revertDiscard', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@3' },
+    { command: 'vmCheckpoints.undo', when: trusted(item('machine', 'canUndo')), group: '3_checkpoints@4' },
+    { command: 'vmCheckpoints.showCommand', when: item('machine', ...undamaged), group: '8_command@1' },
+    { command: 'vmCheckpoints.removeMachine', when: trusted(item('machine')), group: '9_remove@1' },
+
+    { command: 'vmCheckpoints.take', when: trusted(item('now', ...undamaged)), group: '3_checkpoints@1' },
+    { command: 'vmCheckpoints.revert', when: trusted(item('now', 'canRevert')), group: '3_checkpoints@2' },
+    { command: 'vmCheckpoints.revertDiscard', when: trusted(item('now', 'canRevert')), group: '3_checkpoints@3' },
+    { command: 'vmCheckpoints.undo', when: trusted(item('now', 'canUndo')), group: '3_checkpoints@4' },
+    { command: 'vmCheckpoints.showCommand', when: item('now', ...undamaged), group: '8_command@1' },
+
+    { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: '3_checkpoints@1' },
+    { command: 'vmCheckpoints.rename', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@1' },
+    { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
+    { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },
+
+    { command: 'vmCheckpoints.refresh', when: item('problem'), group: '1_problem@1' },
+  ],
+};
+
+interface KeybindingEntry {
+  command: CommandId;
+  key: string;
+  mac?: string;
+  when: string;
+  /** What the command gets in place of a tree item. */
+  args: { selection: true };
+}
+
+/** Keys that the lists of VS Code use, for the item selected in the view. */
+export const keybindings: readonly KeybindingEntry[] = [
+  {
+    command: 'vmCheckpoints.rename',
+    key: 'f2',
+    when: `focusedView == ${machinesViewId} && isWorkspaceTrusted`,
+    args: { selection: true },
+  },
+  {
+    command: 'vmCheckpoints.delete',
+    key: 'delete',
+    mac: 'cmd+backspace',
+    when: `focusedView == ${machinesViewId} && isWorkspaceTrusted`,
+    args: { selection: true },
+  },
+];

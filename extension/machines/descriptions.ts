@@ -1,0 +1,86 @@
+/** Short descriptions of machines and checkpoints, the same in the tree and in the lists to choose from. */
+import * as vscode from 'vscode';
+import type {
+  CheckpointInfo,
+  Consistency,
+  CreatedBy,
+  MachineInfo,
+  MachineState,
+} from '../../engine/protocol/machines.ts';
+import { age, expiry } from '../presentation/age.ts';
+
+export function stateText(state: MachineState): string {
+  switch (state) {
+    case 'running':
+      return vscode.l10n.t('running');
+    case 'paused':
+      return vscode.l10n.t('paused');
+    case 'stopped':
+      return vscode.l10n.t('stopped');
+    case 'damaged':
+      return vscode.l10n.t('damaged');
+  }
+}
+
+/** Such as `running` or `stopped · ended unexpectedly`. */
+export function describeMachine(machine: MachineInfo): string {
+  const state = stateText(machine.state);
+  if (machine.busy !== undefined) {
+    return vscode.l10n.t('{0} · busy: {1}', state, machine.busy.operation);
+  }
+  return machine.state === 'stopped' && machine.problem !== undefined
+    ? vscode.l10n.t('{0} · ended unexpectedly', state)
+    : state;
+}
+
+/** Such as `5 min ago · with memory · expires in 23 h`. */
+export function describeCheckpoint(checkpoint: CheckpointInfo): string {
+  return [
+    age(checkpoint.created),
+    ...(checkpoint.hasMemory ? [vscode.l10n.t('with memory')] : []),
+    ...(checkpoint.expires === undefined ? [] : [expiry(checkpoint.expires)]),
+  ].join(' · ');
+}
+
+/** The same as a sentence, for dialogs. */
+export function checkpointSentence({ created, hasMemory }: CheckpointInfo): string {
+  return hasMemory
+    ? vscode.l10n.t('The checkpoint was taken {0}, with memory.', age(created))
+    : vscode.l10n.t('The checkpoint was taken {0}, without memory.', age(created));
+}
+
+export function countCheckpoints(count: number): string {
+  return count === 1 ? vscode.l10n.t('1 checkpoint') : vscode.l10n.t('{0} checkpoints', count);
+}
+
+export function consistencyText(consistency: Consistency): string {
+  switch (consistency) {
+    case 'application':
+      return vscode.l10n.t('application-consistent');
+    case 'file-system':
+      return vscode.l10n.t('file-system-consistent');
+    case 'crash':
+      return vscode.l10n.t('crash-consistent');
+    case 'offline':
+      return vscode.l10n.t('taken while stopped');
+  }
+}
+
+export function createdByText(createdBy: CreatedBy): string {
+  switch (createdBy) {
+    case 'person':
+      return vscode.l10n.t('by a person');
+    case 'task':
+      return vscode.l10n.t('before a task');
+    case 'debug':
+      return vscode.l10n.t('before a debug session');
+    case 'agent':
+      return vscode.l10n.t('by an agent');
+    case 'guard':
+      return vscode.l10n.t('by a guard');
+    case 'apply':
+      return vscode.l10n.t('what Now was before an apply');
+    case 'undo':
+      return vscode.l10n.t('what Now was before an undo');
+  }
+}

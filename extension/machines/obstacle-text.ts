@@ -1,0 +1,53 @@
+import * as vscode from 'vscode';
+import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import type { MachineOperation, Obstacle } from './possible.ts';
+
+/** Why an operation cannot be done to a machine, as a sentence that says what to do about it. */
+export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo): string {
+  switch (obstacle) {
+    case 'damaged':
+      return problem === undefined
+        ? vscode.l10n.t('“{0}” is damaged, and nothing but listing works.', name)
+        : vscode.l10n.t('“{0}” is damaged, and nothing but listing works: {1}', name, problem);
+    case 'stopped':
+      return vscode.l10n.t('“{0}” is stopped. Start it first.', name);
+    case 'running':
+      return vscode.l10n.t('“{0}” is running already.', name);
+    case 'paused':
+      return vscode.l10n.t('“{0}” is paused. Resume it first.', name);
+    case 'noCheckpoint':
+      return vscode.l10n.t('“{0}” has no checkpoint yet. Take one first.', name);
+    case 'nothingToUndo':
+      return vscode.l10n.t(
+        '“{0}” has nothing to undo: no apply or revert kept an earlier state that is still there.',
+        name,
+      );
+  }
+}
+
+/** Why the list of machines to choose from would be empty although there are machines. */
+export function noneText(operation: MachineOperation): string {
+  switch (operation) {
+    case 'start':
+      return vscode.l10n.t('No machine is stopped, so there is none to start.');
+    case 'stop':
+    case 'pause':
+      return vscode.l10n.t('No machine is running. Start one first.');
+    case 'forceStop':
+    case 'openConsole':
+      return vscode.l10n.t('No machine is running or paused. Start one first.');
+    case 'resume':
+      return vscode.l10n.t('No machine is paused.');
+    case 'apply':
+    case 'delete':
+    case 'rename':
+    case 'revert':
+      return vscode.l10n.t('No machine has a checkpoint yet. Take one first.');
+    case 'undo':
+      return vscode.l10n.t('There is nothing to undo: no apply or revert kept an earlier state that is still there.');
+    case 'take':
+    case 'remove':
+    case 'showCommand':
+      return vscode.l10n.t('Every machine is damaged. The tree tells what is wrong with each.');
+  }
+}

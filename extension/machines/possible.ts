@@ -1,0 +1,63 @@
+/** Which operations make sense for a machine, as far as the last listing tells; the engine decides. */
+import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+
+export type MachineOperation =
+  | 'start'
+  | 'stop'
+  | 'forceStop'
+  | 'pause'
+  | 'resume'
+  | 'openConsole'
+  | 'take'
+  | 'apply'
+  | 'revert'
+  | 'undo'
+  | 'delete'
+  | 'rename'
+  | 'remove'
+  | 'showCommand';
+
+export type Obstacle = 'damaged' | 'stopped' | 'running' | 'paused' | 'noCheckpoint' | 'nothingToUndo';
+
+/** Why an operation cannot be done now; undefined when it can. */
+export function obstacle(operation: MachineOperation, machine: MachineInfo): Obstacle | undefined {
+  if (operation === 'remove') {
+    return undefined;
+  }
+  if (machine.state === 'damaged') {
+    return 'damaged';
+  }
+  switch (operation) {
+    case 'start':
+      return machine.state === 'stopped' ? undefined : machine.state;
+    case 'stop':
+    case 'pause':
+      return machine.state === 'running' ? undefined : machine.state;
+    case 'forceStop':
+    case 'openConsole':
+      return machine.state === 'stopped' ? 'stopped' : undefined;
+    case 'resume':
+      return machine.state === 'paused' ? undefined : machine.state;
+    case 'revert':
+      return parentOfNow(machine) === undefined ? 'noCheckpoint' : undefined;
+    case 'apply':
+    case 'delete':
+    case 'rename':
+      return machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
+    case 'undo':
+      return keptLast(machine) === undefined ? 'nothingToUndo' : undefined;
+    case 'take':
+    case 'showCommand':
+      return undefined;
+  }
+}
+
+/** The checkpoint that Now grew from, which a revert applies. */
+export function parentOfNow(machine: MachineInfo): CheckpointInfo | undefined {
+  return machine.checkpoints.find(({ id }) => id === machine.now.parent);
+}
+
+/** What the last apply or undo kept of Now, and an undo goes back to; absent when it has expired or there was none. */
+export function keptLast(machine: MachineInfo): CheckpointInfo | undefined {
+  return machine.checkpoints.findLast(({ expires }) => expires !== undefined);
+}

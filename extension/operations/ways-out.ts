@@ -1,0 +1,70 @@
+/** What to offer beside the sentence of an error, by its code. */
+import type { EngineErrorCode } from '../engine/engine-error.ts';
+
+export type WayOut =
+  | 'retry'
+  | 'start'
+  | 'shutDown'
+  | 'forceOff'
+  | 'disksOnly'
+  | 'rawDisk'
+  | 'refresh'
+  | 'qemuSettings'
+  | 'restartEngine'
+  | 'showLog';
+
+/** The most helpful first. Which of them the failed operation can take is for it to say. */
+export function waysOut(code: EngineErrorCode): readonly WayOut[] {
+  switch (code) {
+    case 'Locked':
+    case 'DiskInUse':
+    case 'DownloadFailed':
+      return ['retry', 'showLog'];
+    case 'MachineRunning':
+      return ['shutDown', 'refresh'];
+    case 'MachineNotRunning':
+      return ['start', 'refresh'];
+    case 'GuestNotResponding':
+      return ['forceOff', 'retry'];
+    case 'MemoryNotCompatible':
+      return ['disksOnly', 'showLog'];
+    case 'NotADiskImage':
+      return ['rawDisk', 'showLog'];
+    case 'QemuNotFound':
+      return ['qemuSettings', 'showLog'];
+    case 'QmpTimeout':
+    case 'NotEnoughSpace':
+      return ['retry', 'showLog'];
+    case 'MachineNotFound':
+    case 'CheckpointNotFound':
+    case 'AmbiguousName':
+    case 'NothingToUndo':
+    case 'NothingToRevert':
+      return ['refresh'];
+    case 'InvalidArgument':
+    case 'InvalidName':
+    case 'NameInUse':
+      return [];
+    case 'EngineNotRunning':
+      return ['restartEngine', 'showLog'];
+    case 'Cancelled':
+    case 'EngineEnded':
+      return [];
+    case 'MachineDamaged':
+    case 'PermissionDenied':
+    case 'DiskNotFound':
+    case 'UnsupportedDisk':
+    case 'ParentMismatch':
+    case 'ParentNotAllowed':
+    case 'ImageNotFound':
+    case 'ImageDamaged':
+    case 'QemuFailed':
+    case 'Internal':
+      return ['showLog'];
+  }
+}
+
+/** True when the user needs no notification: they cancelled, or the engine's end is told by itself. */
+export function isSilent(code: EngineErrorCode): boolean {
+  return code === 'Cancelled' || code === 'EngineEnded';
+}

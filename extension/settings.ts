@@ -1,0 +1,27 @@
+/** Reading the settings that contributions/settings.ts declares. */
+import { homedir } from 'node:os';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { SettingOfType } from './contributions/settings.ts';
+import { settings } from './contributions/settings.ts';
+
+/** A setting that is on or off. */
+export function readSwitch(id: SettingOfType<'boolean'>): boolean {
+  const value = read(id);
+  return typeof value === 'boolean' ? value : settings[id].default;
+}
+
+/** A setting that holds a path; a leading `~` is the user's home folder. Undefined when it is empty. */
+export function readPath(id: SettingOfType<'string'>): string | undefined {
+  const value = read(id);
+  const text = typeof value === 'string' ? value.trim() : settings[id].default;
+  if (text === '') {
+    return undefined;
+  }
+  return text === '~' || /^~[/\\]/.test(text) ? path.join(homedir(), text.slice(1)) : text;
+}
+
+/** What the user wrote is of any type: VS Code warns of a wrong one, and passes it on. */
+function read(id: string): unknown {
+  return vscode.workspace.getConfiguration().get(id);
+}

@@ -1,0 +1,113 @@
+/** The terminal of a `vm-checkpoint` task: takes the checkpoint, says what it does, and ends with exit code 0 or 1. */
+import * as vscode from 'vscode';
+import type { Params } from '../../engine/protocol/operations.ts';
+import type { CheckpointsContext } from '../context.ts';
+import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
+import { gitHead } from '../git-head.ts';
+import { formatDuration } from '../presentation/duration.ts';
+import type { CheckpointTaskProblem } from './checkpoint-task.ts';
+import { readCheckpointTask } from './checkpoint-task.ts';
+
+const interrupt = '\u0003';
+
+export class CheckpointTerminal implements vscode.Pseudoterminal {
+  readonly #context: CheckpointsContext;
+  readonly #definition: vscode.TaskDefinition;
+  readonly #write = new vscode.EventEmitter<string>();
+  readonly #close = new vscode.EventEmitter<number>();
+  readonly #cancellation = new vscode.CancellationTokenSource();
+
+  readonly onDidWrite = this.#write.event;
+  readonly onDidClose = this.#close.event;
+
+  /** @param definition with its variables resolved */
+  constructor(context: CheckpointsContext, definition: vscode.TaskDefinition) {
+    this.#context = context;
+    this.#definition = definition;
+  }
+
+  open(): void {
+    void this.#run();
+  }
+
+  /** VS Code calls this when the user closes the terminal or ends the task. */
+  close(): void {
+    this.#cancellation.cancel();
+  }
+
+  handleInput(input: string): void {
+    if (input.includes(interrupt)) {
+      this.#cancellation.cancel();
+    }
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#take();
+      this.#close.fire(0);
+    } catch (error) {
+      const { code, message } = engineErrorFrom(error);
+      this.#context.log.warn(`A ${this.#definition.type} task failed with ${code}: ${message}`);
+      this.#print(`\u001b[31m${message}\u001b[0m`);
+      this.#print(vscode.l10n.t('No checkpoint was taken ({0}). Tasks that depend on this one do not start.', code));
+      this.#close.fire(1);
+    }
+  }
+
+  async #take(): Promise<void> {
+    const task = readCheckpointTask(this.#definition);
+    if ('problem' in task) {
+      throw new EngineError('InvalidArgument', problemText(task.problem));
+    }
+    if (!vscode.workspace.isTrusted) {
+      throw new EngineError(
+        'PermissionDenied',
+        vscode.l10n.t('Nothing is changed in a workspace that is not trusted.'),
+      );
+    }
+    const { machine, name, memory } = task;
+    this.#print(
+      name === undefined
+        ? vscode.l10n.t('Taking a checkpoint of “{0}”…', machine)
+        : vscode.l10n.t('Taking checkpoint “{0}” of “{1}”…', name, machine),
+    );
+    const git = gitHead();
+    const params: Params<'take'> = {
+      machine,
+      createdBy: 'task',
+      ...(name === undefined ? {} : { name }),
+      ...(memory === undefined ? {} : { memory }),
+      ...(git === undefined ? {} : { git }),
+    };
+    const { checkpoint, totalMs } = await this.#context.engine.request('take', params, {
+      token: this.#cancellation.token,
+      activity: vscode.l10n.t('Taking a checkpoint of “{0}”…', machine),
+      onProgress: ({ message }) => this.#print(message),
+    });
+    this.#print(
+      checkpoint.pauseMs === undefined
+        ? vscode.l10n.t('Took checkpoint “{0}” in {1}.', checkpoint.name, formatDuration(totalMs))
+        : vscode.l10n.t(
+            'Took checkpoint “{0}” in {1}; the machine stood still for {2}.',
+            checkpoint.name,
+            formatDuration(totalMs),
+            formatDuration(checkpoint.pauseMs),
+          ),
+    );
+  }
+
+  #print(line: string): void {
+    this.#write.fire(`${line}\r\n`);
+  }
+}
+
+function problemText(problem: CheckpointTaskProblem): string {
+  switch (problem) {
+    case 'noMachine':
+      return vscode.l10n.t('The task names no machine. Add "machine": "NAME" to it in tasks.json.');
+    case 'nameNotText':
+      return vscode.l10n.t('The member "name" of the task must be a text.');
+    case 'memoryNotBoolean':
+      return vscode.l10n.t('The member "memory" of the task must be true or false.');
+  }
+}

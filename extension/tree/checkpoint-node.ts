@@ -1,0 +1,76 @@
+import * as vscode from 'vscode';
+import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+import { itemContext } from '../contributions/menus.ts';
+import { consistencyText, createdByText, describeCheckpoint } from '../machines/descriptions.ts';
+import { expiry, localTime } from '../presentation/age.ts';
+import { formatDuration } from '../presentation/duration.ts';
+import { formatSize } from '../presentation/size.ts';
+import { factsOf } from './facts.ts';
+import { tooltip } from './tooltip.ts';
+import { TreeNode } from './tree-node.ts';
+
+export class CheckpointNode extends TreeNode {
+  machine: MachineInfo;
+  checkpoint: CheckpointInfo;
+
+  constructor(machine: MachineInfo, checkpoint: CheckpointInfo) {
+    super(CheckpointNode.idOf(machine, checkpoint));
+    this.machine = machine;
+    this.checkpoint = checkpoint;
+  }
+
+  static idOf(machine: MachineInfo, checkpoint: CheckpointInfo): string {
+    return `checkpoint:${machine.id}:${checkpoint.id}`;
+  }
+
+  override item(): vscode.TreeItem {
+    const { machine, checkpoint } = this;
+    const item = new vscode.TreeItem(
+      checkpoint.name,
+      this.children.length > 0 ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
+    );
+    item.id = this.id;
+    item.contextValue = itemContext('checkpoint', factsOf(machine));
+    item.description = describeCheckpoint(checkpoint);
+    item.iconPath = checkpointIcon(checkpoint);
+    item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
+      [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
+      [vscode.l10n.t('Why'), createdByText(checkpoint.createdBy)],
+      [
+        vscode.l10n.t('Expires'),
+        checkpoint.expires && `${localTime(checkpoint.expires)} (${expiry(checkpoint.expires)})`,
+      ],
+      [vscode.l10n.t('Memory'), memoryText(checkpoint)],
+      [vscode.l10n.t('Consistency'), consistencyText(checkpoint.consistency)],
+      [vscode.l10n.t('Pause'), checkpoint.pauseMs === undefined ? undefined : formatDuration(checkpoint.pauseMs)],
+      [vscode.l10n.t('Git'), checkpoint.git && gitText(checkpoint.git)],
+      [vscode.l10n.t('Id'), checkpoint.id],
+    ]);
+    item.accessibilityInformation = {
+      label: vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, describeCheckpoint(checkpoint)),
+    };
+    return item;
+  }
+}
+
+/** Filled with memory, hollow without, a watch when it will be deleted by itself. */
+export function checkpointIcon(checkpoint: CheckpointInfo): vscode.ThemeIcon {
+  if (checkpoint.expires !== undefined) {
+    return new vscode.ThemeIcon('watch');
+  }
+  return new vscode.ThemeIcon(checkpoint.hasMemory ? 'circle-filled' : 'circle-outline');
+}
+
+function memoryText(checkpoint: CheckpointInfo): string {
+  if (!checkpoint.hasMemory) {
+    return vscode.l10n.t('none: the machine starts from its disks');
+  }
+  return checkpoint.memoryFileBytes === undefined
+    ? vscode.l10n.t('saved')
+    : vscode.l10n.t('saved, {0}', formatSize(checkpoint.memoryFileBytes));
+}
+
+function gitText({ branch, commit }: { branch?: string; commit: string }): string {
+  const short = commit.slice(0, 10);
+  return branch === undefined ? short : `${branch}, ${short}`;
+}

@@ -1,0 +1,70 @@
+import * as vscode from 'vscode';
+import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import { itemContext } from '../contributions/menus.ts';
+import { countCheckpoints, describeMachine } from '../machines/descriptions.ts';
+import { formatSize } from '../presentation/size.ts';
+import { factsOf } from './facts.ts';
+import { tooltip } from './tooltip.ts';
+import { TreeNode } from './tree-node.ts';
+
+export class MachineNode extends TreeNode {
+  machine: MachineInfo;
+
+  constructor(machine: MachineInfo) {
+    super(MachineNode.idOf(machine));
+    this.machine = machine;
+  }
+
+  static idOf(machine: MachineInfo): string {
+    return `machine:${machine.id}`;
+  }
+
+  override item(): vscode.TreeItem {
+    const { machine } = this;
+    // Expanded from the start: VS Code keeps what it saw first, and would not open the machine at its first checkpoint.
+    const item = new vscode.TreeItem(machine.name, vscode.TreeItemCollapsibleState.Expanded);
+    item.id = this.id;
+    item.contextValue = itemContext('machine', factsOf(machine));
+    item.description = describeMachine(machine);
+    item.iconPath = machineIcon(machine);
+    item.tooltip = tooltip(machine.name, machine.problem, [
+      [vscode.l10n.t('State'), describeMachine(machine)],
+      [vscode.l10n.t('Busy'), machine.busy && `${machine.busy.operation} (${machine.busy.holder})`],
+      [vscode.l10n.t('Checkpoints'), String(machine.checkpoints.length)],
+      [vscode.l10n.t('Memory'), formatSize(machine.memoryBytes)],
+      [vscode.l10n.t('CPUs'), String(machine.cpus)],
+      ...machine.disks.map((disk): [string, string] => [
+        vscode.l10n.t('Disk {0}', disk.id),
+        `${formatSize(disk.virtualSizeBytes)}, ${disk.activeLayer}`,
+      ]),
+      [vscode.l10n.t('Process'), machine.pid?.toString()],
+      [vscode.l10n.t('Folder'), machine.folder],
+    ]);
+    item.accessibilityInformation = {
+      label: vscode.l10n.t(
+        'Machine {0}, {1}, {2}',
+        machine.name,
+        describeMachine(machine),
+        countCheckpoints(machine.checkpoints.length),
+      ),
+    };
+    return item;
+  }
+}
+
+/** Differs by state in its shape, and not in its colour alone. */
+export function machineIcon(machine: MachineInfo): vscode.ThemeIcon {
+  if (machine.busy !== undefined) {
+    return new vscode.ThemeIcon('loading~spin');
+  }
+  switch (machine.state) {
+    case 'running':
+      return new vscode.ThemeIcon('vm-running', new vscode.ThemeColor('charts.green'));
+    case 'paused':
+      return new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.yellow'));
+    case 'stopped':
+      return new vscode.ThemeIcon('vm-outline');
+    case 'damaged':
+      return new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'));
+  }
+}

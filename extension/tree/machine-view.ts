@@ -1,0 +1,100 @@
+/** The view: the tree, what stands in it while it is empty, and a message while the engine is away. */
+import * as vscode from 'vscode';
+import type { ViewState } from '../contributions/views.ts';
+import { machinesViewId, viewStateKey } from '../contributions/views.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { MachineList } from '../machines/machine-list.ts';
+import { MachineTree } from './machine-tree.ts';
+import type { TreeNode } from './tree-node.ts';
+
+const redrawMs = 60_000;
+
+export class MachineView implements vscode.Disposable {
+  readonly #engine: Engine;
+  readonly #machines: MachineList;
+  readonly #tree: MachineTree;
+  readonly #view: vscode.TreeView<TreeNode>;
+  readonly #subscriptions: vscode.Disposable;
+  #redraw: NodeJS.Timeout | undefined;
+  #endLoading: () => void = () => undefined;
+
+  constructor(engine: Engine, machines: MachineList) {
+    this.#engine = engine;
+    this.#machines = machines;
+    this.#tree = new MachineTree(machines);
+    this.#view = vscode.window.createTreeView(machinesViewId, { treeDataProvider: this.#tree, showCollapseAll: true });
+    this.#subscriptions = vscode.Disposable.from(
+      this.#view,
+      this.#tree,
+      engine.onDidChangeState(() => this.#showState()),
+      machines.onDidChange(() => this.#showState()),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.#showState()),
+      this.#view.onDidChangeVisibility(({ visible }) => this.#redrawWhile(visible)),
+    );
+    void vscode.window.withProgress(
+      { location: { viewId: machinesViewId } },
+      () =>
+        new Promise<void>((resolve) => {
+          this.#endLoading = resolve;
+        }),
+    );
+    this.#showState();
+    this.#redrawWhile(this.#view.visible);
+  }
+
+  get selection(): TreeNode | undefined {
+    return this.#view.selection[0];
+  }
+
+  dispose(): void {
+    clearInterval(this.#redraw);
+    this.#subscriptions.dispose();
+  }
+
+  #showState(): void {
+    const state = this.#state();
+    void vscode.commands.executeCommand('setContext', viewStateKey, state);
+    if (state !== 'loading') {
+      this.#endLoading();
+    }
+    // An empty text is no message.
+    this.#view.message = this.#message() ?? '';
+  }
+
+  #state(): ViewState {
+    const { hosts } = this.#machines;
+    if (hosts === undefined) {
+      return this.#engine.state.kind === 'failed' ? 'engineFailed' : 'loading';
+    }
+    if (this.#machines.machines.length > 0) {
+      return 'machines';
+    }
+    if (this.#engine.state.kind === 'failed') {
+      return 'engineFailed';
+    }
+    return hosts.some((host) => host.available) ? 'noMachines' : 'hostNotAvailable';
+  }
+
+  /** Only over machines: a view with a message shows no welcome text. */
+  #message(): string | undefined {
+    if (this.#machines.machines.length === 0) {
+      return undefined;
+    }
+    if (this.#engine.state.kind === 'failed') {
+      return vscode.l10n.t('The engine is not running, so this may be out of date. {0}', this.#engine.state.reason);
+    }
+    return vscode.workspace.isTrusted
+      ? undefined
+      : vscode.l10n.t('This workspace is not trusted: nothing is started or changed until it is.');
+  }
+
+  /** Ages and expiries grow old while they are looked at, and only then. */
+  #redrawWhile(visible: boolean): void {
+    clearInterval(this.#redraw);
+    this.#redraw = undefined;
+    if (visible) {
+      this.#tree.redrawAges();
+      this.#redraw = setInterval(() => this.#tree.redrawAges(), redrawMs);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { MachineState } from '../../../engine/protocol/machines.ts';
+import type { MachineOperation } from '../../../extension/machines/possible.ts';
+import { keptLast, obstacle, parentOfNow } from '../../../extension/machines/possible.ts';
+import { checkpoint, machine } from './machines.ts';
+
+const operations: MachineOperation[] = [
+  'start',
+  'stop',
+  'forceStop',
+  'pause',
+  'resume',
+  'openConsole',
+  'take',
+  'revert',
+  'undo',
+  'apply',
+];
+
+function possible(state: MachineState, facts: Parameters<typeof machine>[0] = {}): string[] {
+  return operations.filter((operation) => obstacle(operation, machine({ ...facts, state })) === undefined);
+}
+
+test('what is possible follows from the state', () => {
+  assert.deepEqual(possible('stopped'), ['start', 'take']);
+  assert.deepEqual(possible('running'), ['stop', 'forceStop', 'pause', 'openConsole', 'take']);
+  assert.deepEqual(possible('paused'), ['forceStop', 'resume', 'openConsole', 'take']);
+});
+
+test('a damaged machine can be removed and nothing else', () => {
+  assert.deepEqual(possible('damaged'), []);
+  assert.equal(obstacle('remove', machine({ state: 'damaged' })), undefined);
+});
+
+test('revert needs the checkpoint that Now hangs from', () => {
+  const checkpoints = [checkpoint('a')];
+  assert.deepEqual(possible('stopped', { checkpoints, now: { parent: 'a' } }), ['start', 'take', 'revert', 'apply']);
+  assert.deepEqual(possible('stopped', { checkpoints }), ['start', 'take', 'apply']);
+  assert.equal(parentOfNow(machine({ checkpoints, now: { parent: 'a' } }))?.id, 'a');
+});
+
+test('undo needs what an apply kept', () => {
+  const kept = checkpoint('k', { expires: '2026-11-22T09:15:03.000Z', createdBy: 'apply' });
+  assert.ok(possible('running', { checkpoints: [kept] }).includes('undo'));
+  assert.equal(obstacle('undo', machine()), 'nothingToUndo');
+  const later = checkpoint('l', { expires: '2026-11-22T10:00:00.000Z', createdBy: 'undo' });
+  assert.equal(keptLast(machine({ checkpoints: [kept, later, checkpoint('n')] }))?.id, 'l');
+});
