@@ -114,7 +114,7 @@ function report(event: TestEvent, stack: string[]): void {
       const { details, name, nesting, file } = event.data;
       // A suite fails with what is in it; only its hooks fail on their own.
       if (details.type !== 'suite' || /hook/i.test(details.error.message)) {
-        const cause: unknown = details.error.cause ?? details.error;
+        const cause: unknown = details.error.cause;
         failed(
           name,
           stack.slice(0, nesting),
