@@ -1,5 +1,5 @@
 // Bundles the extension and the engine into dist/, each one file.
-import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
 
@@ -30,13 +30,14 @@ const common = {
   keepNames: true,
   sourcemap: true,
   sourcesContent: false,
-  legalComments: 'linked',
+  legalComments: 'none',
+  metafile: true,
   logLevel: 'warning',
 };
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(path.join(dist, 'native'), { recursive: true });
-await Promise.all([
+const results = await Promise.all([
   build({ ...common, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] }),
   build({
     ...common,
@@ -47,6 +48,7 @@ await Promise.all([
   }),
 ]);
 await chmod(path.join(dist, 'engine.js'), 0o755);
+await writeFile(path.join(dist, 'THIRD-PARTY-NOTICES.txt'), await notices(results));
 for (const platform of await readdir(path.join(nativePackage, 'prebuilds'))) {
   if (nativePlatforms.test(platform)) {
     await cp(
@@ -54,4 +56,20 @@ for (const platform of await readdir(path.join(nativePackage, 'prebuilds'))) {
       path.join(dist, 'native', `${platform}.node`),
     );
   }
+}
+
+/** The licences of everything that was bundled, as they ask for. */
+async function notices(built) {
+  const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []));
+  const texts = await Promise.all([...packages].sort().map(notice));
+  return `VM Checkpoints contains these packages.\n\n${texts.join('\n')}`;
+}
+
+async function notice(name) {
+  const folder = path.join(root, 'node_modules', name);
+  const { version, license } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'));
+  const file = (await readdir(folder)).find((entry) => /^licen[cs]e/i.test(entry));
+  const text = file === undefined ? '' : await readFile(path.join(folder, file), 'utf8');
+  return `${'='.repeat(80)}\n${name} ${version} (${license})\n\n${text.trim()}\n`;
 }
