@@ -63,6 +63,8 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
+    // The build script has the name of the package that it uses, and is taken for it.
+    exclude: { path: '^esbuild\\.mjs$' },
     enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'] },
   },
 };

@@ -23,6 +23,7 @@ export async function packageExtension(): Promise<void> {
     'package',
     '--no-dependencies',
     '--allow-missing-repository',
+    '--no-rewrite-relative-links',
     '--skip-license',
     '--out',
     vsixFile,
