@@ -1,13 +1,15 @@
 import { CheckpointService } from './checkpoints/checkpoint-service.ts';
+import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
 import { QemuImg } from './disks/qemu-img.ts';
 import { QemuHost } from './hosts/qemu/qemu-host.ts';
 import { EngineLog } from './store/engine-log.ts';
 import { defaultHome, type Home } from './store/home.ts';
 
-/** One engine: its service, and where it keeps things. */
+/** One engine: its services, and where it keeps things. */
 export interface Engine {
   service: CheckpointService;
+  disks: DiskService;
   home: Home;
   log: EngineLog;
 }
@@ -23,5 +25,5 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     face,
     log,
   };
-  return { service: new CheckpointService(context), home, log };
+  return { service: new CheckpointService(context), disks: new DiskService(), home, log };
 }

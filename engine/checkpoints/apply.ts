@@ -7,7 +7,7 @@ import type { JournalRecord } from '../store/records.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './open-machine.ts';
-import { finish, recover } from './recover.ts';
+import { finish, undoFailed } from './recover.ts';
 import { creationTime } from './take.ts';
 
 /** How long a state is kept that apply or undo left. */
@@ -36,7 +36,8 @@ export async function apply(
   const { definition, now } = records;
   const { host } = context;
   const tree = { machine: definition.name, ...records };
-  const reusesLayers = operation === 'undo' && isLeaf(tree, target.id);
+  // One that was given a name is wanted as a checkpoint, and stays one.
+  const reusesLayers = operation === 'undo' && target.expires !== undefined && isLeaf(tree, target.id);
   const memory = options.disksOnly === true ? undefined : target.memory;
   if (memory !== undefined) {
     await host.checkMemory(target.definition, memory);
@@ -82,10 +83,14 @@ export async function apply(
       await folder.writeCheckpoint(kept);
     }
     const parent = reusesLayers ? target.parent : target.id;
-    await folder.writeNow({ ...(parent === undefined ? {} : { parent }), activeLayers: newLayers });
+    await folder.writeNow({
+      ...(parent === undefined ? {} : { parent }),
+      activeLayers: newLayers,
+      ...(keptId === undefined ? {} : { undo: keptId }),
+    });
     await freeze(folder, now.activeLayers);
   } catch (error) {
-    await recover(context, folder);
+    await undoFailed(context, folder);
     throw error;
   }
   await finish(host, folder, await folder.read(), { version: 1, ...journal });

@@ -1,9 +1,10 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { CheckpointError } from '../model/checkpoint-error.ts';
+import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointName } from '../model/names.ts';
 import { findCheckpoint, isLeaf, keptLast, parentOfNow, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
+import type { DiskOperations } from '../protocol/disks.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { syncFolder } from '../store/atomic-file.ts';
@@ -24,6 +25,8 @@ const defaultShutDownLimitSeconds = 60;
 /** The operations of the product, once for all faces. Each call is one of `engine/protocol/operations.ts`. */
 export class CheckpointService implements ServiceCalls {
   readonly #context: EngineContext;
+  /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
+  readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -46,14 +49,22 @@ export class CheckpointService implements ServiceCalls {
   /** What an engine that died left behind is finished or undone at the first look, not only at the next change. */
   async #view(folder: MachineFolder): Promise<MachineInfo> {
     const interrupted = await folder.readJournal().catch(() => undefined);
-    if (interrupted !== undefined && (await lockHolder(folder.lock)) === undefined) {
+    const failed = this.#failedRecoveries.get(folder.path);
+    const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
+    if (isNew && (await lockHolder(folder.lock)) === undefined) {
       try {
         await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
       } catch (error) {
+        const { message } = toWireError(error);
+        this.#failedRecoveries.set(folder.path, { started: interrupted.started, message });
         this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
       }
     }
-    return viewMachine(folder, this.#context.host);
+    const view = await viewMachine(this.#context, folder);
+    const stuck = interrupted === undefined ? undefined : this.#failedRecoveries.get(folder.path);
+    return stuck?.started === interrupted?.started && stuck !== undefined
+      ? { ...view, problem: `An interrupted operation could not be ended: ${stuck.message}` }
+      : view;
   }
 
   async images(): Promise<Result<'images'>> {
@@ -100,17 +111,22 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async stop(params: Params<'stop'>, call: Call): Promise<Result<'stop'>> {
+    if (params.force === true) {
+      return this.#change(
+        params.machine,
+        'stop',
+        async () => undefined,
+        (folder) => this.#powerOff(folder),
+      );
+    }
     return this.#change(params.machine, 'stop', async (machine) => {
       requireUp(machine);
-      if (params.force === true) {
-        await this.#context.host.powerOff(machine.folder);
-        return;
-      }
+      const { name } = machine.records.definition;
       if (machine.presence.state === 'paused') {
         throw new CheckpointError(
-          'MachineNotRunning',
-          `Machine “${machine.records.definition.name}” is paused, so its guest cannot shut down. Resume it first, or force it off.`,
-          { machine: machine.records.definition.name },
+          'MachinePaused',
+          `Machine “${name}” is paused, so its guest cannot shut down. Resume it first, or force it off.`,
+          { machine: name },
         );
       }
       call.report?.('Waiting for the guest to shut down');
@@ -120,6 +136,15 @@ export class CheckpointService implements ServiceCalls {
         call.signal,
       );
     });
+  }
+
+  /** Comes before any recovery: a hypervisor that hangs would let that fail. */
+  async #powerOff(folder: MachineFolder): Promise<void> {
+    const name = path.basename(folder.path);
+    if ((await this.#context.host.look(folder)).state === 'stopped') {
+      throw notRunning(name);
+    }
+    await this.#context.host.powerOff(folder);
   }
 
   async pause(params: Params<'pause'>): Promise<Result<'pause'>> {
@@ -224,8 +249,16 @@ export class CheckpointService implements ServiceCalls {
   /** State of every machine by name, without reading more than that takes. */
   async states(): Promise<Map<string, MachineState>> {
     const folders = await machineFolders(this.#context);
-    const states = await Promise.all(folders.map(async (folder) => (await this.#context.host.look(folder)).state));
-    return new Map(folders.map((folder, index) => [path.basename(folder.path), states[index] ?? 'stopped']));
+    const states = await Promise.all(
+      folders.map(async (folder): Promise<[string, MachineState]> => {
+        const state = await this.#context.host.look(folder).then(
+          (presence) => presence.state,
+          () => 'damaged' as const,
+        );
+        return [path.basename(folder.path), state];
+      }),
+    );
+    return new Map(states);
   }
 
   /** How to reach the serial port; undefined while the machine is stopped. */
@@ -237,18 +270,20 @@ export class CheckpointService implements ServiceCalls {
     reference: string,
     operation: string,
     change: (machine: OpenMachine) => Promise<void>,
+    first?: (folder: MachineFolder) => Promise<void>,
   ): Promise<{ machine: MachineInfo }> {
-    const folder = await changeMachine(this.#context, reference, operation, async (machine) => {
+    const changed = async (machine: OpenMachine): Promise<MachineFolder> => {
       await change(machine);
       return machine.folder;
-    });
-    return { machine: await viewMachine(folder, this.#context.host) };
+    };
+    const folder = await changeMachine(this.#context, reference, operation, changed, first);
+    return { machine: await viewMachine(this.#context, folder) };
   }
 }
 
-/** One method for each operation, but for what an engine says of itself. */
+/** One method for each operation on machines. */
 export type ServiceCalls = {
-  [K in Exclude<OperationName, 'about'>]: (params: Params<K>, call: Call) => Promise<Result<K>>;
+  [K in Exclude<OperationName, 'about' | keyof DiskOperations>]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };
 
 function treeOf({ records }: OpenMachine): Tree {
@@ -269,8 +304,12 @@ function requireStopped(machine: OpenMachine, purpose: string): void {
 function requireUp(machine: OpenMachine): void {
   const { name } = machine.records.definition;
   if (machine.presence.state === 'stopped') {
-    throw new CheckpointError('MachineNotRunning', `Machine “${name}” is not running.`, { machine: name });
+    throw notRunning(name);
   }
+}
+
+function notRunning(machine: string): CheckpointError {
+  return new CheckpointError('MachineNotRunning', `Machine “${machine}” is not running.`, { machine });
 }
 
 function done<T>(value: T | undefined): T {

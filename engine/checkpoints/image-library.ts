@@ -98,11 +98,26 @@ async function installedImages(home: Home): Promise<InstalledImage[]> {
       .sort()
       .map(async (name) => {
         const folder = path.join(home.images, name);
-        const record = await readRecord(path.join(folder, 'image.json'), imageRecord);
+        const record = await readImageRecord(path.join(folder, 'image.json'));
         return record === undefined ? [] : [{ record, folder }];
       }),
   );
   return found.flat();
+}
+
+async function readImageRecord(file: string): Promise<ImageRecord | undefined> {
+  try {
+    return await readRecord(file, imageRecord);
+  } catch (error) {
+    if (error instanceof CheckpointError && error.code === 'MachineDamaged') {
+      throw new CheckpointError(
+        'ImageDamaged',
+        `The catalogue file ${file} cannot be believed: ${String(error.data['problem'])}. Remove its folder and try again.`,
+        error.data,
+      );
+    }
+    throw error;
+  }
 }
 
 async function download(home: Home, image: PublishedImage, call: Call): Promise<InstalledImage> {
@@ -141,13 +156,11 @@ async function download(home: Home, image: PublishedImage, call: Call): Promise<
 }
 
 async function verify(file: string, record: ImageRecord): Promise<void> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  const found = hash.digest('hex');
+  const found = await checksum(file);
   if (found !== record.disk.sha256) {
     throw new CheckpointError(
       'ImageDamaged',
-      `The image file ${file} is not the one that was published (its checksum differs). Remove its folder and try again.`,
+      `The image file ${file} is ${found === undefined ? 'missing' : 'not the one that was published (its checksum differs)'}. Remove its folder and try again.`,
       {
         path: file,
         expected: record.disk.sha256,
@@ -155,4 +168,17 @@ async function verify(file: string, record: ImageRecord): Promise<void> {
       },
     );
   }
+}
+
+async function checksum(file: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(file), hash);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
+  return hash.digest('hex');
 }

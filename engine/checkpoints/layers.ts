@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, open } from 'node:fs/promises';
 import path from 'node:path';
 import { resolveChain } from '../disks/chain.ts';
-import { CheckpointError } from '../model/checkpoint-error.ts';
+import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
@@ -14,7 +14,10 @@ export function newLayerNames(definition: MachineDefinition): LayerOfDisk {
   return Object.fromEntries(definition.disks.map((disk) => [disk.id, `layers/${disk.id}-${token}.qcow2`]));
 }
 
-/** Makes an empty layer on top of each parent, durably. */
+/**
+ * Makes an empty layer on top of each parent, durably.
+ * @throws what {@link resolveChain} throws for a parent that does not verify
+ */
 export async function createLayers(
   context: EngineContext,
   folder: MachineFolder,
@@ -34,6 +37,7 @@ export async function createLayers(
         { disk: disk.id },
       );
     }
+    await chainOf(folder, disk.externalBase, parent);
     const backing = { file: path.basename(parent), format: 'qcow2' } as const;
     await imageTool.createLayer(folder.inner(layer), backing, disk.virtualSizeBytes, signal);
     await syncFile(folder.inner(layer));
@@ -50,10 +54,16 @@ async function syncFile(file: string): Promise<void> {
   }
 }
 
-/** A parent is never written again, and its mode says so. */
+/** A parent is never written again, and its mode says so. One that is missing is told of where it is needed. */
 export async function freeze(folder: MachineFolder, layers: LayerOfDisk): Promise<void> {
   for (const layer of Object.values(layers)) {
-    await chmod(folder.inner(layer), 0o400);
+    try {
+      await chmod(folder.inner(layer), 0o400);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') {
+        throw error;
+      }
+    }
   }
 }
 

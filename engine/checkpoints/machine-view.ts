@@ -1,15 +1,15 @@
 import path from 'node:path';
-import type { Host } from '../hosts/host.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
+import { toWireError } from '../model/checkpoint-error.ts';
 import { byCreation } from '../model/tree.ts';
 import type { CheckpointInfo, MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import type { EngineContext } from './engine-context.ts';
 import { readMachine } from './open-machine.ts';
 
 /** A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out. */
-export async function viewMachine(folder: MachineFolder, host: Host): Promise<MachineInfo> {
+export async function viewMachine({ host, log }: EngineContext, folder: MachineFolder): Promise<MachineInfo> {
   try {
     const [records, presence, holder] = await Promise.all([
       readMachine(folder),
@@ -36,13 +36,19 @@ export async function viewMachine(folder: MachineFolder, host: Host): Promise<Ma
         virtualSizeBytes: disk.virtualSizeBytes,
       })),
       checkpoints: byCreation(checkpoints).map(viewCheckpoint),
-      now: now.parent === undefined ? {} : { parent: now.parent },
+      now: {
+        ...(now.parent === undefined ? {} : { parent: now.parent }),
+        ...(checkpoints.some((checkpoint) => checkpoint.id === now.undo) && now.undo !== undefined
+          ? { undo: now.undo }
+          : {}),
+      },
     };
   } catch (error) {
-    if (!(error instanceof CheckpointError) && toWireError(error).code === 'Internal') {
-      throw error;
+    const { code, message } = toWireError(error);
+    if (code === 'Internal') {
+      log.error(`Machine ${folder.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
-    return damaged(folder, toWireError(error).message);
+    return damaged(folder, message);
   }
 }
 

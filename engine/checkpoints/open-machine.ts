@@ -64,6 +64,7 @@ export async function readMachine(folder: MachineFolder): Promise<MachineRecords
 
 /**
  * Runs a change of a machine: locked, with anything interrupted finished or undone first.
+ * @param first runs before that
  * @throws MachineNotFound, Locked, MachineDamaged
  */
 export async function changeMachine<T>(
@@ -71,6 +72,7 @@ export async function changeMachine<T>(
   reference: string,
   operation: string,
   change: (machine: OpenMachine) => Promise<T>,
+  first: (folder: MachineFolder) => Promise<void> = async () => undefined,
 ): Promise<T> {
   const folder = await findMachine(context, reference);
   return withLock(
@@ -78,6 +80,7 @@ export async function changeMachine<T>(
     `Machine “${path.basename(folder.path)}”`,
     { operation, face: context.face },
     async () => {
+      await first(folder);
       await recover(context, folder);
       const [records, presence] = [await readMachine(folder), await context.host.look(folder)];
       return change({ folder, records, presence });
@@ -101,7 +104,7 @@ export async function claimName(name: string, move: () => Promise<void>): Promis
   try {
     await move();
   } catch (error) {
-    if (['EEXIST', 'ENOTEMPTY', 'EPERM'].includes(systemCode(error) ?? '')) {
+    if (['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM'].includes(systemCode(error) ?? '')) {
       throw new CheckpointError('NameInUse', `There is already a machine “${name}”. Choose another name.`, { name });
     }
     throw error;

@@ -22,6 +22,17 @@ const hardware = {
 };
 const format = z.literal('raw').exactOptional();
 
+const diskFormat = z.enum(['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk']);
+const bytes = z.int().min(0);
+const allowParents = z.array(path).max(1000).exactOptional();
+const onDisk = { file: path, from: diskFormat.exactOptional(), allowParents };
+const newDisk = {
+  fixed: z.boolean().exactOptional(),
+  blockBytes: bytes.exactOptional(),
+  logicalSectorBytes: bytes.exactOptional(),
+};
+const listLimit = z.int().min(1).max(1_000_000).exactOptional();
+
 /** What each operation takes, wherever the request came from. */
 const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   about: z.strictObject({}),
@@ -58,6 +69,39 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   undo: z.strictObject(onMachine),
   delete: z.strictObject(onCheckpoint),
   rename: z.strictObject({ ...onCheckpoint, name }),
+  diskInfo: z.strictObject(onDisk),
+  diskCreate: z.strictObject({
+    file: path,
+    to: diskFormat,
+    sizeBytes: bytes.exactOptional(),
+    parent: path.exactOptional(),
+    from: diskFormat.exactOptional(),
+    allowParents,
+    ...newDisk,
+  }),
+  diskChain: z.strictObject(onDisk),
+  diskMap: z.strictObject({ ...onDisk, offset: bytes.exactOptional(), limit: listLimit }),
+  diskCheck: z.strictObject({ ...onDisk, repair: z.boolean().exactOptional() }),
+  diskMerge: z.strictObject({ ...onDisk, into: path.exactOptional(), reverse: z.boolean().exactOptional() }),
+  diskConvert: z.strictObject({
+    ...onDisk,
+    target: path,
+    to: diskFormat,
+    flatten: z.boolean().exactOptional(),
+    ...newDisk,
+  }),
+  diskCompact: z.strictObject(onDisk),
+  diskResize: z.strictObject({ ...onDisk, sizeBytes: bytes }),
+  diskCompare: z.strictObject({ ...onDisk, other: path, to: diskFormat.exactOptional(), limit: listLimit }),
+  diskRebase: z.strictObject({
+    file: path,
+    parent: path,
+    from: diskFormat.exactOptional(),
+    acceptMismatch: z.boolean().exactOptional(),
+    allowParents,
+  }),
+  diskServe: z.strictObject({ ...onDisk, socket: path, readOnly: z.boolean().exactOptional() }),
+  diskStopServing: z.strictObject({ socket: path }),
 };
 
 /**

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Host, RunnableMachine } from '../hosts/host.ts';
 import { sameLayers } from '../model/tree.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
@@ -29,6 +30,15 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
   await folder.clearJournal();
 }
 
+/** After a failure in the middle: as {@link recover}. When that fails too, the journal stays for the next engine to try. */
+export async function undoFailed(context: EngineContext, folder: MachineFolder): Promise<void> {
+  try {
+    await recover(context, folder);
+  } catch (error) {
+    context.log.error(`Machine ${folder.path}: an operation failed and could not be undone yet: ${String(error)}`);
+  }
+}
+
 function hasHappened(records: MachineRecords, journal: JournalRecord): boolean {
   return sameLayers(records.now.activeLayers, journal.newLayers);
 }
@@ -41,7 +51,9 @@ export async function finish(
   journal: JournalRecord,
 ): Promise<void> {
   const definition = journal.definition ?? records.definition;
-  await folder.writeDefinition(definition);
+  if (!isDeepStrictEqual(definition, records.definition)) {
+    await folder.writeDefinition(definition);
+  }
   const machine: RunnableMachine = { folder, definition, layers: journal.newLayers };
   await host.settle(machine, journal.operation === 'take' ? 'stay' : 'exchange', journal.runsAfterwards);
   if (journal.releasedCheckpoint !== undefined) {
@@ -50,8 +62,9 @@ export async function finish(
   if (journal.releasedMemoryFile !== undefined) {
     await folder.removeFile(journal.releasedMemoryFile);
   }
-  for (const checkpoint of records.checkpoints) {
-    await freeze(folder, checkpoint.layers);
+  const made = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
+  if (made !== undefined) {
+    await freeze(folder, made.layers);
   }
   await releaseLayers(folder, await folder.read(), journal.releasedLayers);
 }

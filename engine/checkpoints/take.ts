@@ -9,7 +9,7 @@ import type { Call, EngineContext } from './engine-context.ts';
 import { signalOf } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './open-machine.ts';
-import { recover } from './recover.ts';
+import { undoFailed } from './recover.ts';
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
 export async function take(
@@ -66,9 +66,9 @@ export async function take(
       ...(options.git === undefined ? {} : { git: options.git }),
     };
     await folder.writeCheckpoint(checkpoint);
-    await folder.writeNow({ parent: id, activeLayers: newLayers });
+    await folder.writeNow({ ...now, parent: id, activeLayers: newLayers });
   } catch (error) {
-    await recover(context, folder);
+    await undoFailed(context, folder);
     throw error;
   }
   await freeze(folder, now.activeLayers);

@@ -7,6 +7,7 @@ import type { CheckpointService } from '../checkpoints/checkpoint-service.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { tryFileLock } from '../store/file-lock.ts';
+import { lockedError } from '../store/machine-lock.ts';
 
 /** Ctrl+], as telnet and virsh have it. */
 const leaveKey = 0x1d;
@@ -116,7 +117,7 @@ class TerminalInput {
 }
 
 function notice(text: string): void {
-  process.stdout.write(`\x1b[2m── ${text} ──\x1b[0m\r\n`);
+  process.stdout.write(`\r\n\x1b[2m── ${text} ──\x1b[0m\r\n`);
 }
 
 async function untilStarted(service: CheckpointService, machine: string, signal: AbortSignal): Promise<void> {
@@ -187,13 +188,19 @@ async function soleConsole(
       if ('lock' in attempt) {
         return attempt.lock;
       }
+      if (!process.stdin.isTTY) {
+        throw lockedError('The console', attempt.holder);
+      }
       if (!isTold) {
         isTold = true;
         const holder =
           attempt.holder === undefined ? 'another terminal' : `${attempt.holder.face} (process ${attempt.holder.pid})`;
         notice(`The console is open in ${holder}. It joins here when that one closes.`);
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof CheckpointError) {
+        throw error;
+      }
       // The machine has stopped meanwhile, and its folder with it.
       return undefined;
     }

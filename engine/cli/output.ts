@@ -6,6 +6,7 @@ export const exitCode = { done: 0, failed: 1, usage: 2, cancelled: 130 } as cons
 /** Prints results for a person, or one JSON object for a program. */
 export class Output {
   readonly isJson: boolean;
+  #percent: number | undefined;
 
   constructor(isJson: boolean) {
     this.isJson = isJson;
@@ -13,21 +14,38 @@ export class Output {
 
   /** @param text what a person reads instead of the object */
   result(object: object, text: string): void {
-    process.stdout.write(this.isJson ? `${JSON.stringify(object)}\n` : `${text}\n`);
+    process.stdout.write(this.isJson ? `${JSON.stringify(object)}\n` : `${printable(text)}\n`);
   }
 
   error(error: WireError): void {
     if (this.isJson) {
       process.stdout.write(`${JSON.stringify({ error })}\n`);
     } else {
-      process.stderr.write(`ckpt: ${error.message} [${error.code}]\n`);
+      process.stderr.write(`ckpt: ${printable(error.message)} [${error.code}]\n`);
     }
   }
 
-  /** What is being done, while a person waits. */
-  progress(message: string): void {
-    if (!this.isJson && process.stderr.isTTY) {
+  /**
+   * What is being done, while a person waits.
+   * @param fraction share done, from 0 to 1
+   */
+  progress(message: string, fraction?: number): void {
+    if (this.isJson || !process.stderr.isTTY) {
+      return;
+    }
+    if (fraction === undefined) {
       process.stderr.write(`${message} …\n`);
+    } else {
+      const percent = Math.floor(fraction * 100);
+      if (percent !== this.#percent) {
+        this.#percent = percent;
+        process.stderr.write(`\r${message} … ${percent} %${percent === 100 ? '\n' : ''}`);
+      }
     }
   }
+}
+
+/** Names in records and in file systems may hold what a terminal would obey; it is shown, not obeyed. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }

@@ -1,25 +1,16 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { Call } from '../checkpoints/engine-context.ts';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
-import type { Engine } from '../engine.ts';
 import { createEngine } from '../engine.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
 import { serve } from '../server/server.ts';
-import { defaultHome, Home } from '../store/home.ts';
 import { version } from '../version.ts';
 import { runConsole } from './console.ts';
+import { addDiskVerbs } from './disk-verbs.ts';
 import { exitCode, Output } from './output.ts';
 import { hostsText, machineText } from './tree-text.ts';
-
-/** How other engines name this one when it holds a lock. */
-const face = 'ckpt';
-
-interface CommonOptions {
-  json?: true;
-  home?: string;
-}
+import { face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 /**
  * Runs `ckpt`.
@@ -40,9 +31,6 @@ export async function runProgram(args: string[]): Promise<number | undefined> {
       return error.exitCode === 0 ? exitCode.done : usageError(output, error);
     }
     const wire = toWireError(error);
-    if (wire.code === 'Internal') {
-      createEngine(face).log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    }
     output.error(wire);
     return isAbort(error) || wire.code === 'Cancelled' ? exitCode.cancelled : exitCode.failed;
   }
@@ -73,28 +61,9 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
     .showHelpAfterError('(ckpt --help shows the commands, ckpt COMMAND --help its options)')
     .configureHelp({ sortSubcommands: false });
 
-  /** A verb with the options that all have. The action gets an engine, and a signal that Ctrl+C aborts. */
-  const verb = (usage: string, description: string): Command =>
-    program
-      .command(usage)
-      .description(description)
-      .option('--json', 'print one JSON object on standard output, for errors too')
-      .addOption(new Option('--home <folder>', 'folder with the machines').env('VM_CHECKPOINTS_HOME'));
-
-  type Action = (engine: Engine, call: Call) => Promise<void>;
-  const run = async (options: CommonOptions, action: Action): Promise<void> => {
-    const engine = createEngine(face, options.home === undefined ? defaultHome() : new Home(options.home));
-    const interrupt = new AbortController();
-    const onInterrupt = (): void => interrupt.abort();
-    process.once('SIGINT', onInterrupt);
-    process.once('SIGTERM', onInterrupt);
-    try {
-      await action(engine, { signal: interrupt.signal, report: (message) => output.progress(message) });
-    } finally {
-      process.removeListener('SIGINT', onInterrupt);
-      process.removeListener('SIGTERM', onInterrupt);
-    }
-  };
+  const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
+  const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
+    runVerb(output, options, action);
 
   verb('list', 'show hosts, machines and checkpoints as a tree').action((options: CommonOptions) =>
     run(options, async ({ service }) => {
@@ -265,6 +234,8 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
       }),
   );
 
+  addDiskVerbs(program, output, () => setOutcome(exitCode.failed));
+
   program
     .command('serve', { hidden: true })
     .description('serve an editor over standard input and output')
@@ -298,13 +269,6 @@ function wholeNumber(text: string): number {
     throw new InvalidArgumentError('It must be a whole number.');
   }
   return Number(text);
-}
-
-/** The options that were given, of those named. */
-function pick(options: object, names: string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }
 
 /** `--memory` of a new machine, under the name that the operation has for it. */

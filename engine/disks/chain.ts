@@ -1,9 +1,10 @@
-import { open } from 'node:fs/promises';
+import { lstat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { DiskFormat, MachineDisk } from '../model/machine.ts';
 import { identifyImage } from './image-format.ts';
 import { readQcow2Header } from './qcow2/header.ts';
+import { openRegularFile } from './regular-file.ts';
 
 /** The file that a chain may end with outside its folder, as it was when the user allowed it. */
 export type ExternalBase = NonNullable<MachineDisk['externalBase']>;
@@ -65,26 +66,19 @@ async function parentOf(
   allowed: ExternalBase | undefined,
 ): Promise<ChainLayer | undefined> {
   if (layer.format !== 'qcow2') {
-    await identifyImage(layer.file, layer.format === 'raw' ? 'raw' : undefined);
+    await requireOwnFile(layer.file);
+    const { dependsOn } = await identifyImage(layer.file, layer.format === 'raw' ? 'raw' : undefined);
+    if (dependsOn !== undefined) {
+      throw notAllowed(layer.file, dependsOn);
+    }
     return undefined;
   }
-  let handle;
-  try {
-    handle = await open(layer.file, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') {
-      throw new CheckpointError(
-        'DiskNotFound',
-        `The disk layer ${layer.file} is missing. Restore it from a backup; the machine cannot run without it.`,
-        {
-          path: layer.file,
-        },
-      );
-    }
-    throw error;
-  }
+  const handle = await openLayer(layer.file);
   try {
     const header = await readQcow2Header(handle, layer.file);
+    if (header.hasExternalDataFile) {
+      throw notAllowed(layer.file, 'an external data file');
+    }
     if (header.backingFile === undefined) {
       return undefined;
     }
@@ -102,14 +96,7 @@ async function parentOf(
     }
     const file = path.resolve(path.dirname(layer.file), header.backingFile);
     if (path.dirname(file) !== folder && file !== allowed?.path) {
-      throw new CheckpointError(
-        'ParentNotAllowed',
-        `The layer ${layer.file} names a parent outside its machine: ${file}. Nobody allowed that, so it is not opened.`,
-        {
-          path: layer.file,
-          found: file,
-        },
-      );
+      throw notAllowed(layer.file, file);
     }
     return { file, format };
   } finally {
@@ -117,8 +104,48 @@ async function parentOf(
   }
 }
 
+async function openLayer(file: string): Promise<FileHandle> {
+  await requireOwnFile(file);
+  const handle = await openRegularFile(file);
+  if (handle === undefined) {
+    throw new CheckpointError('NotADiskImage', `The disk layer ${file} is not a regular file.`, { path: file });
+  }
+  return handle;
+}
+
+/** A layer is a file of the machine's folder itself: behind a link could lie anything. */
+async function requireOwnFile(file: string): Promise<void> {
+  let isLink: boolean;
+  try {
+    isLink = (await lstat(file)).isSymbolicLink();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') {
+      throw new CheckpointError(
+        'DiskNotFound',
+        `The disk layer ${file} is missing. Restore it from a backup; the machine cannot run without it.`,
+        { path: file },
+      );
+    }
+    throw error;
+  }
+  if (isLink) {
+    throw notAllowed(file, 'the target of a symbolic link');
+  }
+}
+
+function notAllowed(layer: string, found: string): CheckpointError {
+  return new CheckpointError(
+    'ParentNotAllowed',
+    `The layer ${layer} depends on something outside its machine: ${found}. Nobody allowed that, so it is not opened.`,
+    { path: layer, found },
+  );
+}
+
 async function verifyExternal(base: ExternalBase): Promise<void> {
   const found = await identifyImage(base.path, base.format === 'raw' ? 'raw' : undefined);
+  if (found.dependsOn !== undefined) {
+    throw notAllowed(base.path, found.dependsOn);
+  }
   const differs = (['format', 'sizeBytes', 'modifiedMs'] as const).find((fact) => found[fact] !== base[fact]);
   if (differs !== undefined) {
     throw new CheckpointError(

@@ -1,6 +1,7 @@
 import { close, fdatasync, fstat, ftruncate, open, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { seekData } from './seek-data.ts';
 
 /**
  * The file under a disk image, or under a part of one. Formats reach their files through this alone, so that tests can
@@ -22,6 +23,11 @@ export interface DiskFile {
   punchHole(offset: number, length: number): Promise<boolean>;
   /** Makes everything that was written durable (fdatasync). */
   sync(): Promise<void>;
+  /**
+   * The first range from an offset on that may hold something; undefined when nothing but a hole follows. A file system
+   * that cannot tell has one such range, up to the end. Absent: not known at all.
+   */
+  nextData?(offset: number): Promise<{ offset: number; length: number } | undefined>;
   close(): Promise<void>;
 }
 
@@ -40,13 +46,14 @@ interface NativeFiles {
 
 /**
  * Opens a file of the operating system.
+ * @param finalPath what the file is to call itself, when it will get another name before anybody else sees it
  * @throws DiskNotFound; system errors (`EACCES`, `EEXIST`, …) pass through
  */
-export async function openDiskFile(path: string, access: FileAccess): Promise<DiskFile> {
+export async function openDiskFile(path: string, access: FileAccess, finalPath: string = path): Promise<DiskFile> {
   const flags = { read: 'r', write: 'r+', create: 'wx+' }[access];
   try {
     const fd = await opened(path, flags, 0o600);
-    return new SystemFile(path, fd, access === 'read');
+    return new SystemFile(finalPath, fd, access === 'read');
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
       throw new CheckpointError('DiskNotFound', `There is no file ${path}. Check the path.`, { path });
@@ -59,6 +66,7 @@ class SystemFile implements DiskFile {
   readonly path: string;
   readonly isReadOnly: boolean;
   readonly #fd: number;
+  #isClosed = false;
 
   constructor(path: string, fd: number, isReadOnly: boolean) {
     this.path = path;
@@ -134,8 +142,20 @@ class SystemFile implements DiskFile {
     return synced(this.#fd);
   }
 
-  close(): Promise<void> {
-    return closed(this.#fd);
+  async nextData(offset: number): Promise<{ offset: number; length: number } | undefined> {
+    const { size } = await examined(this.#fd);
+    if (offset >= size) {
+      return undefined;
+    }
+    return seekData === undefined ? { offset, length: size - offset } : seekData(this.#fd, offset, size);
+  }
+
+  /** A second call does nothing: the number of a closed file may be another file's by then. */
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      await closed(this.#fd);
+    }
   }
 }
 

@@ -138,6 +138,8 @@ export interface CreateLayer {
   blockBytes?: number;
   /** VHDX only: 512 (default) or 4096. */
   logicalSectorBytes?: number;
+  /** Name that the file will have, for a format that writes it into itself (VMDK); its present one by default. */
+  fileName?: string;
 }
 
 /** What each format's folder exports. */

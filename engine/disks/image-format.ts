@@ -1,7 +1,8 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { DiskFormat } from '../model/machine.ts';
 import { qcow2Magic, readQcow2Header } from './qcow2/header.ts';
+import { openRegularFile } from './regular-file.ts';
 import { readField, type Field } from './structure.ts';
 
 /** What a disk image is, read from its content and never from its name. */
@@ -27,7 +28,13 @@ const vhdxMetadataRegion = '06a27c8b90479a4bb8fe575f050f886e';
 const vhdxFileParameters = '3767a1ca36fa434db3b633f0aa44e76b';
 const vhdxHasParent = 2;
 
-const vmdkSparseMagic = 'KDMV';
+/** VMware Virtual Disk Format 1.1, section "Hosted Sparse Extent". */
+const vmdkSparseExtent = {
+  magicNumber: { offset: 0, type: 'u32le' },
+  capacity: { offset: 12, type: 'u64le' },
+} as const satisfies Record<string, Field>;
+const vmdkSparseExtentBytes = 512;
+const vmdkSparseMagic = 0x564d444b;
 const vmdkDescriptor = '# Disk DescriptorFile';
 
 /**
@@ -36,20 +43,20 @@ const vmdkDescriptor = '# Disk DescriptorFile';
  * @throws DiskNotFound, NotADiskImage, ImageDamaged, UnsupportedDisk, PermissionDenied
  */
 export async function identifyImage(file: string, told?: 'raw'): Promise<ImageIdentity> {
-  let handle: FileHandle;
+  let handle: FileHandle | undefined;
   try {
-    handle = await open(file, 'r');
+    handle = await openRegularFile(file);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(systemCode(error) ?? '')) {
       throw new CheckpointError('DiskNotFound', `There is no file ${file}. Check the path.`, { path: file });
     }
     throw error;
   }
+  if (handle === undefined) {
+    throw notAnImage(file, 'it is not a regular file');
+  }
   try {
     const stat = await handle.stat();
-    if (!stat.isFile()) {
-      throw notAnImage(file, 'it is not a regular file');
-    }
     if (stat.size === 0) {
       throw notAnImage(file, 'it is empty');
     }
@@ -80,7 +87,17 @@ async function identifyContent(
   if (start.toString('latin1', 0, 8) === vhdxSignature) {
     return { format: 'vhdx', ...((await vhdxHasParentDisk(handle, file)) ? { dependsOn: 'a parent VHDX' } : {}) };
   }
-  if (start.toString('latin1', 0, 4) === vmdkSparseMagic) {
+  if (start.length >= 4 && readField(start, vmdkSparseExtent.magicNumber) === vmdkSparseMagic) {
+    if (start.length < vmdkSparseExtentBytes) {
+      throw new CheckpointError('ImageDamaged', `The VMDK ${file} is damaged: it ends inside its header.`, {
+        path: file,
+        field: 'header',
+      });
+    }
+    // Then QEMU reads the descriptor and opens whatever files that names.
+    if (readField(start, vmdkSparseExtent.capacity) === 0n) {
+      throw unsupported(file, 'it is a VMDK descriptor whose extents are other files');
+    }
     return { format: 'vmdk', ...(await vmdkParent(handle)) };
   }
   if (start.toString('latin1', 0, vmdkDescriptor.length) === vmdkDescriptor) {
@@ -105,7 +122,10 @@ async function identifyContent(
       },
     );
   }
-  throw notAnImage(file, 'its content is none of qcow2, VHDX, VHD or VMDK. If it is a raw disk, say so (--format raw)');
+  throw notAnImage(
+    file,
+    'its content is none of qcow2, VHDX, VHD or VMDK. If it is a raw disk, say so: its content cannot tell',
+  );
 }
 
 async function vhdxHasParentDisk(handle: FileHandle, file: string): Promise<boolean> {
@@ -153,11 +173,15 @@ async function vhdxFileParameterFlags(handle: FileHandle, metadataOffset: number
   return undefined;
 }
 
-/** The descriptor of a sparse extent is text near its start; a delta link's names the parent's content id. */
+/**
+ * The descriptor of a sparse extent is text near its start; a delta link's names the parent's content id and its file.
+ * QEMU follows the name, whatever the id says.
+ */
 async function vmdkParent(handle: FileHandle): Promise<{ dependsOn?: string }> {
   const text = (await readAt(handle, 512, 20 * 512)).toString('latin1');
   const parent = /^parentCID=([0-9a-f]{8})\s*$/im.exec(text)?.[1];
-  return parent === undefined || parent.toLowerCase() === 'ffffffff' ? {} : { dependsOn: 'a parent VMDK' };
+  const standsAlone = (parent ?? 'ffffffff').toLowerCase() === 'ffffffff' && !text.includes('parentFileNameHint');
+  return standsAlone ? {} : { dependsOn: 'a parent VMDK' };
 }
 
 async function readAt(handle: FileHandle, offset: number, length: number): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
 import { z } from 'zod';
 import { CheckpointError, isAbort, systemCode } from '../model/checkpoint-error.ts';
 import type { DiskFormat } from '../model/machine.ts';
@@ -24,7 +25,7 @@ export class QemuImg {
   }
 
   /**
-   * Makes an empty qcow2 layer whose parent is another image. The parent is not opened: a running machine may hold it.
+   * Makes an empty qcow2 layer, for its user alone, whose parent is another image. The parent is not opened: a running machine may hold it.
    * @param backing the file as it is written into the header: relative to the new file's folder, or absolute
    * @param virtualSizeBytes the parent's
    */
@@ -50,6 +51,7 @@ export class QemuImg {
       ],
       signal === undefined ? {} : { signal },
     );
+    await chmod(file, 0o600);
   }
 
   /**
@@ -85,7 +87,7 @@ export class QemuImg {
       return await this.#run(args, options);
     } catch (error) {
       if (error instanceof CheckpointError && error.code === 'QemuFailed') {
-        throw damagedImage(file, String(error.data['output']));
+        throw damagedImage(file, firstComplaint(String(error.data['output'])));
       }
       throw error;
     }
@@ -124,9 +126,20 @@ export class QemuImg {
   }
 }
 
+/** The tool may complain about each cluster; the first complaint says what is wrong. */
+function firstComplaint(output: string): string {
+  return (output.split('\n', 1)[0] ?? '').replace(/^ERROR:? /, '');
+}
+
 function damagedImage(file: string, problem: string): CheckpointError {
-  return new CheckpointError('ImageDamaged', `The disk ${file} is damaged: ${problem}. Use a good copy of it.`, {
-    path: file,
-    problem,
-  });
+  const [first = '', ...others] = problem.split('\n').filter((line) => line.trim() !== '');
+  const more = others.length === 0 ? '' : ` (and ${others.length} lines more)`;
+  return new CheckpointError(
+    'ImageDamaged',
+    `The disk ${file} is damaged: ${first.trim()}${more}. Use a good copy of it.`,
+    {
+      path: file,
+      problem: problem.slice(0, 4000),
+    },
+  );
 }

@@ -41,4 +41,6 @@ export interface Now {
   /** The checkpoint that Now grew from. */
   parent?: string;
   activeLayers: LayerOfDisk;
+  /** What the last apply or undo kept, as long as it is there; absent when that discarded Now. */
+  undo?: string;
 }

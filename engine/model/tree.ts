@@ -68,11 +68,11 @@ export function parentOfNow(tree: Tree): Checkpoint {
 }
 
 /**
- * What the last apply or undo kept: the newest checkpoint of that kind that has not become part of the tree's history.
+ * What the last apply or undo kept.
  * @throws NothingToUndo
  */
 export function keptLast(tree: Tree): Checkpoint {
-  const kept = byCreation(tree.checkpoints).findLast((checkpoint) => checkpoint.expires !== undefined);
+  const kept = tree.checkpoints.find((checkpoint) => checkpoint.id === tree.now.undo);
   if (kept === undefined) {
     throw new CheckpointError(
       'NothingToUndo',
@@ -91,7 +91,7 @@ export function isLeaf(tree: Tree, id: string): boolean {
 export interface DeletePlan {
   /** Checkpoints to write again with another parent. */
   reparented: Checkpoint[];
-  /** Set when Now hangs from the deleted checkpoint: Now as it will be. */
+  /** Now as it will be, when it hangs from the deleted checkpoint or could be undone to it. */
   now?: Now;
   /** Top layers that the checkpoint alone named; what lies below may still be needed by others. */
   releasedLayers: string[];
@@ -104,15 +104,39 @@ export function planDelete(tree: Tree, deleted: Checkpoint): DeletePlan {
   const reparented = others
     .filter((checkpoint) => checkpoint.parent === deleted.id)
     .map((checkpoint) => withParent(checkpoint, deleted.parent));
+  const now = nowWithout(tree.now, deleted);
   const named = new Set(
     [tree.now.activeLayers, ...others.map((checkpoint) => checkpoint.layers)].flatMap(Object.values),
   );
   return {
     reparented,
-    ...(tree.now.parent === deleted.id ? { now: withParent(tree.now, deleted.parent) } : {}),
+    ...(now === tree.now ? {} : { now }),
     releasedLayers: Object.values(deleted.layers).filter((layer) => !named.has(layer)),
     ...(deleted.memory === undefined ? {} : { memoryFile: deleted.memory.file }),
   };
+}
+
+/** A checkpoint from which the way up never ends, if there is one: then these checkpoints are no tree. */
+export function ownAncestor(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
+  const parents = new Map(checkpoints.map((checkpoint) => [checkpoint.id, checkpoint.parent]));
+  const ending = new Set<string>();
+  return checkpoints.find((checkpoint) => {
+    const way = new Set<string>();
+    for (let id: string | undefined = checkpoint.id; id !== undefined && !ending.has(id); id = parents.get(id)) {
+      if (way.has(id)) {
+        return true;
+      }
+      way.add(id);
+    }
+    way.forEach((id) => ending.add(id));
+    return false;
+  });
+}
+
+function nowWithout(now: Now, deleted: Checkpoint): Now {
+  const { undo, ...rest } = now;
+  const remaining = undo === deleted.id ? rest : now;
+  return remaining.parent === deleted.id ? withParent(remaining, deleted.parent) : remaining;
 }
 
 /** A copy that hangs from another checkpoint, or from none. */

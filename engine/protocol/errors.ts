@@ -33,6 +33,7 @@ export const errorCodes = [
   'NothingToRevert',
   'Cancelled',
   'Internal',
+  'MachinePaused',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -49,6 +49,8 @@ export interface DiskInfo {
 export interface NowInfo {
   /** Checkpoint that Now grew from; absent before the first one. */
   parent?: string;
+  /** What `undo` goes back to; absent when there is nothing to undo. */
+  undo?: string;
 }
 
 /** Consistency achieved, see the words in CONTRIBUTING.md. */

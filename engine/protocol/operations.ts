@@ -1,3 +1,4 @@
+import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { CheckpointInfo, CreatedBy, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
 
 /** Names a machine by name or id. */
@@ -11,7 +12,7 @@ interface OnCheckpoint extends OnMachine {
 }
 
 /** Every operation: JSON-RPC method `vmCheckpoints/NAME`, and the service call behind a `ckpt` verb. */
-export interface Operations {
+export interface Operations extends DiskOperations {
   about: { params: Record<string, never>; result: EngineInfo };
   list: { params: Record<string, never>; result: { hosts: HostInfo[] } };
   show: { params: OnMachine; result: { machine: MachineInfo } };
@@ -119,6 +120,7 @@ export const operationNames = [
   'undo',
   'delete',
   'rename',
+  ...diskOperationNames,
 ] as const satisfies readonly OperationName[];
 
 /** JSON-RPC method of an operation. */

@@ -1,9 +1,8 @@
+import { PassThrough } from 'node:stream';
 import {
   createConnection,
   ProposedFeatures,
   ResponseError,
-  StreamMessageReader,
-  StreamMessageWriter,
   type CancellationToken,
   type Connection,
 } from 'vscode-languageserver/node';
@@ -15,6 +14,7 @@ import { checkpointErrorRpcCode, type WireError } from '../protocol/errors.ts';
 import type { EngineInfo, OperationName, Params, ProgressParams, Result } from '../protocol/operations.ts';
 import { changedMethod, methodOf, operationNames, progressMethod } from '../protocol/operations.ts';
 import { HomeWatch } from '../store/home-watch.ts';
+import { CallsUnderWay } from './calls-under-way.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { version } from '../version.ts';
 
@@ -22,31 +22,43 @@ const expiryCheckMs = 15 * 60 * 1000;
 
 /** Serves one client over standard input and output until it leaves. */
 export function serve(engine: Engine): void {
-  const connection = createConnection(
-    ProposedFeatures.all,
-    new StreamMessageReader(process.stdin),
-    new StreamMessageWriter(process.stdout),
-  );
+  const calls = new CallsUnderWay();
+  // The library ends the process with this stream; so it ends only when what was under way has been undone.
+  const input = new PassThrough();
+  process.stdin.pipe(input, { end: false });
+  const leave = (): void => void calls.end().finally(() => input.end());
+  process.stdin.once('end', leave);
+  process.stdin.once('close', leave);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, leave);
+  }
+  const connection = createConnection(ProposedFeatures.all, input, process.stdout);
   connection.onInitialize(() => ({ capabilities: {}, serverInfo: { name: 'vm-checkpoints', version } }));
   for (const name of operationNames) {
     connection.onRequest(methodOf(name), (params: unknown, token: CancellationToken) =>
-      answer(engine, connection, name, params, token),
+      answer(engine, connection, calls, name, params, token),
     );
   }
   const homeWatch = new HomeWatch(engine.home, (machines) => {
     void connection.sendNotification(changedMethod, machines === undefined ? {} : { machines });
   });
   const processWatch = new ProcessWatch(engine.service, (machine) => homeWatch.touch(machine));
+  const expire = (): void => {
+    engine.service
+      .expire(new Date())
+      .catch((error: unknown) => engine.log.error(`Expired checkpoints stay: ${String(error)}`));
+  };
   connection.onInitialized(() => {
     homeWatch.start();
     processWatch.start();
-    void engine.service.expire(new Date());
+    expire();
   });
-  const expiry = setInterval(() => void engine.service.expire(new Date()), expiryCheckMs);
-  connection.onShutdown(() => {
+  const expiry = setInterval(expire, expiryCheckMs);
+  connection.onShutdown(async () => {
     clearInterval(expiry);
     processWatch.close();
     homeWatch.close();
+    await calls.end();
   });
   connection.listen();
   engine.log.info(`Engine ${version} serves ${engine.home.root}.`);
@@ -55,14 +67,19 @@ export function serve(engine: Engine): void {
 async function answer<K extends OperationName>(
   engine: Engine,
   connection: Connection,
+  calls: CallsUnderWay,
   name: K,
   received: unknown,
   token: CancellationToken,
 ): Promise<Result<K> | ResponseError<WireError>> {
   const cancel = new AbortController();
   const listening = token.onCancellationRequested(() => cancel.abort());
+  // A request that was cancelled before its turn came has a token that tells nobody any more.
+  if (token.isCancellationRequested) {
+    cancel.abort();
+  }
   try {
-    const { progressId, ...params } = separateProgress(received);
+    const { progressId, params } = separateProgress(received);
     const call: Call = {
       signal: cancel.signal,
       report: (message, fraction) => {
@@ -72,7 +89,8 @@ async function answer<K extends OperationName>(
         }
       },
     };
-    return await perform(engine, name, parseParams(name, params), call);
+    const parsed = parseParams(name, params);
+    return await calls.run(cancel, () => perform(engine, name, parsed, call));
   } catch (error) {
     const wire = toWireError(error);
     if (wire.code === 'Internal' && !isAbort(error)) {
@@ -84,12 +102,13 @@ async function answer<K extends OperationName>(
   }
 }
 
-function separateProgress(received: unknown): { progressId?: string; [param: string]: unknown } {
-  if (typeof received !== 'object' || received === null) {
-    return {};
+/** A request without params has empty ones; whatever else is no object is left for the schema to refuse. */
+function separateProgress(received: unknown): { progressId?: string; params: unknown } {
+  if (typeof received !== 'object' || received === null || Array.isArray(received)) {
+    return { params: received ?? {} };
   }
   const { progressId, ...params }: { progressId?: unknown } = received;
-  return typeof progressId === 'string' ? { ...params, progressId } : params;
+  return typeof progressId === 'string' ? { progressId, params } : { params };
 }
 
 /** Runs an operation by name, whichever face asked. */
@@ -117,6 +136,19 @@ export async function perform<K extends OperationName>(
     undo: (given, how) => engine.service.undo(given, how),
     delete: (given) => engine.service.delete(given),
     rename: (given) => engine.service.rename(given),
+    diskInfo: (given, how) => engine.disks.diskInfo(given, how),
+    diskCreate: (given, how) => engine.disks.diskCreate(given, how),
+    diskChain: (given, how) => engine.disks.diskChain(given, how),
+    diskMap: (given, how) => engine.disks.diskMap(given, how),
+    diskCheck: (given, how) => engine.disks.diskCheck(given, how),
+    diskMerge: (given, how) => engine.disks.diskMerge(given, how),
+    diskConvert: (given, how) => engine.disks.diskConvert(given, how),
+    diskCompact: (given, how) => engine.disks.diskCompact(given, how),
+    diskResize: (given, how) => engine.disks.diskResize(given, how),
+    diskCompare: (given, how) => engine.disks.diskCompare(given, how),
+    diskRebase: (given, how) => engine.disks.diskRebase(given, how),
+    diskServe: (given, how) => engine.disks.diskServe(given, how),
+    diskStopServing: (given) => engine.disks.diskStopServing(given),
   };
   return operations[name](params, call);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
+import { openRegularFile } from '../disks/regular-file.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 
 /** Largest record that is read; anything longer was not written by us. */
@@ -51,7 +52,10 @@ export async function writeRecord(file: string, record: object): Promise<void> {
 export async function readRecord<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S> | undefined> {
   let text: string;
   try {
-    const handle = await open(file, 'r');
+    const handle = await openRegularFile(file);
+    if (handle === undefined) {
+      throw damaged(file, 'it is not a regular file');
+    }
     try {
       const { size } = await handle.stat();
       if (size > largestRecordBytes) {
@@ -64,6 +68,9 @@ export async function readRecord<S extends z.ZodType>(file: string, schema: S): 
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
       return undefined;
+    }
+    if (systemCode(error) === 'ELOOP') {
+      throw damaged(file, 'it is a link that leads nowhere');
     }
     throw error;
   }

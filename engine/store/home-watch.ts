@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, watch, type FSWatcher } from 'node:fs';
+import { mkdirSync, readdirSync, watch, type Dirent, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import type { Home } from './home.ts';
 
@@ -25,17 +25,26 @@ export class HomeWatch {
   }
 
   start(): void {
-    mkdirSync(this.#home.machines, { recursive: true, mode: 0o700 });
-    this.#root = watch(this.#home.machines, () => {
-      this.#listChanged = true;
-      this.#settle();
-    });
-    this.#root.on('error', () => undefined);
+    try {
+      mkdirSync(this.#home.machines, { recursive: true, mode: 0o700 });
+      this.#root = watch(this.#home.machines, () => {
+        this.#listChanged = true;
+        this.#settle();
+      });
+      this.#root.on('error', () => undefined);
+    } catch {
+      // A home that cannot be made or watched: its list is right whenever a client asks for it.
+      this.#root = undefined;
+    }
     this.#follow();
   }
 
   close(): void {
     clearTimeout(this.#timer);
+    this.#stop();
+  }
+
+  #stop(): void {
     this.#root?.close();
     for (const machine of [...this.#watchers.keys()]) {
       this.#forget(machine);
@@ -49,31 +58,30 @@ export class HomeWatch {
   }
 
   #follow(): void {
-    const present = new Set(
-      readdirSync(this.#home.machines, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-        .map((entry) => entry.name),
-    );
-    for (const machine of this.#watchers.keys()) {
-      if (!present.has(machine)) {
-        this.#forget(machine);
-      }
+    let entries: Dirent[];
+    try {
+      entries = readdirSync(this.#home.machines, { withFileTypes: true });
+    } catch {
+      return;
     }
-    for (const machine of present) {
-      if (!this.#watchers.has(machine)) {
-        const folder = path.join(this.#home.machines, machine);
-        const watched = [folder, path.join(folder, 'checkpoints'), path.join(folder, 'run')];
-        this.#watchers.set(
-          machine,
-          watched.flatMap((one) => this.#watch(one, machine)),
-        );
-      }
+    for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+      const folder = path.join(this.#home.machines, name);
+      const watched = [folder, path.join(folder, 'checkpoints'), path.join(folder, 'run')];
+      this.#watchers.set(
+        name,
+        watched.flatMap((one) => this.#watch(one, name)),
+      );
     }
   }
 
   #watch(folder: string, machine: string): FSWatcher[] {
     try {
-      const watcher = watch(folder, () => this.touch(machine));
+      const watcher = watch(folder, (_, file) => {
+        // The new content shows under the file's own name in a moment.
+        if (file?.endsWith('.new') !== true) {
+          this.touch(machine);
+        }
+      });
       watcher.on('error', () => this.#forget(machine));
       return [watcher];
     } catch {
@@ -94,7 +102,9 @@ export class HomeWatch {
       this.#changed = new Set();
       if (this.#listChanged) {
         this.#listChanged = false;
-        this.#follow();
+        // A watch goes with the folder that it was set on, even when another of that name takes its place.
+        this.#stop();
+        this.start();
       }
       this.#onChange(machines);
     }, settleMs);

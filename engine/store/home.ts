@@ -6,7 +6,7 @@ export class Home {
   readonly root: string;
 
   constructor(root: string) {
-    this.root = root;
+    this.root = path.resolve(root);
   }
 
   /** One folder a machine, named as the machine. */
@@ -39,7 +39,7 @@ export function defaultHome(
 ): Home {
   const chosen = environment['VM_CHECKPOINTS_HOME'];
   if (chosen !== undefined && chosen !== '') {
-    return new Home(path.resolve(chosen));
+    return new Home(chosen);
   }
   switch (platform) {
     case 'win32':

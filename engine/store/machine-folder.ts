@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
-import { sameLayers } from '../model/tree.ts';
+import { ownAncestor, sameLayers } from '../model/tree.ts';
 import { readRecord, syncFolder, writeRecord } from './atomic-file.ts';
 import {
   checkpointRecord,
@@ -84,6 +84,15 @@ export class MachineFolder {
         path: file,
       });
     }
+    const circular = ownAncestor(frozen);
+    if (circular !== undefined) {
+      const file = this.#manifest(circular.id);
+      throw new CheckpointError(
+        'MachineDamaged',
+        `The manifest ${file} makes its checkpoint its own ancestor. Restore it from a backup.`,
+        { path: file },
+      );
+    }
     return { definition: machine, now: present, checkpoints: frozen };
   }
 
@@ -96,17 +105,33 @@ export class MachineFolder {
       if (systemCode(error) === 'ENOENT') {
         return [];
       }
+      if (systemCode(error) === 'ENOTDIR') {
+        throw new CheckpointError('MachineDamaged', `${folder} is not a folder. Restore it from a backup.`, {
+          path: folder,
+        });
+      }
       throw error;
     }
     const manifests = files.filter((file) => file.endsWith('.json'));
-    const read = await Promise.all(manifests.map((file) => readRecord(path.join(folder, file), checkpointRecord)));
-    return read.flatMap((record) => {
-      if (record === undefined) {
-        return [];
-      }
-      const { version: _, ...checkpoint } = record;
-      return [checkpoint];
-    });
+    const read = await Promise.all(
+      manifests.map(async (name) => {
+        const file = path.join(folder, name);
+        const record = await readRecord(file, checkpointRecord);
+        if (record === undefined) {
+          return [];
+        }
+        const { version: _, ...checkpoint } = record;
+        if (file !== this.#manifest(checkpoint.id)) {
+          throw new CheckpointError(
+            'MachineDamaged',
+            `The manifest ${file} is that of another checkpoint, ${checkpoint.id}. Move it out of the folder.`,
+            { path: file, found: checkpoint.id },
+          );
+        }
+        return [checkpoint];
+      }),
+    );
+    return read.flat();
   }
 
   async writeDefinition(definition: MachineDefinition): Promise<void> {

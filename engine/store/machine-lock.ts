@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import { tryFileLock, type FileLock, type LockHolder } from './file-lock.ts';
+import { tryFileLock } from './file-lock.ts';
+import type { FileLock, LockHolder } from './lock-holder.ts';
 
 /** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
 const patienceMs = 200;
@@ -32,13 +33,14 @@ async function acquire(file: string, what: string, purpose: Pick<LockHolder, 'op
       return attempt.lock;
     }
     if (performance.now() > end) {
-      throw locked(what, attempt.holder);
+      throw lockedError(what, attempt.holder);
     }
     await delay(20);
   }
 }
 
-function locked(what: string, holder: LockHolder | undefined): CheckpointError {
+/** @param what how the user knows it, such as `Machine “playground”` */
+export function lockedError(what: string, holder: LockHolder | undefined): CheckpointError {
   const who = holder === undefined ? 'another process' : `${holder.face} (process ${holder.pid}, ${holder.operation})`;
   return new CheckpointError(
     'Locked',

@@ -36,7 +36,10 @@ export async function processIdentity(pid: number): Promise<string | undefined> 
   }
 }
 
-/** True while the process lives that had this number and identity. */
+/**
+ * True while the process lives that had this number and identity. Where the system tells identities, a number alone
+ * proves nothing: it may be anybody's by now.
+ */
 export async function isProcessAlive(pid: number, identity: string | undefined): Promise<boolean> {
   try {
     process.kill(pid, 0);
@@ -49,5 +52,5 @@ export async function isProcessAlive(pid: number, identity: string | undefined):
   if (found === undefined) {
     return process.platform === 'win32';
   }
-  return identity === undefined || found === identity;
+  return found === identity;
 }

@@ -51,7 +51,11 @@ const definition = z.strictObject({
 
 export const machineRecord = z.strictObject({ version, ...definition.shape });
 
-const now = z.strictObject({ parent: id.exactOptional(), activeLayers: layerOfDisk }) satisfies z.ZodType<Now>;
+const now = z.strictObject({
+  parent: id.exactOptional(),
+  activeLayers: layerOfDisk,
+  undo: id.exactOptional(),
+}) satisfies z.ZodType<Now>;
 export const nowRecord = z.strictObject({ version, ...now.shape });
 
 const checkpoint = z.strictObject({

@@ -9,7 +9,7 @@ import { lastWords } from './last-words.ts';
 /** How the engine's process came to its end, as sentences for the user. */
 export type EngineExit = string;
 
-const endLimitMs = 3000;
+const endLimitMs = 15_000;
 /** More than a stack trace has. */
 const keptLines = 40;
 

@@ -59,5 +59,5 @@ export function parentOfNow(machine: MachineInfo): CheckpointInfo | undefined {
 
 /** What the last apply or undo kept of Now, and an undo goes back to; absent when it has expired or there was none. */
 export function keptLast(machine: MachineInfo): CheckpointInfo | undefined {
-  return machine.checkpoints.findLast(({ expires }) => expires !== undefined);
+  return machine.checkpoints.find(({ id }) => id === machine.now.undo);
 }

@@ -27,7 +27,7 @@ export async function confirmApply(form: ApplyForm, { machine, checkpoint }: Mac
       detail: vscode.l10n.t(
         '{0}\n\nWhat Now is at present is kept for 24 hours as a checkpoint that expires, so this can be undone.{1}',
         checkpointSentence(checkpoint),
-        endsStopped(machine, checkpoint),
+        endsOtherwise(machine, checkpoint),
       ),
     },
     button,
@@ -45,7 +45,7 @@ export async function confirmDiscard({ machine, checkpoint }: MachineAndCheckpoi
       detail: vscode.l10n.t(
         '{0}\n\nWhat Now is at present is not kept. This cannot be undone.{1}',
         checkpointSentence(checkpoint),
-        endsStopped(machine, checkpoint),
+        endsOtherwise(machine, checkpoint),
       ),
     },
     button,
@@ -123,8 +123,12 @@ function undoTo(
     : applyCheckpoint(context, 'apply', { machine: present, checkpoint: kept });
 }
 
-function endsStopped(machine: MachineInfo, checkpoint: CheckpointInfo): string {
-  return machine.state !== 'stopped' && !checkpoint.hasMemory
-    ? vscode.l10n.t('\n\nThe checkpoint holds no memory: the machine will be stopped.')
+/** What the machine will do afterwards, where that is not what it does now. */
+function endsOtherwise(machine: MachineInfo, checkpoint: CheckpointInfo): string {
+  if (machine.state !== 'stopped' && !checkpoint.hasMemory) {
+    return vscode.l10n.t('\n\nThe checkpoint holds no memory: the machine will be stopped.');
+  }
+  return machine.state === 'stopped' && checkpoint.hasMemory
+    ? vscode.l10n.t('\n\nThe checkpoint holds memory: the machine will be running.')
     : '';
 }

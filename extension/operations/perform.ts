@@ -96,6 +96,7 @@ function ofMachine(params: object): Partial<Record<WayOut, () => unknown>> {
   const run = (command: CommandId) => () => vscode.commands.executeCommand(command, { machine });
   return {
     start: run('vmCheckpoints.start'),
+    resume: run('vmCheckpoints.resume'),
     shutDown: run('vmCheckpoints.stop'),
     forceOff: run('vmCheckpoints.forceStop'),
   };
@@ -107,6 +108,8 @@ function wayOutText(way: WayOut): string {
       return vscode.l10n.t('Retry');
     case 'start':
       return vscode.l10n.t('Start Machine');
+    case 'resume':
+      return vscode.l10n.t('Resume Machine');
     case 'shutDown':
       return vscode.l10n.t('Shut Down');
     case 'forceOff':

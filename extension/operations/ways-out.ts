@@ -4,6 +4,7 @@ import type { EngineErrorCode } from '../engine/engine-error.ts';
 export type WayOut =
   | 'retry'
   | 'start'
+  | 'resume'
   | 'shutDown'
   | 'forceOff'
   | 'disksOnly'
@@ -22,6 +23,8 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
       return ['retry', 'showLog'];
     case 'MachineRunning':
       return ['shutDown', 'refresh'];
+    case 'MachinePaused':
+      return ['resume', 'forceOff'];
     case 'MachineNotRunning':
       return ['start', 'refresh'];
     case 'GuestNotResponding':

@@ -9,6 +9,8 @@ import type { CheckpointTaskProblem } from './checkpoint-task.ts';
 import { readCheckpointTask } from './checkpoint-task.ts';
 
 const interrupt = '\u0003';
+/** Longer than VS Code's own limit of 500 ms. */
+const launchMs = 700;
 
 export class CheckpointTerminal implements vscode.Pseudoterminal {
   readonly #context: CheckpointsContext;
@@ -16,6 +18,7 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
   readonly #write = new vscode.EventEmitter<string>();
   readonly #close = new vscode.EventEmitter<number>();
   readonly #cancellation = new vscode.CancellationTokenSource();
+  #opened = 0;
 
   readonly onDidWrite = this.#write.event;
   readonly onDidClose = this.#close.event;
@@ -27,6 +30,7 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
   }
 
   open(): void {
+    this.#opened = performance.now();
     void this.#run();
   }
 
@@ -44,13 +48,13 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
   async #run(): Promise<void> {
     try {
       await this.#take();
-      this.#close.fire(0);
+      this.#end(0);
     } catch (error) {
       const { code, message } = engineErrorFrom(error);
       this.#context.log.warn(`A ${this.#definition.type} task failed with ${code}: ${message}`);
       this.#print(`\u001b[31m${message}\u001b[0m`);
       this.#print(vscode.l10n.t('No checkpoint was taken ({0}). Tasks that depend on this one do not start.', code));
-      this.#close.fire(1);
+      this.#end(1);
     }
   }
 
@@ -94,6 +98,12 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
             formatDuration(checkpoint.pauseMs),
           ),
     );
+  }
+
+  /** VS Code takes a terminal that ends with a failure at once for one that could not be launched, and says so. */
+  #end(exitCode: number): void {
+    const rest = exitCode === 0 ? 0 : launchMs - (performance.now() - this.#opened);
+    setTimeout(() => this.#close.fire(exitCode), Math.max(0, rest));
   }
 
   #print(line: string): void {

@@ -7,6 +7,9 @@ import { runCkpt } from './ckpt.ts';
 // eslint-disable-next-line no-control-regex -- they begin with one
 const terminalSequence = /\x1b\[[0-9;?]*[A-Za-z]/g;
 
+/** The shell's prompt, at the end of what it wrote. */
+const prompt = /:[^\n]*# /;
+
 const commandLimitMs = 60_000;
 
 /** A root shell in a running guest, on its serial port; types commands and reads what they print. */
@@ -33,19 +36,33 @@ export class GuestShell {
     const socket = net.connect(socketPath);
     await once(socket, 'connect');
     const shell = new GuestShell(socket);
-    const end = performance.now() + commandLimitMs;
-    // What is typed while the guest still boots may be lost, so a question is asked until it is answered.
-    for (;;) {
-      try {
-        await shell.run('true', 2000);
-        return shell;
-      } catch (error) {
-        if (performance.now() > end) {
-          shell.close();
-          throw error;
-        }
-      }
+    try {
+      await shell.#untilPrompt();
+      return shell;
+    } catch (error) {
+      shell.close();
+      throw error;
     }
+  }
+
+  /** Presses Enter until a prompt answers; only then is anything typed that could be taken for something else. */
+  async #untilPrompt(): Promise<void> {
+    const end = performance.now() + commandLimitMs;
+    let pressed = Number.NEGATIVE_INFINITY;
+    while (!prompt.test(this.#received)) {
+      if (performance.now() > end || this.#socket.destroyed) {
+        throw new Error(
+          `The guest showed no prompt within ${commandLimitMs} ms. It wrote: ${this.#received.slice(-500)}`,
+        );
+      }
+      if (performance.now() - pressed > 1000) {
+        pressed = performance.now();
+        this.#socket.write('\n');
+      }
+      await delay(20);
+    }
+    // Several Enters may have been answered late; what follows is numbered, so their prompts do no harm.
+    await this.run('true');
   }
 
   /**

@@ -25,7 +25,7 @@ export interface CommandLine {
   sockets: Sockets;
   /** Absolute paths of kernel and initial RAM disk. */
   directBoot?: { kernel: string; initrd?: string; commandLine: string };
-  /** Descriptor from which memory is restored; the machine then stays paused until told to go on. */
+  /** Descriptor from which memory is restored. */
   incomingDescriptor?: number;
 }
 
@@ -49,13 +49,16 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
   ].flat();
 }
 
-/** The whole command line, one argument an element; nothing of it ever passes through a shell. */
+/**
+ * The whole command line, one argument an element; nothing of it ever passes through a shell. The guest stands still (`-S`)
+ * until it is told to run: by then the process is on record.
+ */
 export function commandLine(wanted: CommandLine): string[] {
   const { definition, sockets, chains } = wanted;
   const activeNode = new Map(chains.map((chain) => [chain.diskId, chain.nodes[0]?.nodeName]));
   return [
     ['-name', `guest=${escapeCommas(definition.name)}`],
-    ['-nodefaults', '-no-user-config', '-display', 'none', '-accel', wanted.accelerator],
+    ['-nodefaults', '-no-user-config', '-display', 'none', '-accel', wanted.accelerator, '-S'],
     ...chains.flatMap((chain) => chainArguments(chain.nodes)),
     [
       '-chardev',
@@ -73,7 +76,7 @@ export function commandLine(wanted: CommandLine): string[] {
     ['-chardev', `socket,id=status0,path=${escapeCommas(sockets.status)},server=on,wait=off`],
     ['-mon', 'chardev=status0,mode=control'],
     ...(wanted.directBoot === undefined ? [] : [directBootArguments(wanted.directBoot)]),
-    ...(wanted.incomingDescriptor === undefined ? [] : [['-S', '-incoming', `fd:${wanted.incomingDescriptor}`]]),
+    ...(wanted.incomingDescriptor === undefined ? [] : [['-incoming', `fd:${wanted.incomingDescriptor}`]]),
   ].flat();
 }
 
@@ -101,14 +104,15 @@ export function fileNode(node: ChainNode, isReadOnly: boolean): Record<string, u
   };
 }
 
-/** The format's node on top of {@link fileNode}; only layers know a parent. */
+/** The format's node on top of {@link fileNode}. Formats that know a parent are told theirs, or that there is none. */
 export function formatNode(node: ChainNode, isReadOnly: boolean, backing: string | null): Record<string, unknown> {
   return {
     driver: qemuFormat[node.format],
     'node-name': node.nodeName,
     file: `${node.nodeName}-f`,
     'read-only': isReadOnly,
-    ...(node.format === 'qcow2' ? { backing, discard: 'unmap' } : {}),
+    ...(node.format === 'qcow2' || node.format === 'vmdk' ? { backing } : {}),
+    ...(node.format === 'qcow2' ? { discard: 'unmap' } : {}),
   };
 }
 

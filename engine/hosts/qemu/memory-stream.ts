@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { syncFolder } from '../../store/atomic-file.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { QmpConnection } from './qmp.ts';
 import { runState } from './qemu-process.ts';
@@ -40,6 +41,7 @@ export async function saveMemory(
     await monitor.execute('migrate', { uri: `unix:${socketPath}` });
     await untilCompleted(monitor, sink, signal);
     const bytes = await sink.finished();
+    await syncFolder(path.dirname(file));
     await untilQuiet(monitor);
     return bytes;
   } catch (error) {

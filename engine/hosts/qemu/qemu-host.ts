@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { resolveChain, type ChainLayer } from '../../disks/chain.ts';
 import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
@@ -27,6 +28,10 @@ import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
 const blockAnswer = z.array(
   z.object({ qdev: z.string().optional(), inserted: z.object({ 'node-name': z.string().optional() }).optional() }),
 );
+
+const jobsAnswer = z.array(z.object({ id: z.string(), status: z.string() }));
+/** An empty layer is committed in milliseconds. */
+const jobLimitMs = 5000;
 
 /** A look may take this long; a QEMU that is busy longer is running. */
 const lookLimitMs = 1000;
@@ -81,7 +86,12 @@ export class QemuHost implements Host {
       const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
       try {
         const state = await runState(status, lookLimitMs);
-        return { state: pausedStates.has(state) ? 'paused' : 'running', pid: living.pid };
+        const problem = problemOfState[state];
+        return {
+          state: pausedStates.has(state) ? 'paused' : 'running',
+          pid: living.pid,
+          ...(problem === undefined ? {} : { problem }),
+        };
       } finally {
         status.close();
       }
@@ -93,6 +103,7 @@ export class QemuHost implements Host {
   async start(machine: RunnableMachine, signal?: AbortSignal): Promise<void> {
     await endProcess(machine.folder, 'current');
     await this.#launch(machine, 'current', undefined, signal);
+    await this.resume(machine.folder);
   }
 
   async #launch(
@@ -188,29 +199,34 @@ export class QemuHost implements Host {
     const oldChains = await resolveChains(machine);
     const newChains = await resolveChains({ ...machine, layers: request.newLayers });
     return withMonitor(living.socketsFolder, async (monitor) => {
+      request.signal?.throwIfAborted();
       const wasPaused = pausedStates.has(await runState(monitor));
       const stopped = performance.now();
       await monitor.execute('stop');
       await switchLayers(monitor, oldChains, newChains);
-      const memory =
-        request.memoryFile === undefined
-          ? undefined
-          : await this.#save(
-              monitor,
-              machine,
-              living.hypervisor,
-              living.socketsFolder,
-              request.memoryFile,
-              wasPaused,
-              request.signal,
-            );
-      if (!wasPaused) {
-        await monitor.execute('cont');
+      try {
+        const memory =
+          request.memoryFile === undefined
+            ? undefined
+            : await this.#save(
+                monitor,
+                machine,
+                living.hypervisor,
+                living.socketsFolder,
+                request.memoryFile,
+                wasPaused,
+                request.signal,
+              );
+        if (!wasPaused) {
+          await monitor.execute('cont');
+        }
+        const pauseMs = Math.round((performance.now() - stopped) * 10) / 10;
+        return { pauseMs, ...(memory === undefined ? {} : { memory }) };
+      } catch (error) {
+        // The guest has stood still, so the new layers are empty. Should this fail too, they stay in the chain, empty.
+        await switchBack(monitor, oldChains, newChains).catch(() => undefined);
+        throw error;
       }
-      return {
-        pauseMs: Math.round((performance.now() - stopped) * 10) / 10,
-        ...(memory === undefined ? {} : { memory }),
-      };
     });
   }
 
@@ -325,6 +341,12 @@ const pausedStates = new Set([
   'suspended',
 ]);
 
+/** Why the guest stands still although nobody paused it. */
+const problemOfState: Readonly<Record<string, string>> = {
+  'io-error': 'A disk could not be written: the volume is full, or failed. Free some space, then resume the machine.',
+  'internal-error': 'QEMU has stopped the guest after an error of its own. Force the machine off and start it again.',
+};
+
 function identityOf(
   qemu: QemuInstallation,
   accelerator: Accelerator,
@@ -399,6 +421,37 @@ async function switchLayers(monitor: QmpConnection, oldChains: DiskChain[], newC
     }
     throw error;
   }
+}
+
+/** Undoes {@link switchLayers} while the guest stands still: empty layers are committed away (QMP `block-commit`). */
+async function switchBack(monitor: QmpConnection, oldChains: DiskChain[], newChains: DiskChain[]): Promise<void> {
+  for (const [index, chain] of newChains.entries()) {
+    const overlay = chain.nodes[0]?.nodeName;
+    const base = oldChains[index]?.nodes[0]?.nodeName;
+    if (overlay === undefined || base === undefined) {
+      continue;
+    }
+    const id = `back-${overlay}`;
+    await monitor.execute('block-commit', { 'job-id': id, device: overlay, 'top-node': overlay, 'base-node': base });
+    await untilJob(monitor, id, 'ready');
+    await monitor.execute('job-complete', { id });
+    await untilJob(monitor, id, undefined);
+    await monitor.execute('blockdev-del', { 'node-name': overlay });
+    await monitor.execute('blockdev-del', { 'node-name': `${overlay}-f` });
+  }
+}
+
+/** Waits until a block job has a status (`JobStatus` of QEMU's job schema), or is gone. */
+async function untilJob(monitor: QmpConnection, id: string, status: string | undefined): Promise<void> {
+  const end = performance.now() + jobLimitMs;
+  while (performance.now() < end) {
+    const job = (await monitor.query('query-jobs', jobsAnswer)).find((one) => one.id === id);
+    if (job?.status === status) {
+      return;
+    }
+    await delay(10);
+  }
+  throw new CheckpointError('QmpTimeout', `QEMU's job ${id} did not end in time.`, { id });
 }
 
 async function requireLiving(

@@ -16,6 +16,9 @@ const startLimitMs = 30_000;
 /** How long it may take to end after it was told to; it flushes its disks. */
 const quitLimitMs = 10_000;
 
+/** How long after its starter's death a QEMU may still begin to listen. */
+const unrecordedLimitMs = 1000;
+
 const statusAnswer = z.object({ status: z.string(), running: z.boolean() });
 
 /** QEMU's run state (`RunState` of its run-state schema). */
@@ -37,7 +40,8 @@ export interface Launch {
 export const incomingDescriptor = 3;
 
 /**
- * Starts QEMU detached, records it, and waits until it answers and, where memory is restored, until that is loaded.
+ * Starts QEMU detached, records it, and waits until it answers and, where memory is restored, until that is loaded. The
+ * guest stands still.
  * @throws QemuFailed with QEMU's last words, DiskInUse; nothing is left running then
  */
 export async function launch(folder: MachineFolder, role: ProcessRole, wanted: Launch): Promise<void> {
@@ -176,9 +180,28 @@ export async function endProcess(folder: MachineFolder, role: ProcessRole): Prom
   const living = await livingProcess(folder, role);
   if (living !== undefined) {
     await quit(living);
+  } else if (record.pid === undefined) {
+    await quitUnrecorded(record.socketsFolder);
   }
   await folder.clearProcess(role);
-  await removeSocketsFolder(record.socketsFolder);
+  await removeSocketsFolder(record.socketsFolder, folder.runFolder);
+}
+
+/**
+ * Ends a QEMU whose starter died before it could write down the process: its guest never ran. It may not listen yet.
+ */
+async function quitUnrecorded(socketsFolder: string): Promise<void> {
+  const end = performance.now() + unrecordedLimitMs;
+  while (performance.now() < end) {
+    const monitor = await QmpConnection.connect(socketsIn(socketsFolder).monitor, 2000).catch(() => undefined);
+    if (monitor !== undefined) {
+      // It ends while it answers: an error is as good as an answer.
+      await monitor.execute('quit', {}, 2000).catch(() => undefined);
+      await monitor.closed();
+      return;
+    }
+    await delay(20);
+  }
 }
 
 async function quit(living: ProcessRecord & { pid: number }): Promise<void> {

@@ -124,10 +124,14 @@ export class QmpConnection {
   }
 
   /** Resolves when the connection has ended, whoever ended it. */
-  async closed(): Promise<void> {
-    if (this.#closed === undefined) {
-      await once(this.#socket, 'close');
-    }
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed === undefined) {
+        this.#socket.once('close', () => resolve());
+      } else {
+        resolve();
+      }
+    });
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 /** `sun_path` holds 104 bytes on macOS and 108 on Linux, its final zero included (unix(7)). */
 const longestSocketPath = 103;
 const longestSocketName = 'monitor.sock';
+const folderName = /^[0-9a-f]{8}$/;
 
 /** The sockets and the serial log of one QEMU process. */
 export interface Sockets {
@@ -43,7 +44,7 @@ export async function createSocketsFolder(runFolder: string): Promise<Sockets> {
     await mkdir(inside, { recursive: true, mode: 0o700 });
     return socketsIn(inside);
   }
-  const base = path.join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `vm-checkpoints-${userInfo().uid}`);
+  const base = outsideFolder();
   await mkdir(base, { recursive: true, mode: 0o700 });
   const found = await lstat(base);
   if (
@@ -61,6 +62,14 @@ export async function createSocketsFolder(runFolder: string): Promise<Sockets> {
   return socketsIn(outside);
 }
 
-export async function removeSocketsFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
+function outsideFolder(): string {
+  return path.join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `vm-checkpoints-${userInfo().uid}`);
+}
+
+/** Removes a folder that {@link createSocketsFolder} made. A record that names any other place is not followed. */
+export async function removeSocketsFolder(folder: string, runFolder: string): Promise<void> {
+  const isOurs = [runFolder, outsideFolder()].includes(path.dirname(folder)) && folderName.test(path.basename(folder));
+  if (isOurs) {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -117,7 +117,8 @@ function tellEnd(
       ? vscode.l10n.t('Task “{0}” ended without an exit code.', task.name)
       : vscode.l10n.t('Task “{0}” failed with exit code {1}.', task.name, exitCode);
   void vscode.window
-    .showWarningMessage(
+    // An error with buttons stays until it is answered; a warning goes after some seconds.
+    .showErrorMessage(
       vscode.l10n.t('{0} Revert “{1}” to “{2}”, or keep it as it is now?', end, machine.name, checkpoint.name),
       revert,
       keep,

@@ -97,11 +97,12 @@ export class DiskModel {
         const sector = Math.floor((at + byte) / sectorBytes);
         const within = (at + byte) % sectorBytes;
         const versions = this.#unflushed.get(sector) ?? [];
-        assert.ok(
-          versions.some((version) => version[within] === value),
-          `${message}: byte ${at + byte} (sector ${sector}) is ${describe(found, byte)}, and never was; ` +
-            `it should be ${describe(expected, byte)}${versions.length === 0 ? '' : ' or older'}`,
-        );
+        if (!versions.some((version) => version[within] === value)) {
+          assert.fail(
+            `${message}: byte ${at + byte} (sector ${sector}) is ${describe(found, byte)}, and never was; ` +
+              `it should be ${describe(expected, byte)}${versions.length === 0 ? '' : ' or older'}`,
+          );
+        }
       }
     });
   }

@@ -99,6 +99,21 @@ export class MemoryFile implements DiskFile {
     this.record({ kind: 'sync' });
   }
 
+  async nextData(offset: number): Promise<{ offset: number; length: number } | undefined> {
+    const firstPage = Math.floor(offset / pageBytes);
+    const pages = [...this.#pages.keys()].filter((page) => page >= firstPage).sort((a, b) => a - b);
+    const first = pages[0];
+    if (first === undefined || offset >= this.#sizeBytes) {
+      return undefined;
+    }
+    let after = first;
+    while (this.#pages.has(after)) {
+      after++;
+    }
+    const start = Math.max(offset, first * pageBytes);
+    return { offset: start, length: Math.min(after * pageBytes, this.#sizeBytes) - start };
+  }
+
   async close(): Promise<void> {
     // Nothing is held: a test looks at the content, or opens it again, through the same object.
   }

@@ -42,8 +42,10 @@ test('revert needs the checkpoint that Now hangs from', () => {
 
 test('undo needs what an apply kept', () => {
   const kept = checkpoint('k', { expires: '2026-11-22T09:15:03.000Z', createdBy: 'apply' });
-  assert.ok(possible('running', { checkpoints: [kept] }).includes('undo'));
+  assert.ok(possible('running', { checkpoints: [kept], now: { undo: 'k' } }).includes('undo'));
   assert.equal(obstacle('undo', machine()), 'nothingToUndo');
+  assert.equal(obstacle('undo', machine({ checkpoints: [kept] })), 'nothingToUndo', 'the last one discarded Now');
   const later = checkpoint('l', { expires: '2026-11-22T10:00:00.000Z', createdBy: 'undo' });
-  assert.equal(keptLast(machine({ checkpoints: [kept, later, checkpoint('n')] }))?.id, 'l');
+  const both = { checkpoints: [kept, later, checkpoint('n')], now: { undo: 'l' } };
+  assert.equal(keptLast(machine(both))?.id, 'l');
 });

@@ -1,0 +1,19 @@
+import type { Fault, LongCall } from '../disk.ts';
+import { openLayer, type OpenImage } from '../open-chain.ts';
+
+export interface CheckOptions extends OpenImage, LongCall {
+  repair: boolean;
+}
+
+/**
+ * Looks for faults in one image's structures, and mends them when told to. Its parents need not be there.
+ * @returns every fault, also those that were mended
+ */
+export async function check(image: string, options: CheckOptions): Promise<Fault[]> {
+  const layer = await openLayer(image, options.repair ? 'write' : 'read', options);
+  try {
+    return await layer.check(options);
+  } finally {
+    await layer.close();
+  }
+}

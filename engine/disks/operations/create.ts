@@ -1,0 +1,57 @@
+import path from 'node:path';
+import { unlink } from 'node:fs/promises';
+import { systemCode } from '../../model/checkpoint-error.ts';
+import type { DiskFormat } from '../../model/machine.ts';
+import { openDiskFile, type DiskFile } from '../disk-file.ts';
+import type { CreateLayer } from '../disk.ts';
+import { driverOf } from '../drivers.ts';
+import { inUse, syncFolder } from '../new-file.ts';
+import { openChain } from '../open-chain.ts';
+import { relativePath } from '../relative-path.ts';
+
+/** An image to be made; sizes in bytes. Either a size or a parent. */
+export interface CreateImage extends Omit<CreateLayer, 'file' | 'parent'> {
+  format: DiskFormat;
+  parent?: {
+    file: string;
+    /** What the caller says it is; the only way to name a raw parent. */
+    format?: DiskFormat;
+    allowParents?: readonly string[];
+  };
+}
+
+/**
+ * Makes an empty image, durably.
+ * @throws NameInUse, InvalidArgument, UnsupportedDisk, and for the parent what {@link openChain} throws
+ */
+export async function create(image: string, wanted: CreateImage): Promise<void> {
+  const { format, parent, ...rest } = wanted;
+  const target = path.resolve(image);
+  const chain = parent === undefined ? undefined : await openChain(parent.file, parent);
+  try {
+    const file = await openNew(target);
+    try {
+      const reference =
+        chain === undefined
+          ? {}
+          : { parent: { layer: chain.top, relativePath: await relativePath(target, chain.top.file.path) } };
+      await driverOf(format).create({ ...rest, ...reference, file });
+    } catch (error) {
+      await file.close();
+      await unlink(target);
+      throw error;
+    }
+    await file.close();
+    await syncFolder(path.dirname(target));
+  } finally {
+    await chain?.close();
+  }
+}
+
+async function openNew(target: string): Promise<DiskFile> {
+  try {
+    return await openDiskFile(target, 'create');
+  } catch (error) {
+    throw systemCode(error) === 'EEXIST' ? inUse(target) : error;
+  }
+}

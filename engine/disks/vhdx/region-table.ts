@@ -1,0 +1,142 @@
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import type { DiskFile } from '../disk-file.ts';
+import { boundedNumber, damagedField, readField, readStructure, writeStructure } from '../structure.ts';
+import { structureChecksum } from './crc32c.ts';
+import type { FileRange } from './headers.ts';
+import {
+  alignmentBytes,
+  batRegionGuid,
+  headerSectionBytes,
+  metadataRegionGuid,
+  mostTableEntries,
+  regionTableBytes,
+  regionTableEntry,
+  regionTableEntryBytes,
+  regionTableHeader,
+  regionTableHeaderBytes,
+  regionTableOffsets,
+  regionTableSignature,
+} from './structures.ts';
+
+/** What the region table says ([MS-VHDX] 2.2.3). */
+export interface Regions {
+  bat: FileRange;
+  metadata: FileRange;
+  /** Regions that are not known and need not be; they keep their place. */
+  others: FileRange[];
+  /** The table as it lies in the file. */
+  table: Buffer;
+  /** Copies with a wrong signature or checksum, or with other content than the first valid one. */
+  damagedCopies: number[];
+}
+
+/** @throws ImageDamaged when both copies are unusable; UnsupportedDisk for an unknown required region */
+export async function readRegions(file: DiskFile, fileSizeBytes: number, log: FileRange): Promise<Regions> {
+  const copies = await Promise.all(regionTableOffsets.map((offset) => readCopy(file, offset)));
+  const table = copies.find((copy) => copy !== undefined);
+  if (table === undefined) {
+    throw damagedField(file.path, 'region table', 'neither of its two copies has the right signature and checksum');
+  }
+  const damagedCopies = copies.flatMap((copy, index) => (copy?.equals(table) === true ? [] : [index]));
+  const known = new Map<string, FileRange>();
+  const others: FileRange[] = [];
+  const entryCount = boundedNumber(
+    readField(table, regionTableHeader.EntryCount),
+    { max: mostTableEntries },
+    'EntryCount',
+    file.path,
+  );
+  for (let index = 0; index < entryCount; index++) {
+    const entry = readStructure(table, regionTableEntry, regionTableHeaderBytes + index * regionTableEntryBytes);
+    const range = regionRange(entry, fileSizeBytes, file.path);
+    if (entry.Guid !== batRegionGuid && entry.Guid !== metadataRegionGuid) {
+      if ((entry.Required & 1) !== 0) {
+        throw new CheckpointError(
+          'UnsupportedDisk',
+          `The VHDX ${file.path} needs a region that is not known here (${entry.Guid}). Convert it with the program that made it.`,
+          { path: file.path, field: 'Required', found: entry.Guid },
+        );
+      }
+      others.push(range);
+    } else if (known.has(entry.Guid)) {
+      throw damagedField(file.path, 'Guid', `the region ${entry.Guid} is there twice`);
+    } else {
+      known.set(entry.Guid, range);
+    }
+  }
+  const bat = known.get(batRegionGuid);
+  const metadata = known.get(metadataRegionGuid);
+  if (bat === undefined || metadata === undefined) {
+    throw damagedField(file.path, 'region table', `it has no ${bat === undefined ? 'BAT' : 'metadata'} region`);
+  }
+  refuseOverlap([bat, metadata, ...others, log], file.path);
+  return { bat, metadata, others, table, damagedCopies };
+}
+
+async function readCopy(file: DiskFile, offset: number): Promise<Buffer | undefined> {
+  const buffer = Buffer.alloc(regionTableBytes);
+  const bytes = await file.read(buffer, offset);
+  const isValid =
+    bytes === regionTableBytes &&
+    readField(buffer, regionTableHeader.Signature) === regionTableSignature &&
+    readField(buffer, regionTableHeader.Checksum) === structureChecksum(buffer, regionTableHeader.Checksum.offset);
+  return isValid ? buffer : undefined;
+}
+
+function regionRange(entry: { FileOffset: bigint; Length: number }, fileSizeBytes: number, path: string): FileRange {
+  const bounds = { min: headerSectionBytes, max: fileSizeBytes - entry.Length };
+  const offset = boundedNumber(entry.FileOffset, bounds, 'FileOffset of a region', path);
+  if (offset % alignmentBytes !== 0 || entry.Length % alignmentBytes !== 0 || entry.Length === 0) {
+    throw damagedField(path, 'FileOffset of a region', 'it or Length is not a multiple of 1 MiB');
+  }
+  return { offset, length: entry.Length };
+}
+
+function refuseOverlap(ranges: FileRange[], path: string): void {
+  const inOrder = ranges.filter(({ length }) => length > 0).sort((one, other) => one.offset - other.offset);
+  let end = 0;
+  for (const range of inOrder) {
+    if (range.offset < end) {
+      throw damagedField(path, 'FileOffset of a region', `regions or the log overlap at byte ${range.offset}`);
+    }
+    end = range.offset + range.length;
+  }
+}
+
+/** A region table with the two regions that every file has. */
+export function encodeRegionTable(bat: FileRange, metadata: FileRange): Buffer {
+  const table = Buffer.alloc(regionTableBytes);
+  writeStructure(table, regionTableHeader, { Signature: regionTableSignature, EntryCount: 2 });
+  [
+    { Guid: batRegionGuid, range: bat },
+    { Guid: metadataRegionGuid, range: metadata },
+  ].forEach(({ Guid, range }, index) =>
+    writeStructure(
+      table,
+      regionTableEntry,
+      { Guid, FileOffset: BigInt(range.offset), Length: range.length, Required: 1 },
+      regionTableHeaderBytes + index * regionTableEntryBytes,
+    ),
+  );
+  return withChecksum(table);
+}
+
+/** The same table with another place for the BAT. */
+export function moveBat(regions: Regions, bat: FileRange): Buffer {
+  const table = Buffer.from(regions.table);
+  const entryCount = readField(table, regionTableHeader.EntryCount);
+  for (let index = 0; index < entryCount; index++) {
+    const at = regionTableHeaderBytes + index * regionTableEntryBytes;
+    if (readField(table, regionTableEntry.Guid, at) === batRegionGuid) {
+      writeStructure(table, regionTableEntry, { FileOffset: BigInt(bat.offset), Length: bat.length }, at);
+    }
+  }
+  return withChecksum(table);
+}
+
+function withChecksum(table: Buffer): Buffer {
+  writeStructure(table, regionTableHeader, {
+    Checksum: structureChecksum(table, regionTableHeader.Checksum.offset),
+  });
+  return table;
+}

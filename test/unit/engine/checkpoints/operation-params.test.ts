@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseParams } from '../../../../engine/checkpoints/operation-params.ts';
+import { operationNames, type OperationName, type Params } from '../../../../engine/protocol/operations.ts';
+
+/** Everything that each operation takes. */
+const full: { [K in OperationName]: Params<K> } = {
+  about: {},
+  list: {},
+  show: { machine: 'lab' },
+  images: {},
+  createMachine: { name: 'lab', disk: '/d.qcow2', image: 'x', format: 'raw', memoryMiB: 256, cpus: 2 },
+  addMachine: { name: 'lab', disk: '/d.qcow2', format: 'raw', memoryMiB: 256, cpus: 2 },
+  removeMachine: { machine: 'lab' },
+  start: { machine: 'lab' },
+  stop: { machine: 'lab', force: true, timeoutSeconds: 0.5 },
+  pause: { machine: 'lab' },
+  resume: { machine: 'lab' },
+  take: {
+    machine: 'lab',
+    name: 'n',
+    notes: '',
+    memory: false,
+    createdBy: 'task',
+    git: { branch: 'main', commit: '0123abc' },
+  },
+  apply: { machine: 'lab', checkpoint: 'n', discardNow: true, disksOnly: false },
+  revert: { machine: 'lab', discardNow: true, disksOnly: false },
+  undo: { machine: 'lab' },
+  delete: { machine: 'lab', checkpoint: 'n' },
+  rename: { machine: 'lab', checkpoint: 'n', name: 'm' },
+  diskInfo: { file: '/d', from: 'raw', allowParents: ['/p'] },
+  diskCreate: {
+    file: '/d',
+    to: 'vhdx',
+    sizeBytes: 1024,
+    parent: '/p',
+    from: 'raw',
+    fixed: true,
+    blockBytes: 1024,
+    logicalSectorBytes: 512,
+    allowParents: ['/p'],
+  },
+  diskChain: { file: '/d', from: 'raw', allowParents: ['/p'] },
+  diskMap: { file: '/d', from: 'raw', allowParents: ['/p'], offset: 512, limit: 10 },
+  diskCheck: { file: '/d', from: 'raw', allowParents: ['/p'], repair: true },
+  diskMerge: { file: '/d', from: 'raw', allowParents: ['/p'], into: '/p', reverse: true },
+  diskConvert: {
+    file: '/d',
+    from: 'raw',
+    allowParents: ['/p'],
+    target: '/t',
+    to: 'vhd',
+    flatten: true,
+    fixed: true,
+    blockBytes: 1024,
+    logicalSectorBytes: 512,
+  },
+  diskCompact: { file: '/d', from: 'raw', allowParents: ['/p'] },
+  diskResize: { file: '/d', from: 'raw', allowParents: ['/p'], sizeBytes: 1024 },
+  diskCompare: { file: '/d', other: '/e', from: 'raw', to: 'raw', allowParents: ['/p'], limit: 10 },
+  diskRebase: { file: '/d', parent: '/p', from: 'raw', acceptMismatch: true, allowParents: ['/p'] },
+  diskServe: { file: '/d', from: 'raw', allowParents: ['/p'], socket: '/s', readOnly: true },
+  diskStopServing: { socket: '/s' },
+};
+
+const required: { [K in OperationName]: string[] } = {
+  about: [],
+  list: [],
+  show: ['machine'],
+  images: [],
+  createMachine: ['name'],
+  addMachine: ['name', 'disk'],
+  removeMachine: ['machine'],
+  start: ['machine'],
+  stop: ['machine'],
+  pause: ['machine'],
+  resume: ['machine'],
+  take: ['machine'],
+  apply: ['machine', 'checkpoint'],
+  revert: ['machine'],
+  undo: ['machine'],
+  delete: ['machine', 'checkpoint'],
+  rename: ['machine', 'checkpoint', 'name'],
+  diskInfo: ['file'],
+  diskCreate: ['file', 'to'],
+  diskChain: ['file'],
+  diskMap: ['file'],
+  diskCheck: ['file'],
+  diskMerge: ['file'],
+  diskConvert: ['file', 'target', 'to'],
+  diskCompact: ['file'],
+  diskResize: ['file', 'sizeBytes'],
+  diskCompare: ['file', 'other'],
+  diskRebase: ['file', 'parent'],
+  diskServe: ['file', 'socket'],
+  diskStopServing: ['socket'],
+};
+
+const wrongTypes: Record<string, unknown[]> = {
+  string: [undefined, null, 7, true, {}, [], ['lab'], 'x'.repeat(5000).repeat(100)],
+  number: [undefined, null, '7', true, {}, [], Number.NaN, Infinity, -1, 2 ** 53],
+  boolean: [undefined, null, 'true', 0, 1, {}, []],
+  object: [undefined, null, 'x', 7, [7], { extra: 1 }],
+};
+
+for (const name of operationNames) {
+  test(`${name}: everything it takes → taken as it is`, () => {
+    assert.deepEqual(parseParams(name, full[name]), full[name]);
+  });
+
+  test(`${name}: something it does not know → InvalidArgument`, () => {
+    for (const extra of ['extra', 'Machine', 'signal', 'progressId', 'toString']) {
+      assert.throws(() => parseParams(name, { ...full[name], [extra]: 'x' }), {
+        name: 'CheckpointError',
+        code: 'InvalidArgument',
+      });
+    }
+  });
+
+  test(`${name}: no object → InvalidArgument`, () => {
+    for (const params of [undefined, null, 'lab', 7, ['lab'], true]) {
+      assert.throws(() => parseParams(name, params), { code: 'InvalidArgument' });
+    }
+  });
+
+  for (const [field, value] of Object.entries(full[name])) {
+    test(`${name}: ${field} of a wrong type → InvalidArgument, naming it`, () => {
+      for (const wrong of wrongTypes[typeof value] ?? []) {
+        assert.throws(
+          () => parseParams(name, { ...full[name], [field]: wrong }),
+          { code: 'InvalidArgument', message: new RegExp(`“${field}`) },
+          String(wrong),
+        );
+      }
+    });
+    test(`${name}: without ${field} → ${required[name].includes(field) ? 'InvalidArgument' : 'accepted'}`, () => {
+      const rest = Object.fromEntries(Object.entries(full[name]).filter(([key]) => key !== field));
+      if (required[name].includes(field)) {
+        assert.throws(() => parseParams(name, rest), { code: 'InvalidArgument' });
+      } else {
+        assert.deepEqual(parseParams(name, rest), rest);
+      }
+    });
+  }
+}
+
+test('hardware out of bounds, or half a processor → InvalidArgument', () => {
+  for (const change of [{ memoryMiB: 15 }, { memoryMiB: 2 ** 30 }, { memoryMiB: 16.5 }, { cpus: 0 }, { cpus: 256 }]) {
+    assert.throws(() => parseParams('addMachine', { ...full.addMachine, ...change }), { code: 'InvalidArgument' });
+  }
+});
+
+test('a path with a zero byte → InvalidArgument', () => {
+  assert.throws(() => parseParams('addMachine', { name: 'lab', disk: '/a\0b' }), { code: 'InvalidArgument' });
+});
+
+test('a checkpoint that says it was kept by apply or undo → InvalidArgument: only those make them', () => {
+  for (const createdBy of ['apply', 'undo', 'nobody']) {
+    assert.throws(() => parseParams('take', { machine: 'lab', createdBy }), { code: 'InvalidArgument' });
+  }
+});
