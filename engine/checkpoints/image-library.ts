@@ -19,8 +19,8 @@ interface PublishedImage {
 }
 
 /**
- * CirrOS 0.6.2, a small test distribution for clouds (GPL-2.0 and others). Address and checksum: the project's release
- * folder, file SHA256SUMS.
+ * CirrOS 0.6.2, a small test distribution for clouds (GPL-2.0 and others). Address: the project's release folder, which has
+ * MD5 sums only; the SHA-256 is the one that Metal3 publishes beside its copy of the image.
  */
 const published: PublishedImage[] = [
   {
