@@ -3,7 +3,7 @@ import type { LongCall } from '../disk.ts';
 import { checkImage } from './check.ts';
 import { moveL2Table, moveRefcountTable, replaceL1Table } from './header-tables.ts';
 import { entryOffset, isCopiedEntry, readL2Entry, writeL2Entry } from './l2-table.ts';
-import type { Qcow2Layer } from './layer.ts';
+import type { LayerParts } from './layer-parts.ts';
 import { writeTableEntry } from './refcounts.ts';
 import { tableParts } from './table-parts.ts';
 
@@ -15,7 +15,7 @@ const readBytes = 1024 * 1024;
  * To be called while nobody changes the content.
  * @returns bytes
  */
-export async function compactImage(layer: Qcow2Layer, call: LongCall): Promise<number> {
+export async function compactImage(layer: LayerParts, call: LongCall): Promise<number> {
   const { image, refcounts } = layer;
   const { clusterSize } = image.geometry;
   await layer.flush();
@@ -46,7 +46,7 @@ function callWithoutProgress({ signal }: LongCall): LongCall {
 }
 
 /** Makes zero clusters of those that hold nothing but zeros. */
-async function eraseZeros(layer: Qcow2Layer, { signal, onProgress }: LongCall): Promise<void> {
+async function eraseZeros(layer: LayerParts, { signal, onProgress }: LongCall): Promise<void> {
   const { clusterSize } = layer.image.geometry;
   const step = Math.max(readBytes, clusterSize);
   const buffer = Buffer.allocUnsafe(step);
@@ -71,7 +71,7 @@ async function eraseZeros(layer: Qcow2Layer, { signal, onProgress }: LongCall): 
   }
 }
 
-async function usedClusters(layer: Qcow2Layer, { signal }: LongCall): Promise<number> {
+async function usedClusters(layer: LayerParts, { signal }: LongCall): Promise<number> {
   const { image, refcounts } = layer;
   const clusters = Math.ceil(image.sizeBytes / image.geometry.clusterSize);
   let used = 0;
@@ -85,7 +85,7 @@ async function usedClusters(layer: Qcow2Layer, { signal }: LongCall): Promise<nu
 }
 
 /** Moves what lies behind the place where the file could end into free clusters before it. */
-async function moveDown(layer: Qcow2Layer, used: number, call: LongCall): Promise<void> {
+async function moveDown(layer: LayerParts, used: number, call: LongCall): Promise<void> {
   const { image, map, refcounts } = layer;
   const { header, geometry } = image;
   const limit = used * geometry.clusterSize;
@@ -120,7 +120,7 @@ async function moveDown(layer: Qcow2Layer, used: number, call: LongCall): Promis
 }
 
 /** Moves the data clusters of one L2 table. */
-async function moveClusters(layer: Qcow2Layer, firstCluster: number, limit: number): Promise<void> {
+async function moveClusters(layer: LayerParts, firstCluster: number, limit: number): Promise<void> {
   const { image, map, refcounts } = layer;
   const { geometry, path } = image;
   const content = Buffer.allocUnsafe(geometry.clusterSize);
@@ -157,7 +157,7 @@ async function moveClusters(layer: Qcow2Layer, firstCluster: number, limit: numb
 }
 
 /** Moves refcount blocks; a block is copied whole once all that it says is on the disk. */
-async function moveRefcountBlocks(layer: Qcow2Layer, limit: number): Promise<void> {
+async function moveRefcountBlocks(layer: LayerParts, limit: number): Promise<void> {
   const { image, refcounts } = layer;
   const { header, geometry, cache } = image;
   for (let index = 0; index < refcounts.tableEntries; index++) {
@@ -193,7 +193,7 @@ async function moveRefcountBlocks(layer: Qcow2Layer, limit: number): Promise<voi
 }
 
 /** Cuts off what lies behind the last used cluster. @returns the file's size in bytes */
-async function cutOff(layer: Qcow2Layer, call: LongCall): Promise<number> {
+async function cutOff(layer: LayerParts, call: LongCall): Promise<number> {
   const { image, refcounts } = layer;
   const { clusterSize } = image.geometry;
   return image.mutex.run(async () => {

@@ -12,6 +12,7 @@ import { extentsOf } from './extents.ts';
 import { autoclear, incompatible } from './header.ts';
 import type { ImageFile } from './image-file.ts';
 import { layerDetails, layerIdentity } from './layer-facts.ts';
+import type { LayerParts } from './layer-parts.ts';
 import { Mutex } from './mutex.ts';
 import { Operations } from './operations.ts';
 import { Refcounts } from './refcounts.ts';
@@ -22,7 +23,7 @@ import { SnapshotDisk } from './snapshot-disk.ts';
 import { readSnapshots, type SnapshotInfo } from './snapshots.ts';
 
 /** An open qcow2 image. */
-export class Qcow2Layer implements Layer {
+export class Qcow2Layer implements LayerParts {
   readonly format = 'qcow2';
   readonly logicalSectorBytes = 512;
   readonly file: DiskFile;

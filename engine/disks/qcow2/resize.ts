@@ -1,7 +1,7 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LongCall } from '../disk.ts';
 import { replaceL1Table } from './header-tables.ts';
-import type { Qcow2Layer } from './layer.ts';
+import type { LayerParts } from './layer-parts.ts';
 
 const sectorBytes = 512;
 const longestL1TableBytes = 32 * 1024 * 1024;
@@ -12,7 +12,7 @@ const readBytes = 1024 * 1024;
  * or the new.
  * @throws InvalidArgument, UnsupportedDisk
  */
-export async function resizeImage(layer: Qcow2Layer, virtualSizeBytes: number, call: LongCall): Promise<void> {
+export async function resizeImage(layer: LayerParts, virtualSizeBytes: number, call: LongCall): Promise<void> {
   const { header, path } = layer.image;
   if (!Number.isSafeInteger(virtualSizeBytes) || virtualSizeBytes <= 0 || virtualSizeBytes % sectorBytes !== 0) {
     throw new CheckpointError(
@@ -37,7 +37,7 @@ export async function resizeImage(layer: Qcow2Layer, virtualSizeBytes: number, c
   await layer.flush();
 }
 
-async function grow(layer: Qcow2Layer, virtualSizeBytes: number): Promise<void> {
+async function grow(layer: LayerParts, virtualSizeBytes: number): Promise<void> {
   const { image } = layer;
   const { header, geometry } = image;
   const oldSize = header.virtualSizeBytes;
@@ -74,7 +74,7 @@ async function grow(layer: Qcow2Layer, virtualSizeBytes: number): Promise<void> 
   await setSize(layer, virtualSizeBytes);
 }
 
-async function shrink(layer: Qcow2Layer, virtualSizeBytes: number, call: LongCall): Promise<void> {
+async function shrink(layer: LayerParts, virtualSizeBytes: number, call: LongCall): Promise<void> {
   const { image } = layer;
   const { header } = image;
   await requireZeros(layer, virtualSizeBytes, call);
@@ -92,14 +92,14 @@ async function shrink(layer: Qcow2Layer, virtualSizeBytes: number, call: LongCal
   }
 }
 
-async function setSize(layer: Qcow2Layer, virtualSizeBytes: number): Promise<void> {
+async function setSize(layer: LayerParts, virtualSizeBytes: number): Promise<void> {
   const { image } = layer;
   await image.mutex.run(() => image.writeHeader({ size: BigInt(virtualSizeBytes) }));
   image.header.virtualSizeBytes = virtualSizeBytes;
 }
 
 /** @throws InvalidArgument when the guest sees anything but zeros from an offset on */
-async function requireZeros(layer: Qcow2Layer, from: number, { signal, onProgress }: LongCall): Promise<void> {
+async function requireZeros(layer: LayerParts, from: number, { signal, onProgress }: LongCall): Promise<void> {
   const buffer = Buffer.alloc(readBytes);
   const zeros = Buffer.alloc(readBytes);
   const end = layer.virtualSizeBytes;
