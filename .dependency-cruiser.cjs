@@ -5,6 +5,14 @@ module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
+      name: 'packages-are-declared',
+      comment: 'An undeclared package is there by chance, and missing on the next machine.',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'], pathNot: '^vscode$' },
+    },
+    { name: 'imports-are-found', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^vscode$' } },
+    {
       name: 'extension-knows-only-the-protocol',
       severity: 'error',
       from: { path: '^extension/' },
@@ -65,6 +73,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     // The build script has the name of the package that it uses, and is taken for it.
     exclude: { path: '^esbuild\\.mjs$' },
-    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['node', 'import', 'require'],
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+    },
   },
 };

@@ -1,4 +1,5 @@
 // Bundles the extension and the engine into dist/, each one file.
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -17,6 +18,22 @@ const nativeBinary = {
       contents: 'module.exports = require(`${__dirname}/native/${process.platform}-${process.arch}.node`)',
       loader: 'js',
     }));
+  },
+};
+
+/** Likewise; one package a platform, and only the building platform's is installed. The others' engines do without. */
+const callsIntoLibc = {
+  name: 'calls-into-libc',
+  setup(context) {
+    context.onResolve({ filter: /^@koromix\/koffi-/ }, ({ path: name }) => {
+      const isInstalled = existsSync(path.join(root, 'node_modules', name));
+      return isInstalled ? { path: name, namespace: 'calls-into-libc' } : { path: name, external: true };
+    });
+    context.onLoad({ filter: /./, namespace: 'calls-into-libc' }, async ({ path: name }) => {
+      const folder = path.basename(name);
+      await cp(path.join(root, 'node_modules', name), path.join(dist, 'native', folder), { recursive: true });
+      return { contents: `module.exports = require(\`\${__dirname}/native/${folder}/index.js\`)`, loader: 'js' };
+    });
   },
 };
 
@@ -44,7 +61,7 @@ const results = await Promise.all([
     entryPoints: ['engine/main.ts'],
     outfile: 'dist/engine.js',
     banner: { js: '#!/usr/bin/env node' },
-    plugins: [nativeBinary],
+    plugins: [nativeBinary, callsIntoLibc],
   }),
 ]);
 await chmod(path.join(dist, 'engine.js'), 0o755);

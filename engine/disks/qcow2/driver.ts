@@ -15,8 +15,10 @@ import { Qcow2Layer } from './layer.ts';
 export const qcow2Driver = {
   async open(options: OpenLayer): Promise<Qcow2Layer> {
     const { file } = options;
-    const header = await readHeader((buffer, offset) => file.read(buffer, offset), file.path);
-    const sizeBytes = await file.size();
+    const [header, sizeBytes] = await Promise.all([
+      readHeader((buffer, offset) => file.read(buffer, offset), file.path),
+      file.size(),
+    ]);
     requireTablesInside(header, sizeBytes, file.path);
     const dataFile = header.hasExternalDataFile ? await openDataFile(header, options) : undefined;
     return new Qcow2Layer(new ImageFile(file, sizeBytes, header, dataFile));

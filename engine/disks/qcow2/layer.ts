@@ -16,7 +16,7 @@ import type { LayerParts } from './layer-parts.ts';
 import { Mutex } from './mutex.ts';
 import { Operations } from './operations.ts';
 import { Refcounts } from './refcounts.ts';
-import { requireRange } from './require-range.ts';
+import { requireInside } from '../guest-range.ts';
 import { resizeImage } from './resize.ts';
 import { writeBackingFile } from './set-parent.ts';
 import { SnapshotDisk } from './snapshot-disk.ts';
@@ -74,14 +74,14 @@ export class Qcow2Layer implements LayerParts {
   }
 
   async read(buffer: Buffer, offset: number): Promise<void> {
-    requireRange(this, offset, buffer.length);
+    requireInside(this, this.file.path, offset, buffer.length);
     if (buffer.length > 0) {
       await this.reader.read(buffer, offset);
     }
   }
 
   async write(buffer: Buffer, offset: number): Promise<void> {
-    requireRange(this, offset, buffer.length);
+    requireInside(this, this.file.path, offset, buffer.length);
     if (buffer.length > 0) {
       await this.#change(() => this.writer.write(buffer, offset));
     }
@@ -111,7 +111,7 @@ export class Qcow2Layer implements LayerParts {
   }
 
   extents(offset: number, length: number, signal?: AbortSignal): AsyncIterable<Extent> {
-    requireRange(this, offset, length);
+    requireInside(this, this.file.path, offset, length);
     return extentsOf(this.map, offset, length, signal);
   }
 
@@ -208,7 +208,7 @@ export class Qcow2Layer implements LayerParts {
   }
 
   async #erase(offset: number, length: number, punch: boolean): Promise<void> {
-    requireRange(this, offset, length);
+    requireInside(this, this.file.path, offset, length);
     if (length > 0) {
       await this.#change(() => this.eraser.erase(offset, offset + length, punch, () => this.flush()));
     }

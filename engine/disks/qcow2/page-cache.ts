@@ -18,6 +18,8 @@ export class Page {
   /** The bytes to be written back: from, up to. Equal: none. */
   dirtyFrom = 0;
   dirtyTo = 0;
+  /** Number of pages that the budget had seen when this one came. */
+  turn = 0;
   /** Set at each use, cleared by the budget when it looks for a page to give up. */
   wasUsed = true;
 
@@ -32,6 +34,9 @@ export class Page {
   }
 }
 
+/** The latest pages stay, whatever the limit: a call needs two at a time, and would not end if each took the other's place. */
+const latestPages = 16;
+
 /** Memory that a page takes beside its bytes. */
 const pageOverheadBytes = 512;
 
@@ -43,6 +48,7 @@ export class PageBudget {
   readonly #limitBytes: number;
   readonly #pages = new Set<Page>();
   #bytes = 0;
+  #turn = 0;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
@@ -50,6 +56,7 @@ export class PageBudget {
 
   add(page: Page): void {
     this.#pages.add(page);
+    page.turn = ++this.#turn;
     this.#bytes += page.bytes.length + pageOverheadBytes;
     if (this.#bytes > this.#limitBytes) {
       this.#shrink();
@@ -69,7 +76,7 @@ export class PageBudget {
       if (this.#bytes <= this.#limitBytes || looks-- === 0) {
         return;
       }
-      if (page.wasUsed || page.isDirty) {
+      if (page.wasUsed || page.isDirty || this.#turn - page.turn < latestPages) {
         page.wasUsed = false;
         this.#pages.delete(page);
         this.#pages.add(page);

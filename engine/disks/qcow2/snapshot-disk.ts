@@ -4,7 +4,7 @@ import { ClusterMap } from './cluster-map.ts';
 import { ContentReader } from './content-reader.ts';
 import { extentsOf } from './extents.ts';
 import type { ImageFile } from './image-file.ts';
-import { requireRange } from './require-range.ts';
+import { requireInside } from '../guest-range.ts';
 import type { SnapshotInfo } from './snapshots.ts';
 
 /** What the guest saw when an internal snapshot was taken. Lives as long as its image is open. */
@@ -26,7 +26,7 @@ export class SnapshotDisk implements Disk {
   }
 
   async read(buffer: Buffer, offset: number): Promise<void> {
-    requireRange(this, offset, buffer.length);
+    requireInside(this, this.#path, offset, buffer.length);
     if (buffer.length > 0) {
       await this.#reader.read(buffer, offset);
     }
@@ -49,7 +49,7 @@ export class SnapshotDisk implements Disk {
   }
 
   extents(offset: number, length: number, signal?: AbortSignal): AsyncIterable<Extent> {
-    requireRange(this, offset, length);
+    requireInside(this, this.#path, offset, length);
     return extentsOf(this.#map, offset, length, signal);
   }
 

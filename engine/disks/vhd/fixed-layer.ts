@@ -7,8 +7,16 @@ import { requireDiskSize, tailHoldsData } from './disk-size.ts';
 import { readExactly } from './exact-read.ts';
 import { storedExtents } from './file-extents.ts';
 import { fillZero, writeZeros } from './file-zero.ts';
-import { changedFooter, footerBytes, footerDetails, maxDiskBytes, ofSize, sectorBytes, type Footer } from './footer.ts';
-import { vhdIdentity } from './identity.ts';
+import {
+  changedFooter,
+  footerBytes,
+  footerDetails,
+  maxDiskBytes,
+  ofSize,
+  sectorBytes,
+  vhdIdentity,
+  type Footer,
+} from './footer.ts';
 import type { FixedMetadata } from './metadata.ts';
 import { Turns } from './turns.ts';
 

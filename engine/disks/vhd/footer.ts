@@ -1,12 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  readField,
-  readStructure,
-  writeField,
-  writeStructure,
-  type Field,
-  type StructureValues,
-} from '../structure.ts';
+import { readStructure, writeField, writeStructure, type Field, type StructureValues } from '../structure.ts';
 import { geometryOf, maxGeometrySectors } from './geometry.ts';
 
 export const sectorBytes = 512;
@@ -152,6 +145,11 @@ export function uniqueIdBytes(text: string): Buffer {
   return Buffer.from(text.replaceAll('-', ''), 'hex');
 }
 
+/** What tells a disk from every other, for its children: its unique id alone. */
+export function vhdIdentity({ values }: Footer): Record<string, string> {
+  return { unique_id: uniqueIdText(values.uniqueId) };
+}
+
 /** Facts of a footer for `info`. */
 export function footerDetails({ values }: Footer): Record<string, string | number | boolean> {
   const names: Record<number, string> = { 2: 'fixed', 3: 'dynamic', 4: 'differencing' };
@@ -176,9 +174,4 @@ function sealed(bytes: Buffer, changes: Partial<FooterValues>): Footer {
 
 function printable(bytes: Buffer): string {
   return bytes.toString('latin1').replace(/[^ -~]/g, '');
-}
-
-/** True when bytes begin as a footer does, whatever follows. */
-export function hasFooterCookie(bytes: Buffer): boolean {
-  return bytes.length >= footerBytes - 1 && readField(bytes, footerTable.cookie).toString('latin1') === cookie;
 }

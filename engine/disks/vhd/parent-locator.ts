@@ -96,14 +96,14 @@ export function parentLocatorsFor(
     return {
       locators: [
         isWindows
-          ? { platformCode: 'W2ku', text: relativePath }
+          ? { platformCode: 'W2ku', text: relativePath.replaceAll('/', '\\') }
           : { platformCode: 'MacX', text: `file://${encodedPath(relativePath)}` },
       ],
       unicodeName,
     };
   }
   const dotted = /^\.\.?(?:[\\/]|$)/.test(relativePath) ? relativePath : `.${style.sep}${relativePath}`;
-  const relative: ParentLocator = { platformCode: 'W2ru', text: dotted.replaceAll(style.sep, '\\') };
+  const relative: ParentLocator = { platformCode: 'W2ru', text: dotted.replaceAll('/', '\\') };
   return {
     locators: isWindows
       ? [relative, { platformCode: 'W2ku', text: parentPath }]

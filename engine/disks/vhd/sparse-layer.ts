@@ -3,7 +3,7 @@ import type { DiskFile } from '../disk-file.ts';
 import { requireInside, requireWritable } from '../guest-range.ts';
 import { checkSparse } from './check-sparse.ts';
 import { compactSparse } from './compact.ts';
-import { footerDetails, sectorBytes, uniqueIdText, type Problem } from './footer.ts';
+import { footerDetails, sectorBytes, uniqueIdText, vhdIdentity, type Problem } from './footer.ts';
 import type { SparseMetadata } from './metadata.ts';
 import { ParentContent } from './parent-content.ts';
 import { parentPaths, unicodeNameText } from './parent-locator.ts';
@@ -15,7 +15,6 @@ import { SparseImage } from './sparse-image.ts';
 import { readSparse } from './sparse-read.ts';
 import { SparseWriter } from './sparse-write.ts';
 import { Turns } from './turns.ts';
-import { vhdIdentity } from './identity.ts';
 
 /** A dynamic or differencing VHD. */
 export class SparseLayer implements Layer {
@@ -158,6 +157,7 @@ export class SparseLayer implements Layer {
     requireWritable(this, this.file.path);
     return this.#turns.alone(async () => {
       await this.#image.commit();
+      await mendFooters(this.#image);
       return compactSparse(this.#image, call);
     });
   }

@@ -1,4 +1,5 @@
 import { damagedField } from '../structure.ts';
+import { isZero } from '../zero-content.ts';
 import type { FileRange } from './headers.ts';
 import type { MetadataPages, Page } from './metadata-pages.ts';
 import { pageBytes } from './metadata-pages.ts';
@@ -14,6 +15,8 @@ import {
 import type { SyncedFile } from './synced-file.ts';
 
 export const batEntryBytes = 8;
+/** A scan reads so much of an empty table at once. */
+const lookAheadBytes = 1 << 20;
 
 /** How many blocks and entries a disk has ([MS-VHDX] 2.4, 2.5). */
 export interface Geometry {
@@ -64,6 +67,10 @@ export class BlockAllocationTable {
   readonly #file: SyncedFile;
   readonly #pages: MetadataPages;
   readonly #hasParent: boolean;
+  /** Behind the last zeros that a scan has passed. */
+  #zeroUntil = -1;
+  /** Kept for the next look, unless one is under way. */
+  #lookAhead: Buffer | undefined;
   /** Where no block can lie. */
   readonly #taken: readonly FileRange[];
 
@@ -114,6 +121,44 @@ export class BlockAllocationTable {
 
   load(index: number): Promise<Page> {
     return this.#pages.load(this.region.offset + index * batEntryBytes, 'BAT');
+  }
+
+  /**
+   * Where a scan has to go on: all entries from the given one up to there are zero. Looks far ahead only behind zeros, so
+   * that a full table is read once.
+   */
+  async skipZeros(index: number): Promise<number> {
+    const isBehindZeros = index === this.#zeroUntil || (index > 0 && this.peek(index - 1)?.isZero === true);
+    if (!isBehindZeros || this.peek(index) !== undefined) {
+      return index;
+    }
+    const end = await this.#endOfZeros(index);
+    let next = index;
+    // What has been changed in memory is there.
+    while (next < this.geometry.entryCount && this.nextPageIndex(next) <= end && this.peek(next) === undefined) {
+      next = this.nextPageIndex(next);
+    }
+    this.#zeroUntil = Math.min(next, this.geometry.entryCount);
+    return this.#zeroUntil;
+  }
+
+  /** @returns the index behind entries that are zero in the file, as far as one look goes */
+  async #endOfZeros(index: number): Promise<number> {
+    const start = this.region.offset + index * batEntryBytes;
+    const stored = await this.#file.nextData(start);
+    if (stored === undefined || stored.offset >= start + pageBytes) {
+      return stored === undefined ? Infinity : index + Math.floor((stored.offset - start) / batEntryBytes);
+    }
+    const ahead = this.#lookAhead ?? Buffer.allocUnsafeSlow(lookAheadBytes);
+    this.#lookAhead = undefined;
+    const length = Math.min(ahead.length, this.region.offset + this.region.length - start);
+    const bytes = await this.#file.read(ahead.subarray(0, length), start);
+    let at = 0;
+    while (at < bytes && isZero(ahead, at, Math.min(at + pageBytes, bytes))) {
+      at += pageBytes;
+    }
+    this.#lookAhead = ahead;
+    return index + Math.min(at, bytes) / batEntryBytes;
   }
 
   /** An entry as it stands there, whatever it says. */

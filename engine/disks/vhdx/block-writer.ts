@@ -15,6 +15,24 @@ interface Change {
   content: Buffer | undefined;
 }
 
+/** As {@link readAtOnce}: a write into one block that has its space. Undefined when it is not that simple. */
+export function writeAtOnce(image: VhdxImage, buffer: Buffer, offset: number): Promise<void> | undefined {
+  const { bat } = image;
+  const { blockSizeBytes } = bat.geometry;
+  const block = Math.floor(offset / blockSizeBytes);
+  const within = offset - block * blockSizeBytes;
+  const isOneBlock = within + buffer.length <= blockSizeBytes && image.hasNewDataWriteGuid;
+  const page = isOneBlock ? bat.peek(bat.payloadIndex(block)) : undefined;
+  if (page === undefined) {
+    return undefined;
+  }
+  const { state, fileOffset } = bat.payload(page, block);
+  const turn = state === payloadBlock.fullyPresent ? image.gate.enter() : undefined;
+  return turn === undefined
+    ? undefined
+    : image.file.write(buffer, fileOffset + within).finally(() => image.gate.leave(turn));
+}
+
 /** Writes a buffer to the disk. The range lies inside the disk. @throws ImageDamaged, ParentMismatch */
 export async function writeGuest(image: VhdxImage, buffer: Buffer, offset: number): Promise<void> {
   const { bat } = image;
@@ -59,6 +77,13 @@ export async function zeroGuest(image: VhdxImage, offset: number, length: number
     const from = at - blockStart;
     const to = Math.min(blockSizeBytes, offset + length - blockStart);
     const index = bat.payloadIndex(block);
+    if (!image.metadata.hasParent) {
+      const stored = await bat.skipZeros(index);
+      if (stored > index) {
+        at = bat.blockFrom(stored) * blockSizeBytes;
+        continue;
+      }
+    }
     const page = bat.peek(index) ?? (await bat.load(index));
     if (page.isZero && !image.metadata.hasParent) {
       at = bat.blockFrom(bat.nextPageIndex(index)) * blockSizeBytes;

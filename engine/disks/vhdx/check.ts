@@ -63,6 +63,10 @@ async function checkBlocks(
   const { entryCount, chunkRatio, payloadBlocks } = bat.geometry;
   for (let index = 0; index < entryCount && faults.length < mostFaults;) {
     options.signal?.throwIfAborted();
+    index = await bat.skipZeros(index);
+    if (index === entryCount) {
+      return;
+    }
     const end = Math.min(entryCount, bat.nextPageIndex(index));
     let page = bat.peek(index) ?? (await bat.load(index));
     if (page.isZero) {

@@ -119,6 +119,10 @@ export class VhdxImage {
         });
   }
 
+  get hasNewDataWriteGuid(): boolean {
+    return this.#hasNewDataWriteGuid;
+  }
+
   get dataWriteGuid(): string {
     return this.headers.values.DataWriteGuid;
   }

@@ -2,8 +2,8 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { Disk, Extent, Fault, Layer, LongCall, ParentDifference, ParentReference } from '../disk.ts';
 import type { DiskFile } from '../disk-file.ts';
 import { requireInside, requireWritable } from '../guest-range.ts';
-import { guestExtents, readGuest } from './block-reader.ts';
-import { writeGuest, zeroGuest } from './block-writer.ts';
+import { guestExtents, readAtOnce, readGuest } from './block-reader.ts';
+import { writeAtOnce, writeGuest, zeroGuest } from './block-writer.ts';
 import { checkImage } from './check.ts';
 import { compactImage } from './compact.ts';
 import type { VhdxImage } from './image.ts';
@@ -63,12 +63,14 @@ export class VhdxLayer implements Layer {
 
   async read(buffer: Buffer, offset: number): Promise<void> {
     requireInside(this, this.file.path, offset, buffer.length);
-    await this.#image.beside(() => readGuest(this.#image, buffer, offset));
+    const reading = readAtOnce(this.#image, buffer, offset);
+    await (reading ?? this.#image.beside(() => readGuest(this.#image, buffer, offset)));
   }
 
   async write(buffer: Buffer, offset: number): Promise<void> {
     requireInside(this, this.file.path, offset, buffer.length);
-    await this.#change(buffer.length, () => writeGuest(this.#image, buffer, offset));
+    const writing = writeAtOnce(this.#image, buffer, offset);
+    await (writing ?? this.#change(buffer.length, () => writeGuest(this.#image, buffer, offset)));
   }
 
   async zero(offset: number, length: number): Promise<void> {

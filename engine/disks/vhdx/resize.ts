@@ -31,6 +31,11 @@ async function shrink(image: VhdxImage, sizeBytes: number, call: LongCall): Prom
   // The blocks go first: what they hold is zero, and so is what shows when they are gone.
   for (let block = Math.ceil(sizeBytes / blockSizeBytes); block < payloadBlocks; block++) {
     const index = image.bat.payloadIndex(block);
+    const stored = await image.bat.skipZeros(index);
+    if (stored > index) {
+      block = image.bat.blockFrom(stored) - 1;
+      continue;
+    }
     const page = image.bat.peek(index) ?? (await image.bat.load(index));
     if (page.isZero) {
       block = Math.max(block, image.bat.blockFrom(image.bat.nextPageIndex(index)) - 1);

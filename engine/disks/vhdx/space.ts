@@ -138,6 +138,10 @@ export async function visitBlocks(
   let index = 0;
   while (index < entryCount) {
     signal?.throwIfAborted();
+    index = await bat.skipZeros(index);
+    if (index === entryCount) {
+      return;
+    }
     const end = Math.min(entryCount, bat.nextPageIndex(index));
     let page = bat.peek(index) ?? (await bat.load(index));
     if (page.isZero) {

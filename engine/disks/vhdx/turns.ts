@@ -48,6 +48,10 @@ export class Gate {
   #alone: Promise<void> | undefined;
   readonly #waiting = new Queue();
 
+  get isAlone(): boolean {
+    return this.#alone !== undefined;
+  }
+
   /** To be left by {@link leave} in any case. Undefined while a call is alone inside: then {@link wait}. */
   enter(): Turn | undefined {
     if (this.#alone !== undefined) {

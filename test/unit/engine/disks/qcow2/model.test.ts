@@ -11,7 +11,7 @@ import { MemoryFile } from '../../../../support/disks/memory-file.ts';
 import { seededRandom } from '../../../../support/seeded-random.ts';
 import { kibibyte, mebibyte } from './qemu.ts';
 
-const steps = Number(process.env['CKPT_QCOW2_STEPS'] ?? 1000);
+const steps = Number(process.env['CKPT_QCOW2_STEPS'] ?? 2000);
 const random = seededRandom();
 
 for (const clusterSize of [512, 4096, 65536, 2 * mebibyte]) {
@@ -105,7 +105,7 @@ test('tables that do not all fit into memory are read again, and none of their c
   const sizeBytes = 4 * mebibyte;
   const file = new MemoryFile();
   await qcow2Driver.create({ file, blockBytes: 512, virtualSizeBytes: sizeBytes });
-  const budget = new PageBudget(6 * kibibyte);
+  const budget = new PageBudget(2 * kibibyte);
   const model = new DiskModel(sizeBytes);
   await runProgram(randomProgram({ random, sizeBytes, steps: 400, longest: 60 * kibibyte }), {
     open: async () => {

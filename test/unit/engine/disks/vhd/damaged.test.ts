@@ -298,6 +298,25 @@ describe('parents', () => {
     ]);
   });
 
+  test('another time stamp of the parent → only advice: the unique id decides', async () => {
+    const parent = await makeDisk();
+    const { file } = await makeChild(parent.layer);
+    putNumber(file, 512 + 56, 12345);
+    reseal(file, 512, 1024, places.header.checksum);
+    assert.deepEqual((await vhdDriver.open({ file })).compareParent(parent.layer), []);
+  });
+
+  test('space for a locator in sectors, as specified, or in bytes, as Windows writes it → the same path, and no faults', async () => {
+    const parent = await makeDisk();
+    const { file } = await makeChild(parent.layer);
+    assert.equal(file.peek(512 + 576 + 4, 4).readUInt32BE(), 512);
+    putNumber(file, 512 + 576 + 4, 1);
+    reseal(file, 512, 1024, places.header.checksum);
+    const child = await openChild(file, parent.layer);
+    assert.equal(child.parentReference?.paths[0], './base.vhd');
+    assert.deepEqual(await child.check({ repair: false }), []);
+  });
+
   test('a locator that leads out of the file → a fault; the parent is found by its name', async () => {
     const parent = await makeDisk();
     const { file } = await makeChild(parent.layer);

@@ -130,14 +130,30 @@ async function writeInto(file: MemoryFile, parent: Layer | undefined, random: ()
   await layer.close();
 }
 
-/** Images that went wrong once. */
-const finds: { name: string; mutations: Mutation[] }[] = [];
+/** Images that went wrong once, in reading, writing or repair. */
+const finds: { name: string; mutations: Mutation[] }[] = [
+  {
+    name: 'a repair put blocks behind an entry that leads to the end of what the table can reach',
+    mutations: [{ offset: 1552, hex: 'fffffeff0000040f' }],
+  },
+];
 
 for (const { name, mutations } of finds) {
   test(`found by mutation: ${name}`, async () => {
     const random = seededRandom();
     for (const { file, parent } of await images(random)) {
-      await openHostile(vhdDriver, mutated(file, mutations), { random, ...(parent === undefined ? {} : { parent }) });
+      const hostile = mutated(file, mutations);
+      resealAll(hostile);
+      await openHostile(vhdDriver, hostile, { random, ...(parent === undefined ? {} : { parent }) });
+      const layer = await vhdDriver.open({ file: hostile });
+      if (parent !== undefined) {
+        layer.attachParent(parent);
+      }
+      await layer.check({ repair: true });
+      await layer.write(Buffer.alloc(5000, 1), 700);
+      await layer.close();
+      assert.deepEqual(await (await vhdDriver.open({ file: hostile })).check({ repair: false }), []);
+      assert.ok(hostile.sizeBytes < 16 * mib);
     }
   });
 }

@@ -160,6 +160,16 @@ describe('parent locators', () => {
     }
   });
 
+  test('forward slashes, as the chain gives them, become Windows’ own', () => {
+    for (const platform of ['linux', 'win32'] as const) {
+      const { locators, unicodeName } = parentLocatorsFor('/vm/a/b.vhd', '../a/b.vhd', platform);
+      assert.deepEqual(locators[0], { platformCode: 'W2ru', text: '..\\a\\b.vhd' });
+      assert.equal(unicodeName, 'b.vhd');
+    }
+    const { locators } = parentLocatorsFor('D:\\vm\\b.vhd', 'D:/vm/b.vhd', 'win32');
+    assert.deepEqual(locators, [{ platformCode: 'W2ku', text: 'D:\\vm\\b.vhd' }]);
+  });
+
   test('the Windows form is little-endian UTF-16 that begins with .\\, the name big-endian', () => {
     const { locators } = parentLocatorsFor('/vm/p.vhd', 'p.vhd', 'linux');
     const relative = locators.find((locator) => locator.platformCode === 'W2ru');
