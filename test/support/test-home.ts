@@ -38,7 +38,7 @@ export class TestHome {
     for (const pid of await this.processes()) {
       process.kill(pid, 'SIGKILL');
     }
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Hypervisors that run in this home. */

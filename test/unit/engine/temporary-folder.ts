@@ -7,14 +7,14 @@ import { after, type TestContext } from 'node:test';
 /** A folder that goes away with the test that asked for it. */
 export async function folderOf(context: TestContext): Promise<string> {
   const folder = await mkdtemp(beginning());
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  context.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 
 /** A folder that goes away with the suite, or the file of tests, in whose body it is asked for. */
 export function folderOfSuite(): string {
   const folder = mkdtempSync(beginning());
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 

@@ -223,7 +223,8 @@ describe('an engine that serves an editor', () => {
     const home = await homeWithMachine();
     const client = await Client.start(context, home);
     const gone = client.nextChange(({ machines }) => machines === undefined);
-    await rm(home, { recursive: true });
+    // The engine makes the folder anew as soon as it sees it gone, which may be in the middle of this.
+    await rm(home, { recursive: true, maxRetries: 20 });
     await gone;
     assert.deepEqual((await client.request('list', {})).hosts[0]?.machines, []);
     const change = client.nextChange(({ machines }) => machines === undefined);
