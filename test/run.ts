@@ -8,7 +8,14 @@ import type { TestEvent } from 'node:test/reporters';
 import { staticChecks } from './support/static-checks.ts';
 import { projectFolder, ProgramError } from './support/project.ts';
 import { build, demoGuest, packageExtension, requireQemu } from './support/set-up.ts';
-import { browserPrograms, nativeBuildPrograms, requirePrograms, SetUpError } from './support/system-programs.ts';
+import {
+  browserPrograms,
+  diskPeerPrograms,
+  installIfPossible,
+  nativeBuildPrograms,
+  requirePrograms,
+  SetUpError,
+} from './support/system-programs.ts';
 
 interface Suite {
   folder: string;
@@ -20,7 +27,15 @@ interface Suite {
 }
 
 const suites: Readonly<Record<string, Suite>> = {
-  unit: { folder: 'test/unit', concurrency: 2, limitMinutes: 10, setUp: requireQemu },
+  unit: {
+    folder: 'test/unit',
+    concurrency: 2,
+    limitMinutes: 10,
+    async setUp(log) {
+      await requireQemu(log);
+      await installIfPossible(diskPeerPrograms, log);
+    },
+  },
   machines: {
     folder: 'test/machines',
     concurrency: 1,

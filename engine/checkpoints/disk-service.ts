@@ -104,11 +104,12 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskConvert']['params'],
     call: Call,
   ): Promise<DiskOperations['diskConvert']['result']> {
-    const { file, target, to, flatten, fixed, blockBytes, logicalSectorBytes } = params;
+    const { file, target, to, flatten, streamOptimized, fixed, blockBytes, logicalSectorBytes } = params;
     return convert(file, target, {
       ...working(params, call, 'Converting'),
       to,
       ...(flatten === undefined ? {} : { flatten }),
+      ...(streamOptimized === undefined ? {} : { isStreamOptimized: streamOptimized }),
       ...(fixed === undefined ? {} : { isFixed: fixed }),
       ...(blockBytes === undefined ? {} : { blockBytes }),
       ...(logicalSectorBytes === undefined ? {} : { logicalSectorBytes }),

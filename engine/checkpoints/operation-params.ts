@@ -88,6 +88,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     target: path,
     to: diskFormat,
     flatten: z.boolean().exactOptional(),
+    streamOptimized: z.boolean().exactOptional(),
     ...newDisk,
   }),
   diskCompact: z.strictObject(onDisk),

@@ -112,9 +112,15 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
   withNewDisk(verb('convert <source> <target>', 'make the same disk in another format; holes and zeros stay holes'))
     .addOption(new Option('--to <format>', 'format of the target').choices(formats).makeOptionMandatory())
     .option('--flatten', 'one image without parents; otherwise a chain stays a chain')
+    .option('--stream-optimized', 'VMDK: compressed, for transport; nobody writes into it afterwards')
     .action((source: string, target: string, options: DiskOptions) =>
       run(options, async ({ disks }, call) => {
-        const params = { file: source, target, ...pick(options, [...common, 'to', 'flatten']), ...newDisk(options) };
+        const params = {
+          file: source,
+          target,
+          ...pick(options, [...common, 'to', 'flatten', 'streamOptimized']),
+          ...newDisk(options),
+        };
         const converted = await disks.diskConvert(parseParams('diskConvert', params), call);
         output.result(converted, `Made ${converted.files.join(', ')}; ${converted.writtenBytes} bytes of data.`);
       }),

@@ -1,3 +1,4 @@
+import { systemCode, toWireError } from '../model/checkpoint-error.ts';
 import type { WireError } from '../protocol/errors.ts';
 
 /** Exit codes of `ckpt`. */
@@ -10,6 +11,7 @@ export class Output {
 
   constructor(isJson: boolean) {
     this.isJson = isJson;
+    process.stdout.on('error', noteLostOutput);
   }
 
   /** @param text what a person reads instead of the object */
@@ -43,6 +45,19 @@ export class Output {
       }
     }
   }
+}
+
+/**
+ * Output that nobody gets does not stop what is being done, and the exit code tells. `ckpt … | head` ends the pipe
+ * without anything being wrong, so nothing is said then.
+ */
+function noteLostOutput(error: Error): void {
+  if (systemCode(error) !== 'EPIPE') {
+    process.stderr.write(`ckpt: ${printable(toWireError(error).message)}\n`);
+  }
+  process.once('exit', () => {
+    process.exitCode = exitCode.failed;
+  });
 }
 
 /** Names in records and in file systems may hold what a terminal would obey; it is shown, not obeyed. */

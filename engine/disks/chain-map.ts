@@ -1,4 +1,4 @@
-import type { Extent, ExtentState, Layer } from './disk.ts';
+import type { Disk, Extent, ExtentState } from './disk.ts';
 
 /**
  * A range of a chain's content. `parent`: none of the layers that were looked at says anything of it, so it comes from
@@ -28,19 +28,22 @@ export class ChainMap {
   readonly #layers: readonly LayerCursor[];
 
   /** @param layers from the top down; a chain's uppermost ones, or all */
-  constructor(layers: readonly Layer[], signal?: AbortSignal) {
+  constructor(layers: readonly Disk[], signal?: AbortSignal) {
     this.#layers = layers.map((layer) => new LayerCursor(layer, signal));
   }
 
-  /** The extent that begins at an offset, not before that of an earlier call; as long as is known without looking further. */
-  async at(offset: number): Promise<ChainExtent> {
-    let end = Infinity;
+  /**
+   * The extent that begins at an offset, not before that of an earlier call; as long as is known without looking further.
+   * @param limit no layer is asked about what lies behind it
+   */
+  async at(offset: number, limit = Infinity): Promise<ChainExtent> {
+    let end = limit;
     for (const [depth, cursor] of this.#layers.entries()) {
       if (offset >= cursor.virtualSizeBytes) {
         // Beyond a parent's end its child sees zeros, whatever lies deeper.
         return { offset, length: end - offset, state: 'zero', depth: depth - 1, isBeyondParent: true };
       }
-      const extent = cursor.current(offset) ?? (await cursor.seek(offset));
+      const extent = cursor.current(offset) ?? (await cursor.seek(offset, end));
       end = Math.min(end, extent.offset + extent.length);
       if (extent.state !== 'parent') {
         const found: ChainExtent = { offset, length: end - offset, state: extent.state, depth };
@@ -60,21 +63,26 @@ export class ChainMap {
   async *extents(offset: number, length: number): AsyncGenerator<ChainExtent> {
     const end = offset + length;
     let pending: ChainExtent | undefined;
-    for (let at = offset; at < end;) {
-      const extent = await this.at(at);
-      extent.length = Math.min(extent.length, end - at);
-      at += extent.length;
-      if (pending !== undefined && continues(pending, extent)) {
-        pending.length += extent.length;
-      } else {
-        if (pending !== undefined) {
-          yield pending;
+    try {
+      for (let at = offset; at < end;) {
+        const extent = await this.at(at, end);
+        at += extent.length;
+        if (pending !== undefined && continues(pending, extent)) {
+          pending.length += extent.length;
+        } else {
+          if (pending !== undefined) {
+            yield pending;
+          }
+          pending = extent;
         }
-        pending = extent;
       }
-    }
-    if (pending !== undefined) {
-      yield pending;
+      if (pending !== undefined) {
+        yield pending;
+      }
+    } finally {
+      for (const cursor of this.#layers) {
+        await cursor.release();
+      }
     }
   }
 }
@@ -96,12 +104,12 @@ function continues(one: ChainExtent, next: ChainExtent): boolean {
 /** One layer's extents, as far as they are known. */
 class LayerCursor {
   readonly virtualSizeBytes: number;
-  readonly #layer: Layer;
+  readonly #layer: Disk;
   readonly #signal: AbortSignal | undefined;
   #iterator: AsyncIterator<Extent> | undefined;
   #extent: Extent | undefined;
 
-  constructor(layer: Layer, signal: AbortSignal | undefined) {
+  constructor(layer: Disk, signal: AbortSignal | undefined) {
     this.#layer = layer;
     this.#signal = signal;
     this.virtualSizeBytes = layer.virtualSizeBytes;
@@ -115,7 +123,8 @@ class LayerCursor {
       : undefined;
   }
 
-  async seek(offset: number): Promise<Extent> {
+  /** @param limit what lies behind it is not needed */
+  async seek(offset: number, limit: number): Promise<Extent> {
     for (let steps = 0; steps < mostSteps; steps++) {
       const extent = await this.#next();
       if (extent === undefined || extent.offset > offset) {
@@ -125,13 +134,21 @@ class LayerCursor {
         return extent;
       }
     }
-    await this.#iterator?.return?.();
-    this.#iterator = this.#layer.extents(offset, this.virtualSizeBytes - offset, this.#signal)[Symbol.asyncIterator]();
+    await this.release();
+    const length = Math.min(limit, this.virtualSizeBytes) - offset;
+    this.#iterator = this.#layer.extents(offset, length, this.#signal)[Symbol.asyncIterator]();
     const extent = await this.#next();
     if (extent?.offset !== offset || extent.length <= 0) {
-      throw new Error(`The map of ${this.#layer.file.path} has a gap at byte ${offset}`);
+      throw new Error(`The map of a ${this.#layer.format} layer has a gap at byte ${offset}`);
     }
     return extent;
+  }
+
+  /** Lets the layer know that no more of its extents are looked at for now. */
+  async release(): Promise<void> {
+    await this.#iterator?.return?.();
+    this.#iterator = undefined;
+    this.#extent = undefined;
   }
 
   async #next(): Promise<Extent | undefined> {

@@ -11,6 +11,25 @@ const signatures: readonly { format: DiskFormat; text: string }[] = [
   { format: 'vmdk', text: '# Disk DescriptorFile' },
 ];
 
+/** What is taken for a disk by its name, and what to do with it: by bytes in some place of the first sector. */
+const otherContents: readonly { at: number; text: string; what: string }[] = [
+  { at: 0, text: '\xfd7zXZ\0', what: 'it is compressed with xz. Unpack it first' },
+  { at: 0, text: '\x1f\x8b', what: 'it is compressed with gzip. Unpack it first' },
+  { at: 0, text: '\x28\xb5\x2f\xfd', what: 'it is compressed with zstd. Unpack it first' },
+  { at: 0, text: 'BZh', what: 'it is compressed with bzip2. Unpack it first' },
+  { at: 0, text: 'PK\x03\x04', what: 'it is a zip archive. Unpack it first' },
+  { at: 0, text: '7z\xbc\xaf\x27\x1c', what: 'it is a 7z archive. Unpack it first' },
+  { at: 257, text: 'ustar', what: 'it is a tar archive, as an OVA is. Unpack it first' },
+  { at: 0, text: '<!DOCTYPE html', what: 'it is a web page. Download the disk again' },
+  { at: 0, text: 'LUKS\xba\xbe', what: 'it is encrypted with LUKS. Decrypt it first' },
+  {
+    at: 0,
+    text: 'COWD',
+    what: 'it is one extent of a VMDK. Open the descriptor that names it, a small .vmdk file beside it',
+  },
+  { at: 64, text: '\x7f\x10\xda\xbe', what: 'it is a VDI. Convert it with VirtualBox or qemu-img first' },
+];
+
 /** Virtual Hard Disk Image Format Specification 1.0, "Hard Disk Footer Format". */
 const vhdFooter = {
   diskType: { offset: 60, type: 'u32be' },
@@ -49,12 +68,15 @@ export async function detectFormat(file: DiskFile): Promise<DiskFormat> {
     }
   }
   if (signed === undefined) {
+    const other = otherContents.find(({ at, text }) => start.toString('latin1', at, at + text.length) === text)?.what;
     throw new CheckpointError(
       'NotADiskImage',
       `The file ${file.path} is not a disk image: ` +
-        (size === 0
-          ? 'it is empty.'
-          : 'its content is none of qcow2, VHDX, VHD or VMDK. If it is a raw disk, say so: its content cannot tell.'),
+        (other !== undefined
+          ? `${other}.`
+          : size === 0
+            ? 'it is empty.'
+            : 'its content is none of qcow2, VHDX, VHD or VMDK. If it is a raw disk, say so: its content cannot tell.'),
       { path: file.path },
     );
   }

@@ -1,7 +1,9 @@
-import { close, fdatasync, fstat, ftruncate, open, read, write } from 'node:fs';
+import { close, constants, fdatasync, fstatSync, ftruncate, open, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { diskInUse, lockForWriting } from './image-lock.ts';
 import { seekData } from './seek-data.ts';
+import { writeUncached } from './write-uncached.ts';
 
 /**
  * The file under a disk image, or under a part of one. Formats reach their files through this alone, so that tests can
@@ -28,6 +30,11 @@ export interface DiskFile {
    * that cannot tell has one such range, up to the end. Absent: not known at all.
    */
   nextData?(offset: number): Promise<{ offset: number; length: number } | undefined>;
+  /**
+   * From now on, long writes go to the volume at once and need not stay in memory: for work that writes far more than
+   * anybody is going to read soon. They are no more durable than others. Absent: it makes no difference.
+   */
+  keepOutOfCache?(): void;
   close(): Promise<void>;
 }
 
@@ -35,31 +42,92 @@ const opened = promisify(open);
 const closed = promisify(close);
 const synced = promisify(fdatasync);
 const truncated = promisify(ftruncate);
-const examined = promisify(fstat);
 
 /** How a file is opened. `create` refuses a file that exists. */
 export type FileAccess = 'read' | 'write' | 'create';
+
+/** Shorter writes are metadata, or a guest's: they are read again soon. */
+const shortestUncachedBytes = 64 * 1024;
 
 interface NativeFiles {
   trim(fd: number, offset: number, length: number): Promise<void>;
 }
 
+/** Without ever waiting: a pipe in a disk's place would hold the engine until somebody writes to it. */
+const accessFlags: Readonly<Record<FileAccess, number>> = {
+  read: constants.O_RDONLY | constants.O_NONBLOCK,
+  write: constants.O_RDWR | constants.O_NONBLOCK,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+const missing = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'];
+
 /**
- * Opens a file of the operating system.
+ * Opens a regular file.
  * @param finalPath what the file is to call itself, when it will get another name before anybody else sees it
- * @throws DiskNotFound; system errors (`EACCES`, `EEXIST`, …) pass through
+ * @throws DiskNotFound; NotADiskImage for a folder, a device, a pipe or a socket; DiskInUse for what another program has
+ *   open; system errors (`EACCES`, `EEXIST`, …) pass through
  */
 export async function openDiskFile(path: string, access: FileAccess, finalPath: string = path): Promise<DiskFile> {
-  const flags = { read: 'r', write: 'r+', create: 'wx+' }[access];
   try {
-    const fd = await opened(path, flags, 0o600);
-    return new SystemFile(finalPath, fd, access === 'read');
+    return await openRegular(path, access, accessFlags[access], finalPath);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
-      throw new CheckpointError('DiskNotFound', `There is no file ${path}. Check the path.`, { path });
+    throw missing.includes(systemCode(error) ?? '')
+      ? new CheckpointError('DiskNotFound', `There is no file ${path}. Check the path.`, { path })
+      : error;
+  }
+}
+
+/**
+ * The same for a path whose last part must not be a link, as seen at the instant of opening.
+ * @returns undefined when it is one, when nothing is there, and where the system has no such way of opening (Windows)
+ */
+export async function openUnlessLink(path: string, access: 'read' | 'write'): Promise<DiskFile | undefined> {
+  if (process.platform === 'win32') {
+    return undefined;
+  }
+  try {
+    return await openRegular(path, access, accessFlags[access] | constants.O_NOFOLLOW, path);
+  } catch (error) {
+    if (missing.includes(systemCode(error) ?? '')) {
+      return undefined;
     }
     throw error;
   }
+}
+
+async function openRegular(path: string, access: FileAccess, flags: number, finalPath: string): Promise<DiskFile> {
+  let fd: number;
+  try {
+    fd = await opened(path, flags, 0o600);
+  } catch (error) {
+    if (access === 'write' && systemCode(error) === 'EBUSY') {
+      // Windows: another program has it open, and shares it with no writer.
+      throw diskInUse(path);
+    }
+    throw ['EISDIR', 'ENXIO'].includes(systemCode(error) ?? '') ? notRegular(path) : error;
+  }
+  const file = new SystemFile(finalPath, fd, access === 'read');
+  try {
+    if (!isRegular(fd)) {
+      throw notRegular(path);
+    }
+    if (access !== 'read') {
+      lockForWriting(fd, file.path);
+    }
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The system has just looked at the file to open it: asking it again takes no time that would have to be waited for. */
+function isRegular(fd: number): boolean {
+  return fstatSync(fd).isFile();
+}
+
+function notRegular(path: string): CheckpointError {
+  return new CheckpointError('NotADiskImage', `${path} is not a disk image: it is not a regular file.`, { path });
 }
 
 class SystemFile implements DiskFile {
@@ -67,6 +135,7 @@ class SystemFile implements DiskFile {
   readonly isReadOnly: boolean;
   readonly #fd: number;
   #isClosed = false;
+  #isUncached = false;
 
   constructor(path: string, fd: number, isReadOnly: boolean) {
     this.path = path;
@@ -74,8 +143,9 @@ class SystemFile implements DiskFile {
     this.isReadOnly = isReadOnly;
   }
 
+  // At once: the system has the length of an open file in memory, and a turn of a thread costs ten times as much.
   async size(): Promise<number> {
-    return (await examined(this.#fd)).size;
+    return fstatSync(this.#fd).size;
   }
 
   // The callback forms are used where speed counts: a FileHandle costs a few microseconds more a call.
@@ -101,6 +171,23 @@ class SystemFile implements DiskFile {
   }
 
   write(buffer: Buffer, offset: number): Promise<void> {
+    return this.#isUncached && buffer.length >= shortestUncachedBytes
+      ? this.#writeUncached(buffer, offset)
+      : this.#writeCached(buffer, offset);
+  }
+
+  async #writeUncached(buffer: Buffer, offset: number): Promise<void> {
+    const written = await writeUncached?.(this.#fd, buffer, offset);
+    if (written === undefined) {
+      // This file system cannot, or there is an error that the ordinary write meets, too, and tells.
+      this.#isUncached = false;
+    }
+    if (written !== buffer.length) {
+      await this.#writeCached(buffer.subarray(written ?? 0), offset + (written ?? 0));
+    }
+  }
+
+  #writeCached(buffer: Buffer, offset: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let done = 0;
       const next = (): void => {
@@ -143,11 +230,15 @@ class SystemFile implements DiskFile {
   }
 
   async nextData(offset: number): Promise<{ offset: number; length: number } | undefined> {
-    const { size } = await examined(this.#fd);
+    const size = await this.size();
     if (offset >= size) {
       return undefined;
     }
     return seekData === undefined ? { offset, length: size - offset } : seekData(this.#fd, offset, size);
+  }
+
+  keepOutOfCache(): void {
+    this.#isUncached = writeUncached !== undefined;
   }
 
   /** A second call does nothing: the number of a closed file may be another file's by then. */

@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DiskFormat } from '../model/machine.ts';
 import { detectFormat } from './detect-format.ts';
-import { openDiskFile } from './disk-file.ts';
+import { openDiskFile, type DiskFile } from './disk-file.ts';
 import type { Layer } from './disk.ts';
 import { driverOf } from './drivers.ts';
 import { OpenChain } from './chain-of-layers.ts';
@@ -35,7 +34,8 @@ const deepestChain = 1024;
  */
 export async function openLayer(image: string, access: LayerAccess, options: OpenImage = {}): Promise<Layer> {
   const file = path.resolve(image);
-  return openOne(file, access, options.format, await PermittedFolders.of(file, options.allowParents));
+  const folders = await PermittedFolders.of(file, options.allowParents);
+  return openOne(await openDiskFile(file, access), access, options.format, folders);
 }
 
 /**
@@ -48,7 +48,7 @@ export async function openChain(image: string, options: OpenWholeChain = {}): Pr
   const access = options.access ?? (() => 'read');
   const layers: Layer[] = [];
   try {
-    let last = await openOne(file, access(0), options.format, folders);
+    let last = await openOne(await openDiskFile(file, access(0)), access(0), options.format, folders);
     layers.push(last);
     while (last.parentReference !== undefined) {
       options.signal?.throwIfAborted();
@@ -88,11 +88,10 @@ async function openParent(
   let problem: Error | undefined;
   for (const named of paths) {
     try {
-      const file = await folders.follow(named, child.file.path);
+      const file = await folders.open(named, child.file.path, access, (found) => requireEnd(child, above, found));
       if (file === undefined) {
         continue;
       }
-      requireEnd(child, above, file);
       const parent = await openOne(file, access, format, folders);
       try {
         verifyParent(child, parent);
@@ -132,50 +131,31 @@ function requireEnd(child: Layer, above: readonly Layer[], file: string): void {
   }
 }
 
+/** @param file closed here unless it comes to be a layer's */
 async function openOne(
-  image: string,
+  file: DiskFile,
   access: LayerAccess,
   told: DiskFormat | undefined,
   folders: PermittedFolders,
 ): Promise<Layer> {
-  await requireRegularFile(image);
-  const file = await openDiskFile(image, access);
   try {
     const driver = driverOf(told ?? (await detectFormat(file)));
     return await driver.open({
       file,
       openOther: async (named) => {
-        const other = await folders.follow(named, image);
+        const other = await folders.open(named, file.path, access);
         if (other === undefined) {
           throw new CheckpointError(
             'DiskNotFound',
-            `The disk ${image} needs the file ${named}, and that is missing. Put it back.`,
-            { path: image, looked: [named] },
+            `The disk ${file.path} needs the file ${named}, and that is missing. Put it back.`,
+            { path: file.path, looked: [named] },
           );
         }
-        return openDiskFile(other, access);
+        return other;
       },
     });
   } catch (error) {
     await file.close();
     throw error;
-  }
-}
-
-/** A pipe or a device in a disk's place would hold the engine up, or answer without an end. */
-async function requireRegularFile(image: string): Promise<void> {
-  let isFile: boolean;
-  try {
-    isFile = (await stat(image)).isFile();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(systemCode(error) ?? '')) {
-      throw new CheckpointError('DiskNotFound', `There is no file ${image}. Check the path.`, { path: image });
-    }
-    throw error;
-  }
-  if (!isFile) {
-    throw new CheckpointError('NotADiskImage', `${image} is not a disk image: it is not a regular file.`, {
-      path: image,
-    });
   }
 }

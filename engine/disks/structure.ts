@@ -105,7 +105,14 @@ function writeValue(buffer: Buffer, field: Field, value: number | bigint | strin
 /** Reads a whole structure at an offset of a buffer that is known to hold it. */
 export function readStructure<T extends StructureTable>(buffer: Buffer, table: T, at?: number): StructureValues<T>;
 export function readStructure(buffer: Buffer, table: StructureTable, at = 0): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(table).map(([name, field]) => [name, readField(buffer, field, at)]));
+  const values: Record<string, unknown> = {};
+  for (const name in table) {
+    const field = table[name];
+    if (field !== undefined) {
+      values[name] = readField(buffer, field, at);
+    }
+  }
+  return values;
 }
 
 /** Writes the given fields of a structure and leaves the others as they are. */
@@ -160,8 +167,10 @@ const guidOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 const guidText = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
 
 function readGuid(buffer: Buffer, offset: number): string {
-  const hex = Buffer.from(guidOrder.map((from) => buffer.readUInt8(offset + from))).toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  const hex = buffer.toString('hex', offset, offset + 16);
+  const byte = (at: number): string => hex.slice(at * 2, at * 2 + 2);
+  const parts = [byte(3) + byte(2) + byte(1) + byte(0), byte(5) + byte(4), byte(7) + byte(6)];
+  return [...parts, hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 function writeGuid(buffer: Buffer, offset: number, guid: string): void {

@@ -65,6 +65,25 @@ function fromSystemError(thrown: unknown): CheckpointError | undefined {
         path,
         systemCode: code,
       });
+    case 'EFBIG':
+      return new CheckpointError(
+        'NotEnoughSpace',
+        `The volume does not take a file so large${place}, or a limit of the user forbids it. Use another volume.`,
+        { path, systemCode: code },
+      );
+    case 'EIO':
+      return new CheckpointError(
+        'Internal',
+        `The device could not be read or written${place}: it may be failing. Save what is on it, and look into the system's log.`,
+        { path, systemCode: code },
+      );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new CheckpointError(
+        'Internal',
+        `More files are open than the system allows${place}. Raise the limit (ulimit -n), or merge layers of the chain.`,
+        { path, systemCode: code },
+      );
     default:
       return undefined;
   }

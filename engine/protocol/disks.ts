@@ -100,6 +100,8 @@ export interface DiskOperations {
       target: string;
       to: DiskFormatName;
       flatten?: boolean;
+      /** VMDK: the compressed form for transport. */
+      streamOptimized?: boolean;
       fixed?: boolean;
       blockBytes?: number;
       logicalSectorBytes?: number;

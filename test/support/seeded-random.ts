@@ -1,10 +1,13 @@
-/**
- * Random numbers in [0, 1) that can be had again: set CKPT_SEED to the number that is printed (Mulberry32, a
- * public-domain generator).
- */
+/** Random numbers in [0, 1) that can be had again: set CKPT_SEED to the number that is printed. */
 export function seededRandom(): () => number {
-  let state = Number(process.env['CKPT_SEED'] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
-  console.log(`CKPT_SEED=${state}`);
+  const seed = Number(process.env['CKPT_SEED'] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
+  console.log(`CKPT_SEED=${seed}`);
+  return randomFrom(seed);
+}
+
+/** The same numbers in [0, 1) for the same seed (Mulberry32, a public-domain generator). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

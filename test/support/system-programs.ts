@@ -25,6 +25,12 @@ export const nativeBuildPrograms: SystemProgram[] = [
   { names: ['python3'], debianPackage: 'python3' },
 ];
 
+/** Other programs for disk images, which the disk engine is compared with. */
+export const diskPeerPrograms: SystemProgram[] = [
+  { names: ['vhdiinfo', 'vhdimount'], debianPackage: 'libvhdi-utils' },
+  { names: ['nbdinfo', 'nbdcopy'], debianPackage: 'libnbd-bin' },
+];
+
 /** Thrown when a person has to do something before set-up can go on. */
 export class SetUpError extends Error {
   override readonly name = 'SetUpError';
@@ -51,6 +57,13 @@ export async function requirePrograms(programs: SystemProgram[], log: (line: str
   const still = await missingPackages(programs);
   if (still.length > 0) {
     throw new SetUpError(`apt installed ${still.join(', ')}, but its programs are not on the PATH.`);
+  }
+}
+
+/** As {@link requirePrograms} where they can be installed; elsewhere the tests that need them are skipped, and say so. */
+export async function installIfPossible(programs: SystemProgram[], log: (line: string) => void): Promise<void> {
+  if ((await isDebian()) && process.getuid?.() === 0) {
+    await requirePrograms(programs, log);
   }
 }
 

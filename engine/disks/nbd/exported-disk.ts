@@ -1,4 +1,5 @@
-import { allocationOf, type DiskChain } from './allocation.ts';
+import { ChainMap, type ChainExtent } from '../chain-map.ts';
+import type { Disk } from '../disk.ts';
 import { nbdLimits } from './limits.ts';
 import {
   allocationState,
@@ -13,6 +14,9 @@ import {
 } from './protocol.ts';
 import { writeStructure } from '../structure.ts';
 
+/** The layers of a disk: the active one, through which all is read, then its parents down to the base. */
+export type DiskChain = readonly [Disk, ...Disk[]];
+
 /** What a server offers. */
 export interface NbdExport {
   chain: DiskChain;
@@ -25,10 +29,11 @@ export interface NbdExport {
 
 /** "Metadata contexts" that the server knows, each with the flags that it gives a range. */
 export const metaContexts = {
-  'base:allocation': ({ isZero }) => (isZero ? allocationState.hole | allocationState.zero : 0),
-  // QEMU docs/interop/nbd.txt: which layer of the chain holds the range.
-  'qemu:allocation-depth': ({ depth }) => depth,
-} as const satisfies Record<string, (range: { isZero: boolean; depth: number }) => number>;
+  'base:allocation': ({ state }) => (state === 'data' ? 0 : allocationState.hole | allocationState.zero),
+  // QEMU docs/interop/nbd.txt: which layer of the chain holds the range, 1 for the active one; 0 where none does.
+  'qemu:allocation-depth': ({ depth, isBeyondParent }) =>
+    depth === undefined || isBeyondParent === true ? 0 : depth + 1,
+} as const satisfies Record<string, (extent: ChainExtent) => number>;
 
 export type MetaContext = keyof typeof metaContexts;
 export const metaContextNames: readonly MetaContext[] = ['base:allocation', 'qemu:allocation-depth'];
@@ -88,7 +93,7 @@ export async function describeBlocks(
 ): Promise<Buffer[]> {
   const most = range.isOne ? 1 : nbdLimits.descriptors;
   const lists = contexts.map((context) => ({ flagsOf: metaContexts[context], runs: new Runs(most) }));
-  for await (const part of allocationOf(chain, range.offset, range.length, signal)) {
+  for await (const part of new ChainMap(chain, signal).extents(range.offset, range.length)) {
     for (const { flagsOf, runs } of lists) {
       runs.add(part.length, flagsOf(part));
     }

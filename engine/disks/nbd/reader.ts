@@ -1,4 +1,4 @@
-import { allocationOf } from './allocation.ts';
+import { ChainMap } from '../chain-map.ts';
 import type { NbdExport } from './exported-disk.ts';
 import { nbdLimits } from './limits.ts';
 import type { Load } from './load.ts';
@@ -174,7 +174,8 @@ export class Reader {
   async #partsOf(offset: number, length: number): Promise<Part[]> {
     const parts: Part[] = [];
     let end = offset;
-    for await (const { isZero, ...range } of allocationOf(this.#disk.chain, offset, length, this.#signal)) {
+    for await (const range of new ChainMap(this.#disk.chain, this.#signal).extents(offset, length)) {
+      const isZero = range.state !== 'data';
       const last = parts.at(-1);
       if (last?.isZero === isZero) {
         last.length += range.length;

@@ -1,7 +1,6 @@
 import { chmod } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { DiskChain } from './allocation.ts';
-import type { NbdExport } from './exported-disk.ts';
+import type { DiskChain, NbdExport } from './exported-disk.ts';
 import { ClientDropped, HandshakeInput } from './handshake-input.ts';
 import { negotiate } from './handshake.ts';
 import { nbdLimits } from './limits.ts';

@@ -9,6 +9,7 @@ import type { CreateLayer, Layer, LongCall } from '../disk.ts';
 import { driverOf } from '../drivers.ts';
 import { createWhole, requireFree } from '../new-file.ts';
 import { openChain, type OpenImage } from '../open-chain.ts';
+import { unmistakable } from '../relative-path.ts';
 import { createStreamOptimized } from '../vmdk/stream-optimized.ts';
 import { transfer, type TransferRange } from '../transfer.ts';
 
@@ -40,9 +41,14 @@ const chainless: ReadonlySet<DiskFormat> = new Set<DiskFormat>(['raw', 'vmdk']);
 /**
  * Makes the same disk in another format. The source is only read; the target appears under its name once it is whole, and
  * takes no file's place. A chain stays one: the parents' new images lie beside the target, named after the old ones.
- * @throws NameInUse, UnsupportedDisk, what {@link openChain} throws; nothing is left behind then
+ * @throws NameInUse, UnsupportedDisk, InvalidArgument, what {@link openChain} throws; nothing is left behind then
  */
 export async function convert(source: string, target: string, options: ConvertOptions): Promise<ConvertResult> {
+  if (options.isStreamOptimized === true && options.to !== 'vmdk') {
+    throw new CheckpointError('InvalidArgument', `Only a vmdk can be stream-optimised, and ${options.to} is none.`, {
+      format: options.to,
+    });
+  }
   const chain = await openChain(source, { ...options, access: () => 'read' });
   try {
     const keepsChain = chain.layers.length > 1 && options.flatten !== true;
@@ -98,7 +104,7 @@ async function convertChain(chain: OpenChain, target: string, options: ConvertOp
               ...newImage(options),
               ...(parent === undefined
                 ? { virtualSizeBytes: layer.virtualSizeBytes }
-                : { parent: { layer: parent.top, relativePath: path.basename(parent.top.file.path) } }),
+                : { parent: { layer: parent.top, relativePath: unmistakable(path.basename(parent.top.file.path)) } }),
             },
             options,
           ),
@@ -124,6 +130,7 @@ async function fill(
   options: ConvertOptions,
 ): Promise<number> {
   const driver = driverOf(options.to);
+  file.keepOutOfCache?.();
   await driver.create({ file, ...image });
   const target = await driver.open({ file });
   if (image.parent !== undefined) {
@@ -162,11 +169,6 @@ async function fill(
 
 /** Content in the order of its offsets, each piece once. @returns bytes written */
 async function stream(file: DiskFile, source: Layer, map: ChainMap, options: ConvertOptions): Promise<number> {
-  if (options.to !== 'vmdk') {
-    throw new CheckpointError('InvalidArgument', `Only a vmdk can be stream-optimised, and ${options.to} is none.`, {
-      format: options.to,
-    });
-  }
   const target = await createStreamOptimized(file, source.virtualSizeBytes);
   let writtenBytes = 0;
   await transfer(

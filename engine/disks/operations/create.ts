@@ -6,6 +6,7 @@ import { openDiskFile, type DiskFile } from '../disk-file.ts';
 import type { CreateLayer } from '../disk.ts';
 import { driverOf } from '../drivers.ts';
 import { inUse, syncFolder } from '../new-file.ts';
+import type { OpenChain } from '../chain-of-layers.ts';
 import { openChain } from '../open-chain.ts';
 import { relativePath } from '../relative-path.ts';
 
@@ -29,23 +30,24 @@ export async function create(image: string, wanted: CreateImage): Promise<void> 
   const target = path.resolve(image);
   const chain = parent === undefined ? undefined : await openChain(parent.file, parent);
   try {
-    const file = await openNew(target);
+    const [file, reference] = await Promise.all([openNew(target), referenceTo(chain, target)]);
     try {
-      const reference =
-        chain === undefined
-          ? {}
-          : { parent: { layer: chain.top, relativePath: await relativePath(target, chain.top.file.path) } };
       await driverOf(format).create({ ...rest, ...reference, file });
     } catch (error) {
       await file.close();
       await unlink(target);
       throw error;
     }
-    await file.close();
-    await syncFolder(path.dirname(target));
+    await Promise.all([file.close(), syncFolder(path.dirname(target))]);
   } finally {
     await chain?.close();
   }
+}
+
+async function referenceTo(chain: OpenChain | undefined, target: string): Promise<Pick<CreateLayer, 'parent'>> {
+  return chain === undefined
+    ? {}
+    : { parent: { layer: chain.top, relativePath: await relativePath(target, chain.top.file.path) } };
 }
 
 async function openNew(target: string): Promise<DiskFile> {

@@ -75,6 +75,7 @@ export async function mergeIntoAncestor(chain: OpenChain, depth: number, call: L
   await lastAbove.expectParentChange(ancestor);
   await lastAbove.flush();
   await growAncestor(chain, depth, call);
+  ancestor.file.keepOutOfCache?.();
   const map = chain.map({ depth, signal: call.signal });
   let movedBytes = 0;
   async function* ranges(): AsyncGenerator<TransferRange> {
@@ -102,6 +103,7 @@ export async function mergeIntoChild(chain: OpenChain, depth: number, call: Long
   const { top } = chain;
   const { between } = merged(chain, depth);
   const below = chain.layers[depth + 1];
+  top.file.keepOutOfCache?.();
   const map = chain.map({ depth: depth + 1, signal: call.signal });
   let movedBytes = 0;
   async function* ranges(): AsyncGenerator<TransferRange> {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { DiskFormat } from '../../model/machine.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
@@ -27,7 +28,7 @@ export async function rebase(image: string, options: RebaseOptions): Promise<voi
       ...(parentFormat === undefined ? {} : { format: parentFormat }),
     });
     try {
-      refuseCycle(layer.file.path, chain);
+      await refuseCycle(layer.file.path, chain);
       if (layer.parentReference === undefined) {
         throw standsAlone(layer.file.path);
       }
@@ -46,8 +47,11 @@ export async function rebase(image: string, options: RebaseOptions): Promise<voi
   }
 }
 
-function refuseCycle(image: string, parents: OpenChain): void {
-  if (parents.layers.some((layer) => layer.file.path === image)) {
+async function refuseCycle(image: string, parents: OpenChain): Promise<void> {
+  // By the file itself: a link has another name, and the name that is written is the one that the link leads to.
+  const own = await stat(image, { bigint: true });
+  const others = await Promise.all(parents.layers.map((layer) => stat(layer.file.path, { bigint: true })));
+  if (others.some(({ dev, ino }) => dev === own.dev && ino === own.ino)) {
     throw new CheckpointError('InvalidArgument', `The disk ${image} cannot be its own ancestor.`, { path: image });
   }
 }

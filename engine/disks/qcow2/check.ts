@@ -8,8 +8,6 @@ import { readRoots, ReferenceCount, windowClusters, type Roots } from './referen
 import { readTableEntry, type Refcounts } from './refcounts.ts';
 import { tableParts } from './table-parts.ts';
 
-const zeros = Buffer.alloc(64 * 1024);
-
 /** Clusters that are kept in mind at a time. */
 const leaksAtOnce = 65536;
 
@@ -28,6 +26,9 @@ export async function checkImage(
   if (isDirty) {
     faults.dirty();
   }
+  if ((image.header.incompatibleFeatures & incompatible.corrupt) !== 0n) {
+    faults.corrupt();
+  }
   const fileClusters = Math.ceil(image.sizeBytes / image.geometry.clusterSize);
   for (let from = 0; from < fileClusters; from += windowClusters) {
     const count = new ReferenceCount(image, from, faults);
@@ -39,7 +40,7 @@ export async function checkImage(
   if (!faults.isBroken) {
     await findLeaksBehindEnd(image, refcounts, fileClusters, (cluster) => {
       faults.leak(cluster);
-      return true;
+      return !faults.isFull;
     });
   }
   faults.finish();
@@ -126,11 +127,12 @@ async function findLeaksBehindEnd(
       for (let cluster = Math.max(first, fileClusters); cluster < end;) {
         const { block, index, count } = await storedRefcounts(image, refcounts, cluster, end);
         // Most of it is empty, and a block may have millions of entries.
-        const isEmpty = block === undefined || block.equals(zeros.subarray(0, block.length));
-        for (let entry = index; !isEmpty && entry < index + count; entry++) {
-          if (refcounts.width.read(block, entry) > 0 && !onLeak(cluster + entry - index)) {
+        let entry = block === undefined ? index + count : refcounts.width.firstUsed(block, index, index + count);
+        while (block !== undefined && entry < index + count) {
+          if (!onLeak(cluster + entry - index)) {
             return;
           }
+          entry = refcounts.width.firstUsed(block, entry + 1, index + count);
         }
         cluster += count;
       }

@@ -9,7 +9,10 @@ import { retireCluster } from './retire-cluster.ts';
 
 const zeros = Buffer.alloc(1024 * 1024);
 
-/** Makes ranges zero: as zero clusters where the format has them, by giving clusters up, or by writing zeros. */
+/**
+ * Makes ranges zero: as zero clusters where the format has them, by giving clusters up, or by writing zeros. In a layer with
+ * a parent they are always this layer's own, also behind the parent's end: another parent, or this one in time, may be longer.
+ */
 export class ContentEraser {
   readonly #image: ImageFile;
   readonly #map: ClusterMap;
@@ -54,14 +57,12 @@ export class ContentEraser {
   async #eraseWhole(start: number, end: number, punch: boolean): Promise<number> {
     const run = this.#map.peek(start, end - start) ?? (await this.#map.find(start, end - start));
     const runEnd = Math.min(end, start + run.length);
-    if (run.kind === 'parent') {
-      if (!this.#reader.isParentVisible(start)) {
-        return runEnd;
-      }
+    if (run.kind === 'parent' && !this.#reader.hasParent) {
+      return runEnd;
     }
     const { geometry, header } = this.#image;
     const isRaw = (header.autoclearFeatures & autoclear.rawExternalData) !== 0n;
-    const mustWrite = isRaw || (!geometry.hasZeroClusters && this.#reader.isParentVisible(start));
+    const mustWrite = isRaw || (!geometry.hasZeroClusters && this.#reader.hasParent);
     if (mustWrite) {
       await this.#writeZeros(start, Math.min(runEnd, header.virtualSizeBytes));
       return runEnd;
@@ -103,7 +104,7 @@ export class ContentEraser {
       if (old.isCompressed && mask !== whole) {
         return done;
       }
-      const erased = this.#erasedEntry(old, mask, whole, this.#reader.isParentVisible(cluster));
+      const erased = this.#erasedEntry(old, mask, whole);
       if (erased !== undefined) {
         writeL2Entry(page.bytes, entryAt, erased, geometry);
         cache.markDirty(page, entryAt, l2EntryBytes, 'mapping');
@@ -121,26 +122,25 @@ export class ContentEraser {
     old: L2Entry,
     mask: number,
     whole: number,
-    isParentVisible: boolean,
   ): Pick<L2Entry, 'isCopied' | 'hostOffset' | 'dataGranules' | 'zeroGranules'> | undefined {
     if (mask !== whole) {
       const zeroGranules = (old.zeroGranules | mask) >>> 0;
       const dataGranules = (old.dataGranules & ~mask) >>> 0;
       return zeroGranules === old.zeroGranules ? undefined : { ...old, zeroGranules, dataGranules };
     }
-    if (!old.isAllocated && (old.zeroGranules === whole || (old.zeroGranules === 0 && !isParentVisible))) {
+    if (!old.isAllocated && (old.zeroGranules === whole || (old.zeroGranules === 0 && !this.#reader.hasParent))) {
       return undefined;
     }
     const zeroGranules = this.#image.geometry.hasZeroClusters ? whole : 0;
     return { isCopied: false, hostOffset: 0, dataGranules: 0, zeroGranules };
   }
 
-  /** Writes zeros where something else is seen. */
+  /** Writes zeros where something else is seen, or may be one day. */
   async #writeZeros(start: number, end: number): Promise<void> {
     for (let at = start; at < end;) {
       const run = this.#map.peek(at, end - at) ?? (await this.#map.find(at, end - at));
       const isRaw = (this.#image.header.autoclearFeatures & autoclear.rawExternalData) !== 0n;
-      const isZero = run.kind === 'zero' || (run.kind === 'parent' && !this.#reader.isParentVisible(at));
+      const isZero = run.kind === 'zero' || (run.kind === 'parent' && !this.#reader.hasParent);
       const length = Math.min(end - at, run.length, isZero && !isRaw ? Infinity : zeros.length);
       if (!isZero || isRaw) {
         await this.#writer.write(zeros.subarray(0, length), at);

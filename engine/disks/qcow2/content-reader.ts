@@ -49,6 +49,11 @@ export class ContentReader implements PageOwner {
     }
   }
 
+  /** Whether a parent shows through where this image has nothing, if not now then once the parent is longer. */
+  get hasParent(): boolean {
+    return this.#hasParent();
+  }
+
   /** Whether the parent shows through where this image has nothing; false where zeros do. */
   isParentVisible(offset: number): boolean {
     return this.parent === undefined ? this.#hasParent() : offset < this.parent.virtualSizeBytes;

@@ -7,7 +7,7 @@ import { requireFilePath } from './backing-file.ts';
 import { createImage } from './create.ts';
 import { geometryOf } from './geometry.ts';
 import { extensionType, findExtension } from './header-extensions.ts';
-import { readHeader, type Qcow2Header } from './header.ts';
+import { readHeader, refuseCorrupt, type Qcow2Header } from './header.ts';
 import { ImageFile } from './image-file.ts';
 import { Qcow2Layer } from './layer.ts';
 
@@ -19,6 +19,9 @@ export const qcow2Driver = {
       readHeader((buffer, offset) => file.read(buffer, offset), file.path),
       file.size(),
     ]);
+    if (!file.isReadOnly) {
+      refuseCorrupt(header, file.path);
+    }
     requireTablesInside(header, sizeBytes, file.path);
     const dataFile = header.hasExternalDataFile ? await openDataFile(header, options) : undefined;
     return new Qcow2Layer(new ImageFile(file, sizeBytes, header, dataFile));

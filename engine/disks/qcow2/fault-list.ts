@@ -59,20 +59,35 @@ export class FaultList {
     });
   }
 
+  /** A program found structures that contradict each other; what it found they may show no more. */
+  corrupt(): void {
+    this.#add({
+      severity: 'error',
+      field: 'incompatible_features',
+      message: 'The corrupt bit is set: a program found damage and forbade to write to the image.',
+      isRepaired: false,
+    });
+  }
+
   /** The refcount is higher than the number of references. */
   leak(cluster: number): void {
     this.hasLeaks = true;
     this.#extend({ severity: 'leak', stored: 1, counted: 0, first: cluster, count: 1 });
   }
 
-  /** Call when all are found. */
+  /** True when no further fault is listed; that there are more is. */
+  get isFull(): boolean {
+    return this.#left > 0;
+  }
+
+  /** Call when all are found, or {@link isFull}. */
   finish(): void {
     this.#endRange();
     if (this.#left > 0) {
       this.faults.push({
         severity: 'error',
         field: 'image',
-        message: `There are ${this.#left} more faults.`,
+        message: `There are ${this.#left} more faults, or even more.`,
         isRepaired: false,
       });
       this.#left = 0;
@@ -106,6 +121,11 @@ export class FaultList {
     }
     const { severity, stored, counted, first, count } = this.#range;
     this.#range = undefined;
+    if (this.faults.length >= mostFaults) {
+      // Of millions, the sentences alone would take seconds.
+      this.#left++;
+      return;
+    }
     const bytes = `${count * this.#clusterSize} bytes from byte ${first * this.#clusterSize} on`;
     this.#add({
       severity,

@@ -102,8 +102,27 @@ export type ReadAt = (buffer: Buffer, offset: number) => Promise<number>;
  * Reads the header and its extensions through a Node file handle.
  * @throws UnsupportedDisk, ImageDamaged
  */
-export function readQcow2Header(handle: FileHandle, path: string): Promise<Qcow2Header> {
-  return readHeader(async (buffer, offset) => (await handle.read(buffer, 0, buffer.length, offset)).bytesRead, path);
+export async function readQcow2Header(handle: FileHandle, path: string): Promise<Qcow2Header> {
+  const header = await readHeader(
+    async (buffer, offset) => (await handle.read(buffer, 0, buffer.length, offset)).bytesRead,
+    path,
+  );
+  refuseCorrupt(header, path);
+  return header;
+}
+
+/**
+ * To be called before anything is written to an image (section "Header", corrupt bit): it may still be read.
+ * @throws ImageDamaged
+ */
+export function refuseCorrupt(header: Qcow2Header, path: string): void {
+  if ((header.incompatibleFeatures & incompatible.corrupt) !== 0n) {
+    throw damagedField(
+      path,
+      'incompatible_features',
+      'the image is marked corrupt, so that it may be read and not written. What is in it can be saved: ckpt disk convert',
+    );
+  }
 }
 
 /**
@@ -237,9 +256,6 @@ function refuseFeatures(fields: HeaderFields, path: string): void {
       'incompatible_features',
       `it uses qcow2 features that are not known here (0x${features.toString(16)})`,
     );
-  }
-  if ((features & incompatible.corrupt) !== 0n) {
-    throw damagedField(path, 'incompatible_features', 'the image is marked corrupt');
   }
   if ((features & incompatible.extendedL2) !== 0n && fields.clusterBits < clusterBitsWithSubclusters) {
     throw damagedField(

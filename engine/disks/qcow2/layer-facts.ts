@@ -19,6 +19,7 @@ export function layerDetails(header: Qcow2Header): Record<string, string | numbe
     compression_type: header.compressionType,
     lazy_refcounts: (header.compatibleFeatures & compatible.lazyRefcounts) !== 0n,
     dirty: (header.incompatibleFeatures & incompatible.dirty) !== 0n,
+    corrupt: (header.incompatibleFeatures & incompatible.corrupt) !== 0n,
     extended_l2: (header.incompatibleFeatures & incompatible.extendedL2) !== 0n,
     bitmaps: (header.autoclearFeatures & autoclear.bitmaps) !== 0n,
     nb_snapshots: header.nbSnapshots,

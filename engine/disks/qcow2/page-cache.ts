@@ -88,7 +88,8 @@ export class PageBudget {
 }
 
 export const sharedBudget = new PageBudget(24 * 1024 * 1024);
-const longestPageBytes = 64 * 1024;
+/** A deep chain reads one page of each layer for one sector; a page of L2 entries tells of 128 MiB in usual clusters. */
+const longestPageBytes = 16 * 1024;
 
 /** Pages of one image's tables by their place in the file. A page never spans two clusters. */
 export class PageCache implements PageOwner {

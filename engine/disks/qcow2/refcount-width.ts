@@ -7,10 +7,33 @@ export interface RefcountWidth {
   readonly most: number;
   read(block: Buffer, index: number): number;
   write(block: Buffer, index: number, count: number): void;
+  /** The first entry from one on, before `end`, that is not 0; else `end`. */
+  firstUsed(block: Buffer, from: number, end: number): number;
 }
 
 /** @param bits 1, 2, 4, 8, 16, 32 or 64 */
 export function refcountWidth(bits: number): RefcountWidth {
+  const entries = entriesOf(bits);
+  return {
+    ...entries,
+    firstUsed(block, from, end) {
+      for (let index = from; index < end;) {
+        if (entries.read(block, index) > 0) {
+          return index;
+        }
+        // Empty bytes are passed over without looking at each of their entries.
+        let byte = Math.floor(((index + 1) * bits) / 8);
+        while (byte < block.length && block[byte] === 0) {
+          byte++;
+        }
+        index = Math.max(index + 1, Math.floor((byte * 8) / bits));
+      }
+      return end;
+    },
+  };
+}
+
+function entriesOf(bits: number): Omit<RefcountWidth, 'firstUsed'> {
   switch (bits) {
     case 8:
       return {
@@ -41,7 +64,7 @@ export function refcountWidth(bits: number): RefcountWidth {
   }
 }
 
-function partOfByte(bits: number): RefcountWidth {
+function partOfByte(bits: number): Omit<RefcountWidth, 'firstUsed'> {
   const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
   return {

@@ -83,9 +83,12 @@ async function shrink(layer: LayerParts, virtualSizeBytes: number, call: LongCal
   // Whatever says zero there is not needed any more; were it left, a longer disk's check would still count it.
   header.virtualSizeBytes = oldSize;
   try {
-    const firstCluster = Math.ceil(virtualSizeBytes / image.geometry.clusterSize) * image.geometry.clusterSize;
-    if (firstCluster < oldSize) {
-      await layer.eraser.erase(firstCluster, oldSize, true, () => layer.flush());
+    const clusterEnd = Math.ceil(virtualSizeBytes / image.geometry.clusterSize) * image.geometry.clusterSize;
+    const firstCluster = Math.min(clusterEnd, oldSize);
+    for await (const { offset, length, state } of layer.extents(firstCluster, oldSize - firstCluster)) {
+      if (state !== 'parent') {
+        await layer.eraser.erase(offset, offset + length, true, () => layer.flush());
+      }
     }
   } finally {
     header.virtualSizeBytes = virtualSizeBytes;

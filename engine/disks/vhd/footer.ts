@@ -27,6 +27,8 @@ export const footerTable = {
   checksum: { offset: 64, type: 'u32be' },
   uniqueId: { offset: 68, type: 'bytes', length: 16 },
   savedState: { offset: 84, type: 'u8' },
+  /** Of XenServer; reserved in the specification. */
+  hidden: { offset: 85, type: 'u8' },
 } as const satisfies Record<string, Field>;
 
 export type FooterValues = StructureValues<typeof footerTable>;
@@ -67,11 +69,8 @@ export interface Problem {
 /** "Checksum": one's complement of the sum of all bytes but the checksum's own. */
 export function checksumOf(bytes: Buffer, field: Field): number {
   let sum = 0;
-  for (const byte of bytes) {
-    sum += byte;
-  }
-  for (const byte of bytes.subarray(field.offset, field.offset + 4)) {
-    sum -= byte;
+  for (let at = 0; at < bytes.length; at++) {
+    sum += at >= field.offset && at < field.offset + 4 ? 0 : (bytes[at] ?? 0);
   }
   return ~sum >>> 0;
 }
@@ -84,10 +83,19 @@ export function decodeFooter(bytes: Buffer): Footer | Problem {
   if (values.cookie.toString('latin1') !== cookie) {
     return { field: 'Cookie', problem: 'there is no hard disk footer' };
   }
-  if (values.checksum !== checksumOf(whole, footerTable.checksum)) {
+  const sum = checksumOf(whole, footerTable.checksum);
+  if (values.checksum !== sum && values.checksum !== sum + hiddenOf(values)) {
     return { field: 'Checksum', problem: 'the checksum of the hard disk footer is wrong' };
   }
   return { bytes: whole, values };
+}
+
+/**
+ * What the mark of a hidden disk adds to the checksum: early XenServer tools set it, in the byte behind `savedState`,
+ * and left the checksum as it was.
+ */
+function hiddenOf({ creatorApplication, hidden }: FooterValues): number {
+  return creatorApplication.toString('latin1') === 'tap\0' ? hidden : 0;
 }
 
 /** A footer with some fields changed and the checksum made right. */

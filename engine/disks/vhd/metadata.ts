@@ -1,5 +1,6 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { DiskFile } from '../disk-file.ts';
+import { PiecesRead } from '../pieces-read.ts';
 import { boundedNumber, damagedField } from '../structure.ts';
 import {
   blockLayout,
@@ -51,12 +52,20 @@ const endFooterLengths = [footerBytes, footerBytes - 1];
 /** VHD 1.0, "File Format Version": the upper half is the major version. */
 const knownMajorVersion = 1;
 
+/** Footer copy, header and parent locators, as this and most other programs lay them out. */
+const startBytes = 8192;
+
 /**
  * Reads footer, copy and header, each used where another is damaged.
  * @throws ImageDamaged, UnsupportedDisk
  */
-export async function readMetadata(file: DiskFile): Promise<FixedMetadata | SparseMetadata> {
-  const fileBytes = await file.size();
+export async function readMetadata(source: DiskFile): Promise<FixedMetadata | SparseMetadata> {
+  const fileBytes = await source.size();
+  const file = new PiecesRead(source);
+  await Promise.all([
+    file.fetch(Buffer.allocUnsafe(startBytes), 0),
+    file.fetch(Buffer.allocUnsafe(footerBytes), Math.max(0, fileBytes - footerBytes)),
+  ]);
   const copy = decodeFooter(await readUpTo(file, 0, footerBytes));
   const end = await readEndFooter(file, fileBytes);
 
@@ -101,7 +110,7 @@ function fixedMetadata(footer: Footer, footerOffset: number, path: string): Fixe
   return { kind: 'fixed', footer, footerOffset, diskBytes };
 }
 
-async function readEndFooter(file: DiskFile, fileBytes: number): Promise<(Footer & { offset: number }) | Problem> {
+async function readEndFooter(file: PiecesRead, fileBytes: number): Promise<(Footer & { offset: number }) | Problem> {
   let problem: Problem = { field: 'Cookie', problem: 'there is no hard disk footer' };
   for (const length of endFooterLengths) {
     const offset = fileBytes - length;
@@ -119,7 +128,7 @@ async function readEndFooter(file: DiskFile, fileBytes: number): Promise<(Footer
 
 /** The header that the footer names; one that the other footer names when the first is damaged. */
 async function readHeader(
-  file: DiskFile,
+  file: PiecesRead,
   footers: readonly (Footer | Problem)[],
   fileBytes: number,
 ): Promise<{ header: DynamicHeader; headerOffset: number }> {
@@ -187,8 +196,9 @@ function unusable(path: string, end: Footer | Problem, copy: Footer | Problem): 
     : damagedField(path, problem.field, `${problem.problem}, neither at the end of the file nor at its start`);
 }
 
-async function readUpTo(file: DiskFile, offset: number, length: number): Promise<Buffer> {
+/** A copy, for the structures keep it; zeros behind the end of the file. */
+async function readUpTo(file: PiecesRead, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
-  await file.read(buffer, offset);
+  (await file.bytes(offset, length)).copy(buffer);
   return buffer;
 }

@@ -1,8 +1,8 @@
 import nodePath from 'node:path';
-import { readExactly } from './exact-read.ts';
-import type { DiskFile } from '../disk-file.ts';
+import type { PiecesRead } from '../pieces-read.ts';
 import type { ParentLocatorEntry } from './dynamic-header.ts';
 import type { Problem } from './footer.ts';
+import { damagedField } from '../structure.ts';
 
 /** What a parent locator says: its platform code and its text, as stored. */
 export interface ParentLocator {
@@ -26,7 +26,7 @@ const longestTextBytes = 65536;
  * sectors, files by Windows in bytes, and `platformDataLength` is in bytes for everyone.
  */
 export async function readParentLocators(
-  file: DiskFile,
+  file: PiecesRead,
   entries: readonly ParentLocatorEntry[],
   fileBytes: number,
 ): Promise<{ locators: ParentLocator[]; problems: Problem[] }> {
@@ -46,8 +46,10 @@ export async function readParentLocators(
       });
       continue;
     }
-    const bytes = Buffer.alloc(length);
-    await readExactly(file, bytes, Number(entry.platformDataOffset), 'Platform Data Offset');
+    const bytes = await file.bytes(Number(entry.platformDataOffset), length);
+    if (bytes.length < length) {
+      throw damagedField(file.path, 'Platform Data Offset', 'the file ends before the parent locator does');
+    }
     const text = platformCode === 'MacX' ? bytes.toString('utf8') : utf16Text(bytes);
     locators.push({ platformCode, text: text.replace(/\0+$/, '') });
   }

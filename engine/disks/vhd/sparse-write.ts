@@ -14,6 +14,14 @@ interface BlockRange {
   to: number;
 }
 
+interface PresentBlock {
+  /** Where its data begins in the file, in bytes. */
+  data: number;
+  bitmap: SectorBitmap;
+  /** Allocated just now: it holds zeros. */
+  isNew: boolean;
+}
+
 /** Writes into dynamic and differencing disks. What changes a block's entry or bits goes one after another for each block. */
 export class SparseWriter {
   readonly #image: SparseImage;
@@ -34,8 +42,12 @@ export class SparseWriter {
       const data = this.#placeOf(range);
       if (data !== undefined) {
         await this.#store(piece, data + range.from);
-      } else {
+      } else if (this.#image.isDifferencing) {
         await this.#blocks.run(range.index, () => this.#writeSectors(range, piece));
+      } else {
+        // Its bitmaps say nothing of its content: only the allocation takes turns.
+        const block = await this.#blocks.run(range.index, () => this.#blockFor(range));
+        await this.#storeInDynamic(range, piece, block);
       }
       done += length;
     }
@@ -99,6 +111,11 @@ export class SparseWriter {
     await this.#keep(range.index, bitmap, firstSector, lastSector + 1);
   }
 
+  async #storeInDynamic(range: BlockRange, content: Buffer, { data, bitmap }: PresentBlock): Promise<void> {
+    await this.#store(content, data + range.from);
+    await this.#keep(range.index, bitmap, 0, bitmap.sectors);
+  }
+
   async #storeCut(range: BlockRange, data: number, sector: number, content: Buffer, at: number): Promise<void> {
     const whole = Buffer.alloc(sectorBytes);
     await this.#below.read(whole, range.index * this.#image.layout.blockSize + sector * sectorBytes);
@@ -138,7 +155,7 @@ export class SparseWriter {
   }
 
   /** The block that a range lies in, allocated when it was not. */
-  async #blockFor({ index, to }: BlockRange): Promise<{ data: number; bitmap: SectorBitmap; isNew: boolean }> {
+  async #blockFor({ index, to }: BlockRange): Promise<PresentBlock> {
     const image = this.#image;
     const found = await image.table.entry(index);
     const isNew = found === unusedEntry;

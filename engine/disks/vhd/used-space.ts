@@ -1,5 +1,5 @@
 import type { BlockList } from './block-list.ts';
-import { dynamicHeaderBytes } from './dynamic-header.ts';
+import { dynamicHeaderBytes, tableBytesOf } from './dynamic-header.ts';
 import { footerBytes, sectorBytes } from './footer.ts';
 import type { SparseImage } from './sparse-image.ts';
 
@@ -17,7 +17,21 @@ export function structures(image: SparseImage): FileRange[] {
     { from: image.headerOffset, to: image.headerOffset + dynamicHeaderBytes },
     { from: tableOffset, to: tableOffset + Math.ceil((maxTableEntries * 4) / sectorBytes) * sectorBytes },
     ...locatorRanges(image),
+    ...batmapRange(image),
   ].sort((a, b) => a.from - b.from);
+}
+
+/**
+ * XenServer keeps a header and a bit for each block behind the table, and does not open its disks without them
+ * (`tdbatmap`). Nothing there has to change: a bit says that a block is full, and blocks never get less full here.
+ */
+function batmapRange({ footer, layout }: SparseImage): FileRange[] {
+  if (footer.values.creatorApplication.toString('latin1') !== 'tap\0') {
+    return [];
+  }
+  const from = layout.tableOffset + tableBytesOf(layout.maxTableEntries);
+  const mapBytes = Math.ceil(layout.maxTableEntries / 8 / sectorBytes) * sectorBytes;
+  return [{ from, to: from + sectorBytes + mapBytes }];
 }
 
 /** Where the parent locators' texts are, with the space that is kept for them. */

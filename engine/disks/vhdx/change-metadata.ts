@@ -1,4 +1,5 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { PiecesRead } from '../pieces-read.ts';
 import type { VhdxImage } from './image.ts';
 import { encodeMetadataTable, readMetadata, type MetadataEntry } from './metadata-table.ts';
 import { decodeParentLocator } from './parent-locator.ts';
@@ -52,7 +53,7 @@ export async function changeMetadata(
   await image.pages.overwrite(region.offset, table, 'metadata table');
   await withIt?.();
   await image.commit();
-  image.metadata = await readMetadata(image.file, region);
+  image.metadata = await readMetadata(new PiecesRead(image.file), region);
   const locator = image.metadata.parentLocator;
   image.locator = locator === undefined ? undefined : decodeParentLocator(locator, image.file.path);
 }

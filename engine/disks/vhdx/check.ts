@@ -1,8 +1,9 @@
 import type { Fault, LongCall } from '../disk.ts';
+import { PiecesRead } from '../pieces-read.ts';
 import { closeGaps, newUnitMap } from './compact.ts';
 import type { BatEntry } from './block-allocation-table.ts';
 import type { VhdxImage } from './image.ts';
-import { readRegions } from './region-table.ts';
+import { damagedCopies, readRegions, wholeTable } from './region-table.ts';
 import { mebibyte, payloadBlock, regionTableOffsets, sectorBitmapBlock, sectorBitmapBlockBytes } from './structures.ts';
 import type { UnitMap } from './unit-map.ts';
 
@@ -36,14 +37,14 @@ async function checkHeaders(image: VhdxImage, repair: boolean): Promise<Fault[]>
 }
 
 async function checkRegions(image: VhdxImage, repair: boolean): Promise<Fault[]> {
-  const damaged = image.regions.damagedCopies;
+  const damaged = await damagedCopies(new PiecesRead(image.file), image.regions);
   if (damaged.length > 0 && repair) {
     await image.beforeFileChange();
     for (const offset of regionTableOffsets) {
-      await image.pages.overwrite(offset, image.regions.table, 'region table');
+      await image.pages.overwrite(offset, wholeTable(image.regions), 'region table');
     }
     await image.commit();
-    image.regions = await readRegions(image.file, image.file.sizeBytes, image.found.headers.log);
+    image.regions = await readRegions(new PiecesRead(image.file), image.file.sizeBytes, image.found.headers.log);
   }
   return damaged.map((copy) => ({
     severity: 'error',

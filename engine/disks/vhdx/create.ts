@@ -3,7 +3,7 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { CreateLayer } from '../disk.ts';
 import type { DiskFile } from '../disk-file.ts';
 import { writeStructure } from '../structure.ts';
-import { zeroBuffer } from '../zero-content.ts';
+import { splitByZeros, zeroBuffer } from '../zero-content.ts';
 import { batEntryBytes, geometryOf, type Geometry } from './block-allocation-table.ts';
 import { encodeHeader } from './headers.ts';
 import { diskItems, encodeMetadataRegion } from './metadata-table.ts';
@@ -29,6 +29,7 @@ import {
 /** What Windows chooses: large blocks alone, small ones on a parent, of which each partly filled one costs a bitmap. */
 const usualBlockBytes = { standalone: 32 * mebibyte, differencing: 2 * mebibyte } as const;
 const creator = 'VM Checkpoints';
+const writtenPartBytes = 4096;
 
 /** Where the structures of a new file lie, in bytes. */
 const log = { offset: headerSectionBytes, length: mebibyte };
@@ -50,8 +51,9 @@ export async function createImage(options: CreateLayer): Promise<void> {
   const bat = { offset: batOffset, length: roundUp(geometry.entryCount * batEntryBytes) };
   const firstBlock = bat.offset + bat.length;
 
-  await file.write(encodeHeaderSection(encodeRegionTable(bat, metadataRegion)), 0);
-  await file.write(encodeMetadataRegion(diskItems(facts, locator)), metadataRegion.offset);
+  const section = encodeHeaderSection(encodeRegionTable(bat, metadataRegion));
+  await writeParts(file, section, 0);
+  await writeParts(file, encodeMetadataRegion(diskItems(facts, locator)), metadataRegion.offset);
   if (facts.leaveBlockAllocated) {
     await writeFixedBat(file, geometry, firstBlock);
     const end = firstBlock + geometry.payloadBlocks * geometry.blockSizeBytes;
@@ -62,6 +64,12 @@ export async function createImage(options: CreateLayer): Promise<void> {
     await file.truncate(firstBlock);
   }
   await file.sync();
+}
+
+/** All but the zeros, of which structures mostly consist, and which a new file has everywhere. */
+async function writeParts(file: DiskFile, content: Buffer, offset: number): Promise<void> {
+  const parts = splitByZeros(content, writtenPartBytes).filter(({ isZero }) => !isZero);
+  await Promise.all(parts.map(({ from, to }) => file.write(content.subarray(from, to), offset + from)));
 }
 
 type DiskFacts = Parameters<typeof diskItems>[0];

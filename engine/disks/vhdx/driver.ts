@@ -6,45 +6,77 @@ import { Headers, readHeaders, type FoundHeaders } from './headers.ts';
 import { VhdxImage } from './image.ts';
 import { VhdxLayer } from './layer.ts';
 import { applyReplay, readReplay, ReplayedFile } from './log-replay.ts';
-import { readMetadata } from './metadata-table.ts';
+import { readMetadata, usualMetadataBytes } from './metadata-table.ts';
+import { PiecesRead } from '../pieces-read.ts';
 import { readRegions } from './region-table.ts';
-import { fileTypeIdentifier, fileTypeIdentifierSignature, zeroGuid } from './structures.ts';
+import { fileTypeIdentifier, fileTypeIdentifierSignature, regionTableOffsets, zeroGuid } from './structures.ts';
 import { SyncedFile } from './synced-file.ts';
 
 /** VHDX ([MS-VHDX] v20240423): fixed, dynamic and differencing. */
 export const vhdxDriver: FormatDriver = {
   async open({ file }: OpenLayer): Promise<Layer> {
-    const creator = await readCreator(file);
-    const { replayed, headers } = await replayLog(file);
-    const regions = await readRegions(replayed, replayed.sizeBytes, headers.log);
-    const metadata = await readMetadata(replayed, regions.metadata);
-    return new VhdxLayer(new VhdxImage({ file: replayed, headers, regions, metadata, creator }));
+    const space = spareSpace ?? Buffer.allocUnsafeSlow(spaceBytes);
+    spareSpace = undefined;
+    try {
+      return await openFrom(file, space);
+    } finally {
+      spareSpace = space;
+    }
   },
 
   create: createImage,
 };
 
-async function readCreator(file: DiskFile): Promise<string> {
-  const identifier = Buffer.alloc(fileTypeIdentifier.Creator.offset + fileTypeIdentifier.Creator.length);
-  await file.read(identifier, 0);
-  if (readField(identifier, fileTypeIdentifier.Signature).toString('latin1') !== fileTypeIdentifierSignature) {
+/** All structures that lie at fixed places, but for the second copy of the region table. */
+const startBytes = regionTableOffsets[1];
+const spaceBytes = startBytes + usualMetadataBytes;
+/** Used again for the next layer of a chain. */
+let spareSpace: Buffer | undefined;
+
+async function openFrom(file: DiskFile, space: Buffer): Promise<Layer> {
+  const start = new PiecesRead(file);
+  await start.fetch(space.subarray(0, startBytes), 0);
+  const creator = await readCreator(start);
+  const { replayed, headers, isChanged } = await replayLog(file, start);
+  const pieces = isChanged ? new PiecesRead(replayed) : start;
+  const regions = await readRegions(pieces, replayed.sizeBytes, headers.log);
+  await pieces.fetch(space.subarray(startBytes), regions.metadata.offset);
+  const metadata = await readMetadata(pieces, regions.metadata);
+  return new VhdxLayer(new VhdxImage({ file: replayed, headers, regions, metadata, creator }));
+}
+
+async function readCreator(file: PiecesRead): Promise<string> {
+  const length = fileTypeIdentifier.Creator.offset + fileTypeIdentifier.Creator.length;
+  const identifier = await file.bytes(0, length);
+  if (
+    identifier.length < length ||
+    readField(identifier, fileTypeIdentifier.Signature).toString('latin1') !== fileTypeIdentifierSignature
+  ) {
     throw damagedField(file.path, 'file type identifier', 'its signature is missing');
   }
   const creator = readField(identifier, fileTypeIdentifier.Creator).toString('utf16le');
   return creator.split('\0', 1)[0] ?? '';
 }
 
+interface ReplayedLog {
+  replayed: SyncedFile;
+  headers: FoundHeaders;
+  /** Whether there was a log, so that what was read before need not be so any more. */
+  isChanged: boolean;
+}
+
 /** The log comes before all else that is read ([MS-VHDX] 2.3.3): on the file, or, when it is open for reading, in memory. */
-async function replayLog(file: DiskFile): Promise<{ replayed: SyncedFile; headers: FoundHeaders }> {
+async function replayLog(file: DiskFile, start: PiecesRead): Promise<ReplayedLog> {
   const sizeBytes = await file.size();
-  const found = await readHeaders(file, sizeBytes);
+  const found = await readHeaders(start, sizeBytes);
   const { LogGuid } = found.values;
   if (LogGuid === zeroGuid) {
-    return { replayed: new SyncedFile(file, sizeBytes), headers: found };
+    return { replayed: new SyncedFile(file, sizeBytes), headers: found, isChanged: false };
   }
   const replay = await readReplay(file, found.log, LogGuid, sizeBytes);
   if (file.isReadOnly) {
-    return { replayed: new SyncedFile(new ReplayedFile(file, replay), replay.fileSizeBytes), headers: found };
+    const replayed = new SyncedFile(new ReplayedFile(file, replay), replay.fileSizeBytes);
+    return { replayed, headers: found, isChanged: true };
   }
   const synced = new SyncedFile(file, sizeBytes);
   const headers = new Headers(synced, found);
@@ -53,5 +85,5 @@ async function replayLog(file: DiskFile): Promise<{ replayed: SyncedFile; header
   await applyReplay(synced, replay);
   await headers.update({ LogGuid: zeroGuid });
   await synced.sync();
-  return { replayed: synced, headers: await readHeaders(synced, synced.sizeBytes) };
+  return { replayed: synced, headers: await readHeaders(new PiecesRead(synced), synced.sizeBytes), isChanged: true };
 }

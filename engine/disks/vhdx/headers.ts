@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
-import type { DiskFile } from '../disk-file.ts';
+import type { PiecesRead } from '../pieces-read.ts';
 import {
   boundedNumber,
   damagedField,
@@ -44,7 +44,7 @@ export interface FoundHeaders {
  * Reads both headers and chooses the current one ([MS-VHDX] 2.2.2).
  * @throws ImageDamaged without a current header, or when the log does not lie in the file; UnsupportedDisk
  */
-export async function readHeaders(file: DiskFile, fileSizeBytes: number): Promise<FoundHeaders> {
+export async function readHeaders(file: PiecesRead, fileSizeBytes: number): Promise<FoundHeaders> {
   const [first, second] = await Promise.all([readSlot(file, 0), readSlot(file, 1)]);
   const damagedSlots: HeaderSlot[] = [];
   if (first === undefined) {
@@ -68,11 +68,10 @@ export async function readHeaders(file: DiskFile, fileSizeBytes: number): Promis
   return { values, currentSlot, damagedSlots, log: logRange(values, fileSizeBytes, file.path) };
 }
 
-async function readSlot(file: DiskFile, slot: HeaderSlot): Promise<Buffer | undefined> {
-  const buffer = Buffer.alloc(headerBytes);
-  const bytes = await file.read(buffer, headerOffsets[slot]);
+async function readSlot(file: PiecesRead, slot: HeaderSlot): Promise<Buffer | undefined> {
+  const buffer = await file.bytes(headerOffsets[slot], headerBytes);
   const isValid =
-    bytes === headerBytes &&
+    buffer.length === headerBytes &&
     readField(buffer, header.Signature) === headerSignature &&
     readField(buffer, header.Checksum) === structureChecksum(buffer, header.Checksum.offset);
   return isValid ? buffer : undefined;

@@ -1,5 +1,5 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
-import type { DiskFile } from '../disk-file.ts';
+import type { PiecesRead } from '../pieces-read.ts';
 import { damagedField, boundedNumber, readField, readStructure, writeField, writeStructure } from '../structure.ts';
 import type { FileRange } from './headers.ts';
 import {
@@ -53,8 +53,11 @@ export interface Metadata {
 
 const knownItems: ReadonlySet<string> = new Set(Object.values(metadataItem));
 
+/** The table, and of the items behind it as many as there are as a rule. */
+export const usualMetadataBytes = metadataTableBytes + 4096;
+
 /** @throws ImageDamaged, naming the item; UnsupportedDisk for an unknown required one */
-export async function readMetadata(file: DiskFile, region: FileRange): Promise<Metadata> {
+export async function readMetadata(file: PiecesRead, region: FileRange): Promise<Metadata> {
   const entries = await readEntries(file, region);
   const item = async (itemId: string, name: string, length?: number): Promise<Buffer> => {
     const entry = entries.find((each) => each.itemId === itemId && (each.flags & metadataFlag.IsUser) === 0);
@@ -62,8 +65,8 @@ export async function readMetadata(file: DiskFile, region: FileRange): Promise<M
       const problem = entry === undefined ? 'it is missing' : `it is ${entry.length} bytes long`;
       throw damagedField(file.path, name, problem);
     }
-    const bytes = Buffer.alloc(entry.length);
-    if ((await file.read(bytes, region.offset + entry.offset)) !== bytes.length) {
+    const bytes = await file.bytes(region.offset + entry.offset, entry.length);
+    if (bytes.length !== entry.length) {
       throw damagedField(file.path, name, 'it lies beyond the end of the file');
     }
     return bytes;
@@ -115,14 +118,13 @@ export async function readMetadata(file: DiskFile, region: FileRange): Promise<M
     virtualDiskId: readField(await item(metadataItem.VirtualDiskId, 'VirtualDiskId', 16), virtualDiskId.VirtualDiskId),
     logicalSectorBytes,
     physicalSectorBytes,
-    parentLocator: hasParent ? await item(metadataItem.ParentLocator, 'parent locator') : undefined,
+    parentLocator: hasParent ? Buffer.from(await item(metadataItem.ParentLocator, 'parent locator')) : undefined,
   };
 }
 
-async function readEntries(file: DiskFile, region: FileRange): Promise<MetadataEntry[]> {
-  const table = Buffer.alloc(metadataTableBytes);
-  const bytes = await file.read(table, region.offset);
-  if (bytes < metadataTableBytes || table.toString('latin1', 0, 8) !== metadataTableSignature) {
+async function readEntries(file: PiecesRead, region: FileRange): Promise<MetadataEntry[]> {
+  const table = await file.bytes(region.offset, metadataTableBytes);
+  if (table.length < metadataTableBytes || table.toString('latin1', 0, 8) !== metadataTableSignature) {
     throw damagedField(file.path, 'metadata table', 'its signature is missing');
   }
   const entryCount = boundedNumber(

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, resolve, win32 } from 'node:path';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { damagedField, readField, readStructure, writeStructure } from '../structure.ts';
 import {
@@ -53,7 +53,8 @@ function text(bytes: Buffer, offset: number, length: number, field: string, path
   if (offset + length > bytes.length || length % 2 !== 0) {
     throw damagedField(path, field, `the ${length} bytes from ${offset} do not lie inside the parent locator`);
   }
-  const value = bytes.toString('utf16le', offset, offset + length);
+  // Some writers count the NUL that ends a text.
+  const value = bytes.toString('utf16le', offset, offset + length).replace(/\0+$/, '');
   if (value.includes('\0')) {
     throw damagedField(path, field, 'the text has a NUL inside');
   }
@@ -72,21 +73,28 @@ export function linkages(locator: ParentLocator): string[] {
 
 /**
  * The paths in the order to try, as this system writes them. Windows' absolute paths mean nothing elsewhere and are left
- * out there; `details` still shows them.
+ * out there; `details` still shows them. Last comes the parent's bare name: disks that were copied into one folder have
+ * lost every other way, and a wrong one does not have the linkage.
  */
 export function parentPaths(locator: ParentLocator, platform = process.platform): string[] {
   const isWindows = platform === 'win32';
-  return ['relative_path', 'volume_path', 'absolute_win32_path'].flatMap((key) => {
+  const values = ['relative_path', 'volume_path', 'absolute_win32_path'].flatMap((key) => {
     const value = locator.get(key);
-    if (value === undefined || value === '') {
-      return [];
-    }
+    return value === undefined || value === '' ? [] : [{ key, value }];
+  });
+  const paths = values.flatMap(({ key, value }) => {
     if (isWindows) {
       return [value];
     }
     const path = value.replaceAll('\\', '/');
     return key === 'relative_path' || (path.startsWith('/') && !path.startsWith('//')) ? [path] : [];
   });
+  const dot = isWindows ? '.\\' : './';
+  const names = values
+    .map(({ value }) => win32.basename(value))
+    .filter((name) => name !== '' && name !== '.' && name !== '..' && !name.includes(':'))
+    .map((name) => dot + name);
+  return [...new Set([...paths, ...names])];
 }
 
 /**
@@ -94,8 +102,21 @@ export function parentPaths(locator: ParentLocator, platform = process.platform)
  * @param linkage the parent's DataWriteGuid
  * @param relativePath from the child's folder, in this system's notation
  * @param childPath absolute
+ * @throws InvalidArgument for a name that has no form in Windows' notation
  */
-export function newParentLocator(linkage: string, relativePath: string, childPath: string): ParentLocator {
+export function newParentLocator(
+  linkage: string,
+  relativePath: string,
+  childPath: string,
+  platform = process.platform,
+): ParentLocator {
+  if (platform !== 'win32' && relativePath.includes('\\')) {
+    throw new CheckpointError(
+      'InvalidArgument',
+      `A VHDX cannot name the parent ${relativePath}: a backslash divides folders there. Rename the parent.`,
+      { path: childPath, field: 'relative_path', found: relativePath },
+    );
+  }
   const relative = relativePath.replaceAll('/', '\\');
   const absolute = resolve(dirname(childPath), relativePath).replaceAll('/', '\\');
   return new Map([

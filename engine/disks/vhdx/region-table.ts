@@ -1,5 +1,6 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
-import type { DiskFile } from '../disk-file.ts';
+import type { PiecesRead } from '../pieces-read.ts';
+import { isZero } from '../zero-content.ts';
 import { boundedNumber, damagedField, readField, readStructure, writeStructure } from '../structure.ts';
 import { structureChecksum } from './crc32c.ts';
 import type { FileRange } from './headers.ts';
@@ -18,26 +19,24 @@ import {
   regionTableSignature,
 } from './structures.ts';
 
+const regionTablePageBytes = 4096;
+
 /** What the region table says ([MS-VHDX] 2.2.3). */
 export interface Regions {
   bat: FileRange;
   metadata: FileRange;
   /** Regions that are not known and need not be; they keep their place. */
   others: FileRange[];
-  /** The table as it lies in the file. */
+  /** The table as it lies in the file, without the zeros at its end. */
   table: Buffer;
-  /** Copies with a wrong signature or checksum, or with other content than the first valid one. */
-  damagedCopies: number[];
 }
 
 /** @throws ImageDamaged when both copies are unusable; UnsupportedDisk for an unknown required region */
-export async function readRegions(file: DiskFile, fileSizeBytes: number, log: FileRange): Promise<Regions> {
-  const copies = await Promise.all(regionTableOffsets.map((offset) => readCopy(file, offset)));
-  const table = copies.find((copy) => copy !== undefined);
+export async function readRegions(file: PiecesRead, fileSizeBytes: number, log: FileRange): Promise<Regions> {
+  const table = (await readCopy(file, 0)) ?? (await readCopy(file, 1));
   if (table === undefined) {
     throw damagedField(file.path, 'region table', 'neither of its two copies has the right signature and checksum');
   }
-  const damagedCopies = copies.flatMap((copy, index) => (copy?.equals(table) === true ? [] : [index]));
   const known = new Map<string, FileRange>();
   const others: FileRange[] = [];
   const entryCount = boundedNumber(
@@ -70,17 +69,35 @@ export async function readRegions(file: DiskFile, fileSizeBytes: number, log: Fi
     throw damagedField(file.path, 'region table', `it has no ${bat === undefined ? 'BAT' : 'metadata'} region`);
   }
   refuseOverlap([bat, metadata, ...others, log], file.path);
-  return { bat, metadata, others, table, damagedCopies };
+  return { bat, metadata, others, table: Buffer.from(withoutZeros(table)) };
 }
 
-async function readCopy(file: DiskFile, offset: number): Promise<Buffer | undefined> {
-  const buffer = Buffer.alloc(regionTableBytes);
-  const bytes = await file.read(buffer, offset);
-  const isValid =
-    bytes === regionTableBytes &&
-    readField(buffer, regionTableHeader.Signature) === regionTableSignature &&
-    readField(buffer, regionTableHeader.Checksum) === structureChecksum(buffer, regionTableHeader.Checksum.offset);
-  return isValid ? buffer : undefined;
+async function readCopy(file: PiecesRead, copy: 0 | 1): Promise<Buffer | undefined> {
+  const table = await file.bytes(regionTableOffsets[copy], regionTableBytes);
+  const isIntact =
+    table.length === regionTableBytes &&
+    readField(table, regionTableHeader.Signature) === regionTableSignature &&
+    readField(table, regionTableHeader.Checksum) === structureChecksum(table, regionTableHeader.Checksum.offset);
+  return isIntact ? table : undefined;
+}
+
+/** Copies with a wrong signature or checksum, or with other content than the one that is used. */
+export async function damagedCopies(file: PiecesRead, regions: Regions): Promise<number[]> {
+  const copies = await Promise.all([readCopy(file, 0), readCopy(file, 1)]);
+  const used = wholeTable(regions);
+  return copies.flatMap((copy, index) => (copy?.equals(used) === true ? [] : [index]));
+}
+
+/** The table as it lies in the file. */
+export function wholeTable({ table }: Regions): Buffer {
+  const whole = Buffer.alloc(regionTableBytes);
+  table.copy(whole);
+  return whole;
+}
+
+/** Each layer of a deep chain keeps its table: in most, 4 KiB of it are more than is used. */
+function withoutZeros(table: Buffer): Buffer {
+  return isZero(table, regionTablePageBytes) ? table.subarray(0, regionTablePageBytes) : table;
 }
 
 function regionRange(entry: { FileOffset: bigint; Length: number }, fileSizeBytes: number, path: string): FileRange {
@@ -123,7 +140,7 @@ export function encodeRegionTable(bat: FileRange, metadata: FileRange): Buffer {
 
 /** The same table with another place for the BAT. */
 export function moveBat(regions: Regions, bat: FileRange): Buffer {
-  const table = Buffer.from(regions.table);
+  const table = wholeTable(regions);
   const entryCount = readField(table, regionTableHeader.EntryCount);
   for (let index = 0; index < entryCount; index++) {
     const at = regionTableHeaderBytes + index * regionTableEntryBytes;

@@ -1,3 +1,4 @@
+import { PiecesRead } from '../pieces-read.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LongCall } from '../disk.ts';
 import { isZero } from '../zero-content.ts';
@@ -106,7 +107,7 @@ async function grow(image: VhdxImage, sizeBytes: number, call: LongCall): Promis
         await image.pages.overwrite(offset, table, 'region table');
       }
     });
-    image.regions = await readRegions(image.file, image.file.sizeBytes, image.found.headers.log);
+    image.regions = await readRegions(new PiecesRead(image.file), image.file.sizeBytes, image.found.headers.log);
     image.pages.forget(old.offset, old.length);
   }
   image.reload();

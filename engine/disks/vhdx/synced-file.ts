@@ -58,6 +58,10 @@ export class SyncedFile implements DiskFile {
       : this.#file.nextData(offset);
   }
 
+  keepOutOfCache(): void {
+    this.#file.keepOutOfCache?.();
+  }
+
   async sync(): Promise<void> {
     this.isDirty = false;
     try {

@@ -84,6 +84,15 @@ function note(header: Map<string, string>, name: string, value: string, path: st
   if (key.startsWith('encrypt')) {
     throw unsupported(path, name, 'it is encrypted');
   }
+  // VirtualBox's snapshots name their parent by its uuid alone, and only VirtualBox's settings know which file that is.
+  if (key === 'ddb.uuid.parent' && /[1-9a-f]/i.test(value)) {
+    throw unsupported(
+      path,
+      name,
+      'it holds only what differs from another disk of VirtualBox, and does not say in which file that is. ' +
+        'Clone it with VirtualBox (VBoxManage clonemedium), which makes one disk of both',
+    );
+  }
   if (!headerKeys.includes(key)) {
     return;
   }
@@ -196,6 +205,10 @@ function decode(content: Buffer, path: string): string {
   try {
     decoder = new TextDecoder(declared, { fatal: true });
   } catch {
+    // ASCII reads alike in every encoding that VMware names, such as windows-936, which is not known by that name here.
+    if (content.every((byte) => byte < 0x80)) {
+      return content.toString('latin1');
+    }
     throw unsupported(path, 'encoding', `the encoding ${quoted(declared)} is not known`);
   }
   try {

@@ -28,7 +28,8 @@ export const vmdkDriver: FormatDriver = {
     }
     const geometry = await readSparseHeader(file);
     const place = geometry === undefined ? await readDescriptorPlace(file) : geometry.descriptor;
-    if (place === undefined) {
+    // QEMU leaves room for a descriptor in every extent of a split disk, and leaves it empty.
+    if (place === undefined || (geometry !== undefined && (await isEmpty(file, place.offset)))) {
       throw new CheckpointError(
         'UnsupportedDisk',
         `The file ${file.path} is one extent of a VMDK. Open the descriptor that names it, a small .vmdk file beside it.`,
@@ -43,6 +44,12 @@ export const vmdkDriver: FormatDriver = {
     return createSparse(options);
   },
 };
+
+async function isEmpty(file: DiskFile, offset: number): Promise<boolean> {
+  const start = Buffer.alloc(1);
+  await readExactly(file, start, offset, 'descriptor');
+  return start.readUInt8(0) === 0;
+}
 
 async function readDescriptor(file: DiskFile, place: { offset: number; length: number }): Promise<Descriptor> {
   if (place.length > longestDescriptorBytes) {

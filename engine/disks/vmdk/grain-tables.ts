@@ -142,10 +142,11 @@ export class GrainTables {
 
   /**
    * How many tables from one on have no entry in the directory, looked at in one page of it.
+   * @param directoryOffset of the primary or the redundant directory
    * @returns 0 when the first has one
    */
-  async absentTables(index: number): Promise<number> {
-    const page = await this.#directoryPage(index, this.geometry.gdOffset);
+  async absentTables(index: number, directoryOffset = this.geometry.gdOffset): Promise<number> {
+    const page = await this.#directoryPage(index, directoryOffset);
     const from = (index * entryBytes) % directoryPageBytes;
     let to = from;
     while (to < page.length && page.readUInt32LE(to) === 0) {
@@ -157,12 +158,13 @@ export class GrainTables {
   /**
    * How many tables from one on lie in a hole of the file, and so are empty, looked at in one page of the directory.
    * Of a large new image that is nearly all of them.
+   * @param directoryOffset of the primary or the redundant directory
    */
-  async tablesInHole(index: number): Promise<number> {
+  async tablesInHole(index: number, directoryOffset = this.geometry.gdOffset): Promise<number> {
     if (this.#file.nextData === undefined) {
       return 0;
     }
-    const page = await this.#directoryPage(index, this.geometry.gdOffset);
+    const page = await this.#directoryPage(index, directoryOffset);
     const from = (index * entryBytes) % directoryPageBytes;
     const first = page.readUInt32LE(from);
     const tableSectors = this.#tableBytes / sectorBytes;
@@ -179,6 +181,12 @@ export class GrainTables {
     }
     const data = await this.#file.nextData(start);
     return Math.min(count, Math.floor(((data?.offset ?? this.fileBytes) - start) / this.#tableBytes));
+  }
+
+  /** Drops what is in memory: the file was changed. */
+  forget(): void {
+    this.#tables.clear();
+    this.#pages.clear();
   }
 
   /** Reads a table whose directory entry is known. @throws ImageDamaged, naming the directory's entry */

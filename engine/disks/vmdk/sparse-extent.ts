@@ -71,8 +71,13 @@ export class SparseExtent implements VmdkExtent {
     }
   }
 
-  check(call: LongCall): Promise<Fault[]> {
-    return checkTables(this.tables, this.#file, this.lengthBytes, call);
+  async check(call: LongCall & { repair: boolean }): Promise<Fault[]> {
+    const faults = await checkTables(this.tables, this.#file, this.lengthBytes, call);
+    if (call.repair) {
+      this.tables.forget();
+      this.tables.fileBytes = await this.#file.size();
+    }
+    return faults;
   }
 
   close(): Promise<void> {

@@ -10,7 +10,8 @@ export interface VmdkExtent {
   read(buffer: Buffer, offset: number, readBelow: ReadBelow): Promise<void>;
   /** As {@link Disk.extents}. `fileOffset` counts in the extent's own file. */
   extents(offset: number, length: number, signal: AbortSignal | undefined): AsyncIterable<Extent>;
-  check(call: LongCall): Promise<Fault[]>;
+  /** As `Layer.check`. */
+  check(call: LongCall & { repair: boolean }): Promise<Fault[]>;
   /** Closes the extent's file, unless that is the layer's own. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { DiskFile } from '../disk-file.ts';
 import type { Disk, Extent, Fault, Layer, LongCall, ParentDifference, ParentReference } from '../disk.ts';
-import { requireInside } from '../guest-range.ts';
+import { requireInside, requireWritable } from '../guest-range.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { SparseWriter } from './sparse-writer.ts';
 import { sectorBytes } from './structures.ts';
@@ -58,7 +58,7 @@ export class VmdkLayer implements Layer {
     const { cid, parentCid, parentFileNameHint } = descriptor;
     this.identity = { CID: cid, ...(parentCid === undefined ? {} : { parentCID: parentCid }) };
     this.parentReference =
-      parentCid === undefined ? undefined : { paths: [localPath(parentFileNameHint ?? '')], format: 'vmdk' };
+      parentCid === undefined ? undefined : { paths: parentPaths(parentFileNameHint ?? ''), format: 'vmdk' };
   }
 
   get isReadOnly(): boolean {
@@ -143,20 +143,19 @@ export class VmdkLayer implements Layer {
     // A parent's content id is not changed by a merge; and into a VMDK nothing is merged.
   }
 
-  async check({ repair: _repair, ...call }: LongCall & { repair: boolean }): Promise<Fault[]> {
+  async check({ onProgress, ...call }: LongCall & { repair: boolean }): Promise<Fault[]> {
+    if (call.repair) {
+      requireWritable(this.file, this.file.path);
+    }
     const faults: Fault[] = [];
     for (const { extent, start } of this.#placed) {
-      const { onProgress } = call;
-      faults.push(
-        ...(await extent.check({
-          ...call,
-          ...(onProgress === undefined
-            ? {}
-            : { onProgress: (done: number) => onProgress(start + done, this.virtualSizeBytes) }),
-        })),
-      );
+      const progress =
+        onProgress === undefined
+          ? {}
+          : { onProgress: (done: number) => onProgress(start + done, this.virtualSizeBytes) };
+      faults.push(...(await extent.check({ ...call, ...progress })));
     }
-    return faults;
+    return call.repair ? faults.map(sayingWhatStays) : faults;
   }
 
   async compact(): Promise<number> {
@@ -222,6 +221,18 @@ export class VmdkLayer implements Layer {
   }
 }
 
+/** A fault that was to be mended and was not says what can be done about it. */
+function sayingWhatStays(fault: Fault): Fault {
+  return fault.isRepaired || fault.severity === 'leak'
+    ? fault
+    : {
+        ...fault,
+        message:
+          `${fault.message} That cannot be mended: a VMDK's tables are mended only from their redundant copies, and there is ` +
+          'none, or none that tells what is right. What can be read can be converted (ckpt disk convert).',
+      };
+}
+
 async function closeAll(all: readonly { close(): Promise<void> }[]): Promise<void> {
   const failed = (await Promise.allSettled(all.map((each) => each.close()))).find(
     ({ status }) => status === 'rejected',
@@ -231,7 +242,13 @@ async function closeAll(all: readonly { close(): Promise<void> }[]): Promise<voi
   }
 }
 
-/** A path as Windows programs write it, in this system's notation. */
-function localPath(hint: string): string {
-  return path.sep === '/' && !hint.includes('/') ? hint.replaceAll('\\', '/') : hint;
+/**
+ * The paths to try: as the hint says, in this system's notation, then the bare name beside the link. A hint is absolute
+ * when the parent lay elsewhere, and an export or a copy brings both into one folder.
+ */
+function parentPaths(hint: string): string[] {
+  const isForeign = path.sep === '/' && !hint.includes('/');
+  const local = isForeign ? hint.replaceAll('\\', '/') : hint;
+  const name = path.basename(local);
+  return name === '' || name === '.' || name === '..' ? [local] : [...new Set([local, name])];
 }

@@ -103,6 +103,19 @@ function encoded(value: bigint, width: number, isBigEndian: boolean): string {
   return (isBigEndian ? bytes : bytes.reverse()).toString('hex');
 }
 
+/** A mutated image that is worth trying in every run. */
+export interface FoundMutations {
+  /** What came of it when it was found: an error's code and field, without numbers. */
+  answer: string;
+  isResealed: boolean;
+  mutations: Mutation[];
+}
+
+interface Corpus {
+  of(image: string): readonly FoundMutations[];
+  keep(image: string, found: FoundMutations): void;
+}
+
 export interface FuzzOptions {
   random: () => number;
   rounds: number;
@@ -112,6 +125,8 @@ export interface FuzzOptions {
   exercise?: (layer: Layer) => Promise<void>;
   /** Repairs the file's checksums after the mutation, so that the fields behind them are reached. Called for every other round. */
   reseal?: (file: MemoryFile) => void;
+  /** What is tried first, and the image's name there. */
+  corpus?: { all: Corpus; image: string };
 }
 
 /** Limits of one round: processor time in ms, and bytes. */
@@ -131,23 +146,29 @@ export async function fuzzOpen(
 ): Promise<{ opened: number; refused: Map<string, number> }> {
   const refused = new Map<string, number>();
   let opened = 0;
-  for (let round = 0; round < options.rounds; round++) {
-    const mutations = randomMutations(image, ranges, options.random);
+  const kept = options.corpus?.all.of(options.corpus.image) ?? [];
+  for (let round = -kept.length; round < options.rounds; round++) {
+    const { mutations, isResealed } = kept[kept.length + round] ?? {
+      mutations: randomMutations(image, ranges, options.random),
+      isResealed: options.reseal !== undefined && round % 2 === 1,
+    };
     const file = mutated(image, mutations);
-    if (round % 2 === 1) {
+    if (isResealed) {
       options.reseal?.(file);
     }
     try {
-      const code = await openHostile(driver, file, options);
-      if (code === undefined) {
+      const error = await answerTo(driver, file, options);
+      if (error === undefined) {
         opened++;
       } else {
-        refused.set(code, (refused.get(code) ?? 0) + 1);
+        refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
+        // Numbers tell which entry of a table it is, and there are many.
+        const answer = `${error.code} ${String(error.data['field'])}`.replaceAll(/\d+/g, '#');
+        options.corpus?.all.keep(options.corpus.image, { answer, isResealed, mutations });
       }
     } catch (error) {
-      throw new Error(`Round ${round}, mutations ${JSON.stringify(mutations)}${round % 2 === 1 ? ', resealed' : ''}`, {
-        cause: error,
-      });
+      const found = JSON.stringify({ image: options.corpus?.image, answer: 'was wrong', isResealed, mutations });
+      throw new Error(`Round ${round}; for the corpus: ${found}`, { cause: error });
     }
   }
   return { opened, refused };
@@ -162,23 +183,31 @@ export async function openHostile(
   image: MemoryFile,
   options: Pick<FuzzOptions, 'random' | 'parent' | 'exercise'>,
 ): Promise<string | undefined> {
+  return (await answerTo(driver, image, options))?.code;
+}
+
+async function answerTo(
+  driver: FormatDriver,
+  image: MemoryFile,
+  options: Pick<FuzzOptions, 'random' | 'parent' | 'exercise'>,
+): Promise<CheckpointError | undefined> {
   const watched = new WatchedFile(image);
   const allocations = watchAllocations();
-  let code: string | undefined;
+  let refusal: CheckpointError | undefined;
   try {
     await use(driver, watched, options);
   } catch (error) {
     if (!(error instanceof CheckpointError)) {
       throw error;
     }
-    code = error.code;
+    refusal = error;
   } finally {
     allocations.stop();
   }
   assert.ok(watched.elapsedMs() < longestMs, `took ${watched.elapsedMs()} ms of processor time`);
   assert.ok(allocations.largest <= largestAllocationBytes, `allocated ${allocations.largest} bytes at once`);
   assert.ok(allocations.growth() <= mostAllocatedBytes, `held ${allocations.growth()} bytes more than before`);
-  return code;
+  return refusal;
 }
 
 async function use(

@@ -158,3 +158,42 @@ async function servingWritable(file: string, socketFolder: string, use: (uri: st
   }
   assert.deepEqual(await exited, [0, null]);
 }
+
+test('convert --stream-optimized: a compressed vmdk, which names itself; only a vmdk can be that', async (context) => {
+  const folder = await folderOf(context);
+  const raw = path.join(folder, 'disk.raw');
+  const vmdk = path.join(folder, 'disk.vmdk');
+  const content = Buffer.concat([Buffer.alloc(mebibyte, 'text'), Buffer.alloc(3 * mebibyte)]);
+  await writeFile(raw, content);
+  const files = z.object({ files: z.array(z.string()) });
+  await disk(files, 'convert', raw, vmdk, '--from', 'raw', '--to', 'vmdk', '--stream-optimized');
+  const made = await readFile(vmdk);
+  assert.match(made.toString('latin1'), /createType="streamOptimized"[^]*RW 8192 SPARSE "disk\.vmdk"/);
+  assert.ok(made.length < content.length / 4);
+  const back = path.join(folder, 'back.raw');
+  await runProgram('qemu-img', ['convert', '-f', 'vmdk', '-O', 'raw', vmdk, back]);
+  assert.ok((await readFile(back)).equals(content));
+  const other = path.join(folder, 'disk.qcow2');
+  const error = await refused('convert', raw, other, '--from', 'raw', '--to', 'qcow2', '--stream-optimized');
+  assert.equal(error.code, 'InvalidArgument');
+});
+
+test('check --repair of a vmdk: mended from the redundant tables; what has none is named, with exit code 1', async (context) => {
+  const folder = await folderOf(context);
+  const raw = path.join(folder, 'disk.raw');
+  await writeFile(raw, Buffer.alloc(mebibyte, 'text'));
+  const checked = z.object({ faults: z.array(z.object({ isRepaired: z.boolean() })), isSound: z.boolean() });
+  for (const options of [[], ['--stream-optimized']]) {
+    const vmdk = path.join(folder, `disk${options.length}.vmdk`);
+    await disk(z.unknown(), 'convert', raw, vmdk, '--from', 'raw', '--to', 'vmdk', ...options);
+    const image = await readFile(vmdk);
+    const header = options.length === 0 ? 0 : image.length - 1024;
+    const directory = Number(image.readBigUInt64LE(header + 56)) * 512;
+    image.writeUInt32LE(0xfffffff0, directory);
+    await writeFile(vmdk, image);
+    const { code, stdout } = await runCkpt(home, ['disk', 'check', '--repair', vmdk, '--json']);
+    const isMended = options.length === 0;
+    assert.deepEqual([code, checked.parse(JSON.parse(stdout)).isSound], isMended ? [0, true] : [1, false], stdout);
+    assert.equal(/cannot be mended/.test(stdout), !isMended);
+  }
+});

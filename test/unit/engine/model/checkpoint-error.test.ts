@@ -30,6 +30,19 @@ for (const code of ['ENOSPC', 'EDQUOT']) {
   });
 }
 
+for (const [code, wire, way] of [
+  ['EFBIG', 'NotEnoughSpace', /another volume/],
+  ['EIO', 'Internal', /may be failing/],
+  ['EMFILE', 'Internal', /ulimit -n/],
+  ['ENFILE', 'Internal', /ulimit -n/],
+] as const) {
+  test(`${code} of the system → ${wire}, with a way out`, () => {
+    const error = toWireError(systemError(code));
+    assert.equal(error.code, wire);
+    assert.match(error.message, way);
+  });
+}
+
 test('an aborted signal → Cancelled', () => {
   const signal = AbortSignal.abort();
   assert.throws(

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { detectFormat } from '../../../../../engine/disks/detect-format.ts';
 import { MemoryFile } from '../../../../support/disks/memory-file.ts';
 import { withFolder } from '../../../../support/disks/temporary-folder.ts';
 import { runProgram } from '../../../../support/project.ts';
 
 const mib = 1024 * 1024;
+const xz = Buffer.from('fd377a585a000004e6d6b446', 'hex');
 
 async function made(format: string, options = ''): Promise<Buffer> {
   return withFolder(async (folder) => {
@@ -67,4 +69,25 @@ test('anything else is no image: a raw disk has to be named one', async () => {
   ]) {
     await assert.rejects(detected(content), { code: 'NotADiskImage' });
   }
+});
+
+test('what is taken for a disk by its name is named, and what to do with it', async () => {
+  const tar = Buffer.alloc(1024);
+  tar.write('ustar', 257);
+  const vdi = Buffer.alloc(1024);
+  vdi.writeUInt32LE(0xbeda107f, 64);
+  for (const [content, what] of [
+    [xz, /xz. Unpack/],
+    [gzipSync(await made('qcow2')), /gzip. Unpack/],
+    [tar, /OVA/],
+    [vdi, /VDI/],
+    [Buffer.from('COWD\x01\0\0\0', 'latin1'), /Open the descriptor/],
+    [Buffer.from('LUKS\xba\xbe\0\x01', 'latin1'), /LUKS/],
+  ] as const) {
+    await assert.rejects(detected(content), { code: 'NotADiskImage', message: what });
+  }
+  // A fixed VHD is one, whatever its guest begins it with.
+  const fixed = Buffer.from(await made('vpc', 'subformat=fixed'));
+  xz.copy(fixed);
+  assert.equal(await detected(fixed), 'vhd');
 });

@@ -123,6 +123,32 @@ test('a link does not lead out of the folder', () =>
     }
   }));
 
+test('a linked folder does not lead out of the folder either', () =>
+  withFolder(async (folder) => {
+    const [inside, outside] = [path.join(folder, 'inside'), path.join(folder, 'outside')];
+    await mkdir(inside);
+    await mkdir(outside);
+    await create(path.join(outside, 'base.qcow2'), { format: 'qcow2', virtualSizeBytes: mib });
+    await symlink(outside, path.join(inside, 'linked'));
+    const child = path.join(inside, 'child.qcow2');
+    await layerNaming(child, 'linked/base.qcow2');
+    await assert.rejects(openChain(child), { code: 'ParentNotAllowed' });
+    assert.deepEqual(await filesOf(child, { allowParents: [outside] }), ['child.qcow2', 'base.qcow2']);
+  }));
+
+test('a parent that is a link to a file of the folder is opened, and goes by that name', () =>
+  withFolder(async (folder) => {
+    await create(path.join(folder, 'base.qcow2'), { format: 'qcow2', virtualSizeBytes: mib });
+    await symlink('base.qcow2', path.join(folder, 'link.qcow2'));
+    await symlink('nothing.qcow2', path.join(folder, 'broken.qcow2'));
+    const child = path.join(folder, 'child.qcow2');
+    await layerNaming(child, 'link.qcow2');
+    assert.deepEqual(await filesOf(child), ['child.qcow2', 'base.qcow2']);
+    await rm(child);
+    await layerNaming(child, 'broken.qcow2');
+    await assert.rejects(openChain(child), { code: 'DiskNotFound' });
+  }));
+
 test('a missing backing format is not guessed', () =>
   withFolder(async (folder) => {
     await writeFile(path.join(folder, 'base.raw'), Buffer.alloc(mib));

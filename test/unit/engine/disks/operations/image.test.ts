@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { check } from '../../../../../engine/disks/operations/check.ts';
 import { compact } from '../../../../../engine/disks/operations/compact.ts';
+import { convert } from '../../../../../engine/disks/operations/convert.ts';
 import { create } from '../../../../../engine/disks/operations/create.ts';
 import { chainInfo, info } from '../../../../../engine/disks/operations/info.ts';
 import { rebase } from '../../../../../engine/disks/operations/rebase.ts';
@@ -11,6 +12,7 @@ import { resize } from '../../../../../engine/disks/operations/resize.ts';
 import { openChain } from '../../../../../engine/disks/open-chain.ts';
 import { makeChain } from '../../../../support/disks/chains.ts';
 import { withFolder } from '../../../../support/disks/temporary-folder.ts';
+import { runProgram } from '../../../../support/project.ts';
 import { seededRandom } from '../../../../support/seeded-random.ts';
 
 const mib = 1024 * 1024;
@@ -90,3 +92,34 @@ for (const format of ['qcow2', 'vhd', 'vhdx'] as const) {
       assert.deepEqual((await info(`${file}.copy`)).virtualSizeBytes, mib);
     }));
 }
+
+test('rebase: a link to the image itself, by whatever name, is no parent for it', () =>
+  withFolder(async (folder) => {
+    const [base, child, soft, hard] = ['base', 'child', 'soft', 'hard'].map((name) =>
+      path.join(folder, `${name}.qcow2`),
+    );
+    assert.ok(base !== undefined && child !== undefined && soft !== undefined && hard !== undefined);
+    await create(base, { format: 'qcow2', virtualSizeBytes: mib });
+    await create(child, { format: 'qcow2', parent: { file: base } });
+    await symlink('child.qcow2', soft);
+    await link(child, hard);
+    for (const parent of [soft, hard]) {
+      await assert.rejects(rebase(child, { parent }), { code: 'InvalidArgument' });
+    }
+    assert.deepEqual((await info(child)).parent?.paths, ['base.qcow2']);
+  }));
+
+test('a parent whose name has a colon in it, as an address has → a chain that QEMU opens too', () =>
+  withFolder(async (folder) => {
+    const base = path.join(folder, 'nbd:base.qcow2');
+    const child = path.join(folder, 'child.qcow2');
+    await create(base, { format: 'qcow2', virtualSizeBytes: mib });
+    await create(child, { format: 'qcow2', parent: { file: base } });
+    assert.deepEqual((await info(child)).parent?.paths, ['./nbd:base.qcow2']);
+    assert.equal((await chainInfo(child)).length, 2);
+    await runProgram('qemu-img', ['info', '--backing-chain', child]);
+    await mkdir(path.join(folder, 'copies'));
+    const copies = path.join(folder, 'copies', 'child.qcow2');
+    await convert(child, copies, { to: 'qcow2' });
+    assert.equal((await chainInfo(copies)).length, 2);
+  }));

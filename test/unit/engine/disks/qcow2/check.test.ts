@@ -177,3 +177,16 @@ test('check of a file that a call is writing to counts what has been written', a
   assert.deepEqual(await layer.check({ repair: true }), []);
   await layer.close();
 });
+
+test('marked corrupt → read and checked, the mark is told; nothing is written to it', async () => {
+  const { image, content } = await writtenImage();
+  patch(image, 72, '0000000000000002');
+  const layer = await qcow2Driver.open({ file: image.copy(image.path, true) });
+  assertSameContent(await contentOf(layer), content, 'marked corrupt');
+  assert.deepEqual(
+    (await layer.check({ repair: false })).map(({ severity, field }) => [severity, field]),
+    [['error', 'incompatible_features']],
+  );
+  assert.equal(layer.details['corrupt'], true);
+  await assert.rejects(qcow2Driver.open({ file: image }), { code: 'ImageDamaged', message: /disk convert/ });
+});

@@ -4,13 +4,15 @@ import { test } from 'node:test';
 import type { Layer } from '../../../../../engine/disks/disk.ts';
 import { qcow2Driver } from '../../../../../engine/disks/qcow2/driver.ts';
 import { Qcow2Layer } from '../../../../../engine/disks/qcow2/layer.ts';
+import { FuzzCorpus } from '../../../../support/disks/fuzz-corpus.ts';
 import type { MemoryFile } from '../../../../support/disks/memory-file.ts';
 import { fuzzOpen, type MutationRange } from '../../../../support/disks/mutate.ts';
 import { withFolder } from '../../../../support/disks/temporary-folder.ts';
-import { seededRandom } from '../../../../support/seeded-random.ts';
+import { randomFrom, seededRandom } from '../../../../support/seeded-random.ts';
 import { intoMemory, kibibyte, mebibyte, qemuImg, qemuIo, randomQemuCommands } from './qemu.ts';
 
-const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 2500);
+const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 2100);
+const corpus = new FuzzCorpus(import.meta.dirname);
 const random = seededRandom();
 
 const shapes = [
@@ -35,6 +37,7 @@ for (const shape of shapes) {
       // Each round counts millions of refcounts there.
       rounds: shape.clusterSize > mebibyte ? rounds / 20 : rounds,
       exercise,
+      corpus: { all: corpus, image: shape.name },
     });
     console.log(`${shape.name}: ${opened} opened, ${JSON.stringify([...refused])}`);
     assert.ok(opened > 0 && refused.size > 0);
@@ -44,16 +47,18 @@ for (const shape of shapes) {
   });
 }
 
+/** The same in every run. */
 async function madeImage(
   folder: string,
   shape: { options: string; clusterSize: number; hasSnapshots?: boolean; isCompressing?: boolean },
 ): Promise<MemoryFile> {
+  const made = randomFrom(1);
   const file = path.join(folder, 'image.qcow2');
   const sizeBytes = Math.max(512 * kibibyte, shape.clusterSize * 4);
   await qemuImg('create', '-q', '-f', 'qcow2', '-o', shape.options, file, String(sizeBytes));
   for (let round = 0; round < 3; round++) {
     const isCompressing = round === 0 && shape.isCompressing === true;
-    const commands = randomQemuCommands(random, { ...shape, isCompressing, sizeBytes, steps: 10 });
+    const commands = randomQemuCommands(made, { ...shape, isCompressing, sizeBytes, steps: 10 });
     await qemuIo(file, commands);
     if (shape.hasSnapshots === true) {
       await qemuImg('snapshot', '-c', `snapshot ${round}`, file);

@@ -188,6 +188,29 @@ test('resize: shorter when the tail is zero, refused when it holds data, and lon
   await reopened.close();
 });
 
+for (const compat of ['1.1', '0.10']) {
+  for (const erase of ['zero', 'discard'] as const) {
+    test(`${erase} behind the end of a shorter parent (compat ${compat}): zeros that a longer parent does not undo`, () =>
+      withFolder(async (folder) => {
+        const name = path.join(folder, 'image.qcow2');
+        const options = `compat=${compat},cluster_size=4k`;
+        const backing = ['-u', '-b', 'parent.qcow2', '-F', 'qcow2'];
+        await qemuImg('create', '-q', '-f', 'qcow2', '-o', options, ...backing, name, String(256 * kibibyte));
+        const file = await intoMemory(name);
+        const layer = await opened(file, await madeParent(64 * kibibyte));
+        await layer.write(Buffer.alloc(8192, 0x11), 200 * kibibyte);
+        await layer[erase](50_000, 256 * kibibyte - 50_000);
+        await layer.close();
+        const model = new DiskModel(256 * kibibyte);
+        model.write(Buffer.alloc(50_000, 0xee), 0);
+        const longer = await opened(file, await madeParent(256 * kibibyte));
+        await model.assertSame(longer, 'on a longer parent');
+        assert.deepEqual(await longer.check({ repair: false }), []);
+        await longer.close();
+      }));
+  }
+}
+
 for (const clusterSize of [512, 4096]) {
   test(`resize in any order (clusters of ${clusterSize}), with writes between, against a model`, async () => {
     const file = new MemoryFile();

@@ -150,6 +150,31 @@ describe('a differencing disk', () => {
 });
 
 describe('a dynamic disk', () => {
+  test('two writes into a new block go on side by side, and both are there', { timeout: 20_000 }, async () => {
+    const file = new MemoryFile('/memory/base.vhd');
+    const { layer } = await makeDisk({ file });
+    const write = file.write.bind(file);
+    let waiting: (() => void)[] = [];
+    // Neither of two long writes ends before the other has begun.
+    file.write = async (buffer, offset) => {
+      if (buffer.length >= 64 * kib) {
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          if (waiting.length === 2) {
+            waiting.forEach((release) => release());
+            waiting = [];
+          }
+        });
+      }
+      await write(buffer, offset);
+    };
+    const [first, second] = [taggedContent(0, 64 * kib, 1), taggedContent(64 * kib, 64 * kib, 2)];
+    await Promise.all([layer.write(first, 0), layer.write(second, 64 * kib)]);
+    await layer.flush();
+    assert.deepEqual(await contentOf(layer, 0, 128 * kib), Buffer.concat([first, second]));
+    assert.deepEqual(await layer.check({ repair: false }), []);
+  });
+
   test('bitmaps that say nothing, as some programs leave them → the blocks’ content all the same, and bits once we write', async () => {
     const { file, layer } = await makeDisk();
     const content = taggedContent(0, mib, 1);

@@ -4,14 +4,18 @@ import type { Layer } from '../../../../../engine/disks/disk.ts';
 import { vhdDriver } from '../../../../../engine/disks/vhd/driver.ts';
 import { randomProgram, DiskModel, runProgram } from '../../../../support/disks/disk-model.ts';
 import type { MemoryFile } from '../../../../support/disks/memory-file.ts';
+import { FuzzCorpus } from '../../../../support/disks/fuzz-corpus.ts';
 import { fuzzOpen, mutated, openHostile, randomMutations, type Mutation } from '../../../../support/disks/mutate.ts';
-import { seededRandom } from '../../../../support/seeded-random.ts';
+import { randomFrom, seededRandom } from '../../../../support/seeded-random.ts';
 import { makeChild, makeDisk, mib, openChild, reseal, smallBlock, tableEntry, tableOffsetOf } from './vhd-images.ts';
 
 /** Rounds for each image; more for a longer run. */
-const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 5000);
+const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 9000);
+const corpus = new FuzzCorpus(import.meta.dirname);
 
-async function images(random: () => number): Promise<{ name: string; file: MemoryFile; parent?: Layer }[]> {
+/** The same in every run. */
+async function images(): Promise<{ name: string; file: MemoryFile; parent?: Layer }[]> {
+  const random = randomFrom(1);
   const sizeBytes = 3 * mib;
   const fill = async (open: () => Promise<Layer>): Promise<void> => {
     const steps = randomProgram({ random, sizeBytes, steps: 12, boundaries: [smallBlock, 2 * smallBlock] });
@@ -44,7 +48,7 @@ function resealAll(file: MemoryFile): void {
 
 test('mutated footers, headers, tables, bitmaps and locators → an error with a code, or a disk that can be used', async () => {
   const random = seededRandom();
-  for (const { name, file, parent } of await images(random)) {
+  for (const { name, file, parent } of await images()) {
     const isFixed = name === 'fixed';
     const tableOffset = isFixed ? 0 : tableOffsetOf(file);
     const ranges = isFixed
@@ -62,6 +66,7 @@ test('mutated footers, headers, tables, bitmaps and locators → an error with a
       random,
       rounds: isFixed ? rounds / 4 : rounds,
       reseal: resealAll,
+      corpus: { all: corpus, image: name },
       ...(parent === undefined ? {} : { parent }),
     });
     console.log(`${name}: ${opened} opened, refused ${JSON.stringify(Object.fromEntries(refused))}`);
@@ -71,7 +76,7 @@ test('mutated footers, headers, tables, bitmaps and locators → an error with a
 
 test('mutated images open for writing → never anything but an error with a code, and the parent is never touched', async () => {
   const random = seededRandom();
-  for (const { name, file, parent } of await images(random)) {
+  for (const { name, file, parent } of await images()) {
     const ranges =
       name === 'fixed'
         ? [{ offset: file.sizeBytes - 512, length: 96 }]
@@ -141,7 +146,7 @@ const finds: { name: string; mutations: Mutation[] }[] = [
 for (const { name, mutations } of finds) {
   test(`found by mutation: ${name}`, async () => {
     const random = seededRandom();
-    for (const { file, parent } of await images(random)) {
+    for (const { file, parent } of await images()) {
       const hostile = mutated(file, mutations);
       resealAll(hostile);
       await openHostile(vhdDriver, hostile, { random, ...(parent === undefined ? {} : { parent }) });

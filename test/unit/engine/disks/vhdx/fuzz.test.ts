@@ -6,6 +6,7 @@ import { vhdxDriver } from '../../../../../engine/disks/vhdx/driver.ts';
 import { headerOffsets, regionTableBytes, regionTableOffsets } from '../../../../../engine/disks/vhdx/structures.ts';
 import { CheckpointError } from '../../../../../engine/model/checkpoint-error.ts';
 import { taggedContent } from '../../../../support/disks/disk-model.ts';
+import { FuzzCorpus } from '../../../../support/disks/fuzz-corpus.ts';
 import type { MemoryFile } from '../../../../support/disks/memory-file.ts';
 import {
   fuzzOpen,
@@ -20,7 +21,8 @@ import { frozen, mebibyte, newChild, newVhdx, openChain } from './vhdx-files.ts'
 
 const random = seededRandom();
 /** For each place and image; more for a longer run. */
-const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 850);
+const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 1250);
+const seen = new FuzzCorpus(import.meta.dirname);
 const sizeBytes = 12 * mebibyte;
 
 const places = {
@@ -82,8 +84,11 @@ for (const [place, ranges] of Object.entries(places)) {
   test(`hostile images: ${place}`, async () => {
     const { clean, dirty, child } = await images();
     const parent = await openChain(frozen(clean));
-    for (const image of [dirty, child]) {
-      const { opened, refused } = await fuzzOpen(vhdxDriver, image, ranges, { random, rounds, parent, reseal });
+    for (const [name, image] of Object.entries({ dirty, child })) {
+      const { opened, refused } = await fuzzOpen(vhdxDriver, image, ranges, {
+        ...{ random, rounds, parent, reseal },
+        corpus: { all: seen, image: `${name}, ${place}` },
+      });
       console.log(
         `${place}: ${opened} opened, refused: ${[...refused].map(([code, count]) => `${code} ${count}`).join(', ')}`,
       );

@@ -37,13 +37,42 @@ test('parent locator: paths are tried relative, volume, absolute, in the notatio
     ['relative_path', '..\\parent.vhdx'],
     ['parent_linkage', `{${guids[0]}}`],
   ]);
-  assert.deepEqual(parentPaths(locator, 'linux'), ['../parent.vhdx']);
+  assert.deepEqual(parentPaths(locator, 'linux'), ['../parent.vhdx', './parent.vhdx']);
   assert.deepEqual(parentPaths(locator, 'win32'), [
     '..\\parent.vhdx',
     '\\\\?\\Volume{26A21BDA-A627-11D7-9931-806E6F6E6963}\\vms\\parent.vhdx',
     'C:\\vms\\parent.vhdx',
+    '.\\parent.vhdx',
   ]);
-  assert.deepEqual(parentPaths(new Map([['absolute_win32_path', '/vms/parent.vhdx']]), 'linux'), ['/vms/parent.vhdx']);
+  assert.deepEqual(parentPaths(new Map([['absolute_win32_path', '/vms/parent.vhdx']]), 'linux'), [
+    '/vms/parent.vhdx',
+    './parent.vhdx',
+  ]);
+});
+
+test('parent locator: a parent on another volume of a Windows computer → looked for beside the child, by its bare name', () => {
+  const locator = new Map([
+    ['volume_path', '\\\\?\\Volume{26A21BDA-A627-11D7-9931-806E6F6E6963}\\vms\\parent.vhdx'],
+    ['absolute_win32_path', '\\\\?\\D:\\vms\\parent.vhdx'],
+  ]);
+  assert.deepEqual(parentPaths(locator, 'linux'), ['./parent.vhdx']);
+  assert.deepEqual(parentPaths(new Map([['absolute_win32_path', 'D:']]), 'linux'), []);
+  assert.deepEqual(parentPaths(new Map([['relative_path', '..']]), 'linux'), ['..']);
+});
+
+test('parent locator: texts that count the NUL at their end are read without it', () => {
+  const bytes = encodeParentLocator(newParentLocator(guids[0], 'parent.vhdxx', path), path);
+  // Of the last pair's value: its last letter becomes a NUL.
+  bytes.writeUInt16LE(0, bytes.length - 2);
+  assert.equal(decodeParentLocator(bytes, path).get('absolute_win32_path'), '\\memory\\parent.vhdx');
+});
+
+test('parent locator: a name with a backslash in it has no form there → refused before anything is written', () => {
+  assert.throws(
+    () => newParentLocator(guids[0], 'ba\\ck.vhdx', path, 'linux'),
+    about('InvalidArgument', 'relative_path'),
+  );
+  assert.equal(newParentLocator(guids[0], 'ba\\ck.vhdx', path, 'win32').get('relative_path'), '.\\ba\\ck.vhdx');
 });
 
 test('parent locator: parent_linkage2 counts unless it is zero; upper case and missing braces are understood', () => {
@@ -61,7 +90,7 @@ test('parent locator: hostile ones are refused, by field', () => {
     [(bytes: Buffer) => bytes.writeUInt32LE(0xffffffff, 20), 'ImageDamaged', 'KeyOffset'],
     [(bytes: Buffer) => bytes.writeUInt32LE(bytes.length, 24), 'ImageDamaged', 'ValueOffset'],
     [(bytes: Buffer) => bytes.writeUInt16LE(3, 28), 'ImageDamaged', 'KeyOffset'],
-    [(bytes: Buffer) => bytes.writeUInt16LE(0, bytes.length - 2), 'ImageDamaged', 'ValueOffset'],
+    [(bytes: Buffer) => bytes.writeUInt16LE(0, bytes.length - 4), 'ImageDamaged', 'ValueOffset'],
     [(bytes: Buffer) => bytes.writeUInt16LE(1, 18), 'fine', ''],
     [(bytes: Buffer) => bytes.writeUInt16LE(0, 18), 'ImageDamaged', 'parent_linkage'],
     [(bytes: Buffer) => bytes.copy(bytes, 32, 20, 32), 'ImageDamaged', 'parent locator'],

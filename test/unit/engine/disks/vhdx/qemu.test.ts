@@ -17,6 +17,12 @@ async function openFile(file: string, access: 'read' | 'write'): Promise<Layer> 
   return vhdxDriver.open({ file: await openDiskFile(file, access) });
 }
 
+async function createFile(file: string, options: Omit<CreateLayer, 'file'>): Promise<void> {
+  const created = await openDiskFile(file, 'create');
+  await vhdxDriver.create({ ...options, file: created });
+  await created.close();
+}
+
 /** What qemu-img makes of a disk. */
 async function readByQemu(file: string): Promise<Buffer> {
   const raw = `${file}.raw`;
@@ -50,7 +56,7 @@ for (const options of [
   const name = `${options.blockBytes / mebibyte} MiB blocks${'isFixed' in options ? ', fixed' : ''}`;
   test(`written here, read by qemu-img; written on by qemu-io, read here; ${name}`, async (context) => {
     const file = path.join(await folderOf(context), 'disk.vhdx');
-    await vhdxDriver.create({ file: await openDiskFile(file, 'create'), virtualSizeBytes: sizeBytes, ...options });
+    await createFile(file, { virtualSizeBytes: sizeBytes, ...options });
     const model = new DiskModel(sizeBytes);
     for (let round = 0; round < 2; round++) {
       await runSteps(randomProgram(shape), { open: () => openFile(file, 'write'), model });
@@ -101,8 +107,7 @@ test('made by qemu-img, dynamic and fixed: read, written and compacted here, rea
 
 test('grown here, with the block allocation table moved: qemu-img follows', async (context) => {
   const file = path.join(await folderOf(context), 'disk.vhdx');
-  const create = { file: await openDiskFile(file, 'create'), virtualSizeBytes: sizeBytes, blockBytes: mebibyte };
-  await vhdxDriver.create(create);
+  await createFile(file, { virtualSizeBytes: sizeBytes, blockBytes: mebibyte });
   const layer = await openFile(file, 'write');
   await layer.write(Buffer.alloc(mebibyte, 7), 5 * mebibyte);
   const grownBytes = 200 * 1024 * mebibyte;

@@ -54,6 +54,19 @@ test('CRC-32C: the examples of RFC 3720, B.4', () => {
   assert.equal(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe3069283);
 });
 
+test('CRC-32C: long runs of zeros, which are passed at a step, count like other bytes', () => {
+  const bytes = Buffer.alloc(3 * 4096 + 100);
+  bytes[5] = 1;
+  bytes[2 * 4096 + 7] = 2;
+  for (const content of [bytes, bytes.subarray(6), Buffer.alloc(8192)]) {
+    let inSmallPieces = 77;
+    for (let at = 0; at < content.length; at += 100) {
+      inSmallPieces = crc32c(content.subarray(at, at + 100), inSmallPieces);
+    }
+    assert.equal(crc32c(content, 77), inSmallPieces);
+  }
+});
+
 test('file type identifier: without it, this is no VHDX', async () => {
   const file = await markedDisk();
   put(file, 0, Buffer.from('vhdxfilf'));

@@ -59,7 +59,11 @@ test('names in other encodings are read as declared', () => {
   ]);
   assert.equal(parseDescriptor(text, '/x').extents[0]?.fileName, 'ディ.vmdk');
   assert.throws(() => parseDescriptor(Buffer.from(text).fill(' ', 96, 121), '/x'), { code: 'ImageDamaged' });
-  refusal(start + 'encoding="klingon"\n' + extent, 'UnsupportedDisk', 'encoding');
+  refusal(start + 'encoding="klingon"\n' + extent.replace('disk-', 'dïsk-'), 'UnsupportedDisk', 'encoding');
+});
+
+test('an encoding that is not known says nothing about text that is ASCII', () => {
+  assert.equal(parse(start + 'encoding="windows-936"\n' + extent).extents[0]?.fileName, 'disk-flat.vmdk');
 });
 
 test('an extent name that leads anywhere but beside the descriptor → ParentNotAllowed', () => {
@@ -97,6 +101,12 @@ test('what is not understood is refused, with the line', () => {
   refusal(start.replace('4cf978', 'none') + extent, 'ImageDamaged', 'CID');
   refusal(start + 'encryptionKeys="vmware:key/list/(pair)"\n' + extent, 'UnsupportedDisk', 'encryptionKeys');
   refusal(start + 'RW 1 ZERO\n'.repeat(4097), 'ImageDamaged', 'extents');
+});
+
+test('a snapshot by VirtualBox, whose parent only VirtualBox knows → refused, never read as if there were zeros below', () => {
+  const uuid = (value: string): string => `${start}${extent}ddb.uuid.parent="${value}"\nddb.comment=""\n`;
+  refusal(uuid('2ebfd8e9-9868-4688-8f3f-97e3f9def370'), 'UnsupportedDisk', 'ddb.uuid.parent');
+  assert.equal(parse(uuid('00000000-0000-0000-0000-000000000000')).extents.length, 1);
 });
 
 test('what two readers could take differently is refused', () => {

@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import type { DiskFile } from '../../../../../engine/disks/disk-file.ts';
 import { vmdkDriver } from '../../../../../engine/disks/vmdk/driver.ts';
 import { MemoryFile } from '../../../../support/disks/memory-file.ts';
+import { FuzzCorpus } from '../../../../support/disks/fuzz-corpus.ts';
 import { fuzzOpen } from '../../../../support/disks/mutate.ts';
 import { seededRandom } from '../../../../support/seeded-random.ts';
 import { descriptor, field, Folder, sector, sparse, stream } from './made-images.ts';
 
 const random = seededRandom();
 const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 7000);
+const corpus = new FuzzCorpus(import.meta.dirname);
 
 test(`fuzz: ${rounds} mutated streams`, async () => {
   const image = await stream();
@@ -26,7 +28,7 @@ test(`fuzz: ${rounds} mutated streams`, async () => {
       { offset: table + 60, length: 40 },
       { offset: 128 * sector, length: 4096 },
     ],
-    { random, rounds },
+    { random, rounds, corpus: { all: corpus, image: 'stream' } },
   );
   assert.ok(opened > rounds / 20 && opened < rounds, `${opened} of ${rounds} opened`);
 });
@@ -48,7 +50,10 @@ test('fuzz: mutated descriptors with extents beside them → never anything but 
         },
       }),
   };
-  await fuzzOpen(driver, image, [{ offset: 0, length: image.sizeBytes }], { random, rounds });
+  await fuzzOpen(driver, image, [{ offset: 0, length: image.sizeBytes }], {
+    ...{ random, rounds },
+    corpus: { all: corpus, image: 'descriptor' },
+  });
   assert.equal(folder.opened, folder.closed);
   for (const path of asked) {
     assert.match(path, /^\/memory\/[^/\\:]+$/);

@@ -120,7 +120,19 @@ test('a stream that was cut short → refused for its footer', async () => {
   }
 });
 
+test('a file that ends inside its last grain → the read is refused, and check tells it', async () => {
+  const image = await sparse();
+  image.apply({ kind: 'truncate', sizeBytes: image.sizeBytes - 1 });
+  await refused(image, 'ImageDamaged', /^grain /);
+  const faults = await (await vmdkDriver.open({ file: image })).check({ repair: false });
+  assert.match(faults.map(({ message }) => message).join(), /ends inside the grain/);
+});
+
 test('an extent of a split disk, opened by itself → says to open the descriptor', async () => {
+  const image = await sparse();
+  const place = Number(image.peek(field.descriptorOffset, 8).readBigUInt64LE()) * sector;
+  // As QEMU makes them: room for a descriptor, and none in it.
+  await refused(patched(image, place, Buffer.alloc(sector)), 'UnsupportedDisk', /^descriptorOffset$/);
   await refused(patched(await sparse(), field.descriptorOffset, u64(0n)), 'UnsupportedDisk', /^descriptorOffset$/);
 });
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Layer } from '../../../../../engine/disks/disk.ts';
+import { openChain } from '../../../../../engine/disks/open-chain.ts';
 import { randomProgram } from '../../../../support/disks/disk-model.ts';
 import { runProgram } from '../../../../support/project.ts';
 import { seededRandom } from '../../../../support/seeded-random.ts';
@@ -186,6 +187,35 @@ test('a parent that was written after its child was made → the difference is t
   await assert.rejects(layer.read(Buffer.alloc(512), 0), { code: 'ParentMismatch' });
   await assert.rejects(layer.write(Buffer.alloc(512), 0), { code: 'PermissionDenied' });
   await Promise.all([parent.close(), layer.close()]);
+});
+
+test('a delta link whose hint leads to another folder or system → its parent is found beside it', async (context) => {
+  const folder = await folderOf(context);
+  await runProgram('qemu-img', ['create', '-q', '-f', 'vmdk', path.join(folder, 'base.vmdk'), '4M']);
+  const child = path.join(folder, 'child.vmdk');
+  for (const hint of [
+    '/vmfs/volumes/5f0a11c2/a machine/base.vmdk',
+    'C:\\Virtual Machines\\a\\base.vmdk',
+    'base.vmdk',
+  ]) {
+    const base = await openVmdk(path.join(folder, 'base.vmdk'));
+    const text = [
+      '# Disk DescriptorFile',
+      'version=1',
+      'encoding="windows-1252"',
+      'CID=0000abcd',
+      `parentCID=${base.identity['CID'] ?? ''}`,
+      'createType="vmfsSparse"',
+      `parentFileNameHint="${hint}"`,
+      'RW 8192 ZERO',
+      '',
+    ];
+    await base.close();
+    await writeFile(child, text.join('\r\n'));
+    const chain = await openChain(child);
+    assert.equal(chain.base.file.path, path.join(folder, 'base.vmdk'), hint);
+    await chain.close();
+  }
 });
 
 test('a delta link that is longer than its parent → zeros beyond the parent', async (context) => {

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { openChain } from '../../../engine/disks/open-chain.ts';
+import type { MachineInfo } from '../../../engine/protocol/machines.ts';
+import { MachineFolder } from '../../../engine/store/machine-folder.ts';
+import { auditMachine } from '../folder-audit.ts';
+import type { Place } from './stopped-lab.ts';
+
+/** All that a user has: every tree, and what every disk of every point of it holds. */
+export type HomeState = Record<string, MachineState>;
+
+interface MachineState {
+  state: string;
+  problem?: string;
+  /** By what a new checkpoint is called in both of two states that are compared. */
+  checkpoints: Record<string, PointState>;
+  now: { parent?: string; undo?: string; disks: string[] };
+}
+
+interface PointState {
+  parent?: string;
+  name: string;
+  createdBy: string;
+  expires: boolean;
+  /** SHA-256 of each disk. */
+  disks: string[];
+}
+
+/**
+ * @param machines as `list` tells them
+ * @param known ids that were there before; others are made alike
+ */
+export async function stateOf(
+  machines: readonly MachineInfo[],
+  known: ReadonlySet<string>,
+  place: Place,
+): Promise<HomeState> {
+  const state: HomeState = {};
+  for (const machine of machines) {
+    state[machine.name] = await machineState(machine, known, place);
+  }
+  return state;
+}
+
+async function machineState(machine: MachineInfo, known: ReadonlySet<string>, place: Place): Promise<MachineState> {
+  const news = machine.checkpoints.filter(({ id }) => !known.has(id)).map(({ id }) => id);
+  const label = (id: string): string => (known.has(id) ? id : `new ${news.indexOf(id)}`);
+  const { state, problem, now } = machine;
+  const checkpoints: Record<string, PointState> = {};
+  if (state !== 'damaged') {
+    const records = await new MachineFolder(machine.folder).read();
+    for (const { id, parent, name, createdBy, expires } of machine.checkpoints) {
+      const layers = records.checkpoints.find((checkpoint) => checkpoint.id === id)?.layers ?? {};
+      const files = Object.values(layers).map((layer) => path.join(machine.folder, layer));
+      checkpoints[label(id)] = {
+        ...(parent === undefined ? {} : { parent: label(parent) }),
+        name,
+        createdBy,
+        expires: expires !== undefined,
+        disks: await contents(files, place),
+      };
+    }
+  }
+  return {
+    state,
+    ...(problem === undefined ? {} : { problem }),
+    checkpoints,
+    now: {
+      ...(now.parent === undefined ? {} : { parent: label(now.parent) }),
+      ...(now.undo === undefined ? {} : { undo: label(now.undo) }),
+      disks: await contents(
+        machine.disks.map((disk) => disk.activeLayer),
+        place,
+      ),
+    },
+  };
+}
+
+async function contents(files: readonly string[], place: Place): Promise<string[]> {
+  return Promise.all(files.map((file) => contentHash(file, [path.dirname(place.image)])));
+}
+
+/** SHA-256 of a disk, read whole through its chain. */
+export async function contentHash(file: string, allowParents: readonly string[] = []): Promise<string> {
+  const chain = await openChain(file, { allowParents });
+  try {
+    const content = Buffer.alloc(chain.top.virtualSizeBytes);
+    await chain.top.read(content, 0);
+    return createHash('sha256').update(content).digest('hex');
+  } finally {
+    await chain.close();
+  }
+}
+
+/** What a machine's folder has besides the folders that {@link auditMachine} looks through. */
+const ownNames = new Set(['machine.json', 'now.json', 'checkpoints', 'layers', 'memory', 'boot', 'run', 'lock']);
+
+/** Files that no state explains, and those that are missing, each relative to the home. */
+export async function faultsOfHome(home: string): Promise<{ unknown: string[]; missing: string[] }> {
+  const machines = path.join(home, 'machines');
+  const found: { unknown: string[]; missing: string[] } = { unknown: [], missing: [] };
+  for (const name of await readdir(machines)) {
+    const machine = path.join(machines, name);
+    if (name.startsWith('.')) {
+      found.unknown.push(machine);
+      continue;
+    }
+    const { unknown, missing } = await auditMachine(machine);
+    const strangers = (await readdir(machine)).filter((entry) => !ownNames.has(entry));
+    found.unknown.push(...strangers.map((entry) => path.join(machine, entry)), ...unknown);
+    found.missing.push(...missing);
+  }
+  const relative = (files: string[]): string[] => [...new Set(files.map((file) => path.relative(home, file)))];
+  return { unknown: relative(found.unknown), missing: relative(found.missing) };
+}
