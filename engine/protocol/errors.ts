@@ -34,6 +34,10 @@ export const errorCodes = [
   'Cancelled',
   'Internal',
   'MachinePaused',
+  'JobNotFound',
+  'JobDamaged',
+  'JobInterrupted',
+  'NothingToResume',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -19,6 +19,11 @@ export class Home {
     return path.join(this.root, 'images');
   }
 
+  /** One folder a job: work that outlives the engine that began it. */
+  get jobs(): string {
+    return path.join(this.root, 'jobs');
+  }
+
   get logs(): string {
     return path.join(this.root, 'logs');
   }

@@ -43,6 +43,8 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'AmbiguousName':
     case 'NothingToUndo':
     case 'NothingToRevert':
+    case 'JobNotFound':
+    case 'NothingToResume':
       return ['refresh'];
     case 'InvalidArgument':
     case 'InvalidName':
@@ -53,6 +55,8 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'Cancelled':
     case 'EngineEnded':
       return [];
+    case 'JobDamaged':
+    case 'JobInterrupted':
     case 'MachineDamaged':
     case 'PermissionDenied':
     case 'DiskNotFound':

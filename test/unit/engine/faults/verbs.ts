@@ -1,0 +1,20 @@
+import { call, lab, type VerbCall } from '../../../support/faults/stopped-lab.ts';
+
+const machine = lab;
+
+/** Every verb that changes something, as it is tried on the machine of `stopped-lab.ts`. A new verb is a new line. */
+export const verbs: Readonly<Record<string, VerbCall>> = {
+  take: call('take', () => ({ machine, name: 'new' })),
+  revert: call('revert', () => ({ machine })),
+  'revert, discarding Now': call('revert', () => ({ machine, discardNow: true })),
+  apply: call('apply', () => ({ machine, checkpoint: 'two' })),
+  undo: call('undo', () => ({ machine })),
+  'delete a leaf': call('delete', () => ({ machine, checkpoint: 'Before applying “one”' })),
+  'delete one with a child': call('delete', () => ({ machine, checkpoint: 'two' })),
+  'delete one with two children': call('delete', () => ({ machine, checkpoint: 'one' })),
+  'delete the parent of Now': call('delete', () => ({ machine, checkpoint: 'three' })),
+  rename: call('rename', () => ({ machine, checkpoint: 'two', name: 'renamed' })),
+  'create-machine': call('createMachine', ({ image }) => ({ name: 'created', disk: image })),
+  add: call('addMachine', ({ image }) => ({ name: 'added', disk: image })),
+  'remove-machine': call('removeMachine', () => ({ machine })),
+};
