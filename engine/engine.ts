@@ -1,7 +1,7 @@
 import { CheckpointService } from './checkpoints/checkpoint-service.ts';
 import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
-import { QemuImg } from './disks/qemu-img.ts';
+import { DisksHost } from './hosts/disks/disks-host.ts';
 import { QemuHost } from './hosts/qemu/qemu-host.ts';
 import { EngineLog } from './store/engine-log.ts';
 import { defaultHome, type Home } from './store/home.ts';
@@ -16,12 +16,10 @@ export interface Engine {
 
 /** @param face how a user knows this engine, for those who wait for its lock */
 export function createEngine(face: string, home: Home = defaultHome()): Engine {
-  const host = new QemuHost(home.probes);
   const log = new EngineLog(home.logs);
   const context: EngineContext = {
     home,
-    host,
-    imageTool: async () => new QemuImg((await host.installation()).imageTool),
+    hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() },
     face,
     log,
   };

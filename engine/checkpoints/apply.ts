@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { RunnableMachine } from '../hosts/host.ts';
 import type { Checkpoint, SavedMemory } from '../model/checkpoint.ts';
+import type { LayerOfDisk, Now } from '../model/machine.ts';
 import { isLeaf } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
+import { LayerFiles } from '../store/layer-files.ts';
 import type { JournalRecord } from '../store/records.ts';
-import type { Call, EngineContext } from './engine-context.ts';
-import { createLayers, freeze, newLayerNames, thaw } from './layers.ts';
-import type { OpenMachine } from './open-machine.ts';
+import { activate, prepareActivation } from './activation.ts';
+import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { createLayers, newLayerNames, thaw } from './layers.ts';
+import type { OpenMachine } from './locked-machine.ts';
 import { finish, undoFailed } from './recover.ts';
 import { creationTime } from './take.ts';
 
-/** How long a state is kept that apply or undo left. */
+/** How long a state is kept that apply, undo or redo left. */
 const keptForMs = 24 * 60 * 60 * 1000;
+
+export type ApplyOperation = 'apply' | 'undo' | 'redo';
 
 export interface Applied {
   kept?: Checkpoint;
@@ -21,35 +26,40 @@ export interface Applied {
  * Makes Now equal to a checkpoint. What Now was is kept as a checkpoint that expires, unless it is to be discarded.
  * The running machine stands still but lives until its successor has been loaded, so that a failure costs nothing.
  *
- * Undo applies what an apply kept; when nothing hangs from that, it stops being a checkpoint and is Now again,
- * so that the tree is as it was.
+ * Undo applies what an apply kept, and redo what an undo kept; when nothing hangs from that, it stops being a checkpoint
+ * and is Now again, so that the tree is as it was.
  */
 export async function apply(
   context: EngineContext,
   machine: OpenMachine,
   target: Checkpoint,
-  operation: 'apply' | 'undo',
+  operation: ApplyOperation,
   options: ApplyOptions,
   call: Call,
 ): Promise<Applied> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
-  const { host } = context;
+  const host = hostOf(context, definition);
   const tree = { machine: definition.name, ...records };
   // One that was given a name is wanted as a checkpoint, and stays one.
-  const reusesLayers = operation === 'undo' && target.expires !== undefined && isLeaf(tree, target.id);
+  const reusesLayers = operation !== 'apply' && target.expires !== undefined && isLeaf(tree, target.id);
   const memory = options.disksOnly === true ? undefined : target.memory;
   if (memory !== undefined) {
     await host.checkMemory(target.definition, memory);
   }
+  const present: RunnableMachine = { folder, definition, layers: now.activeLayers };
+  const files = new LayerFiles(folder, definition, now.activeLayers);
+  await host.requireUnused(present);
   const isUp = presence.state !== 'stopped';
   const keptId = options.discardNow === true ? undefined : randomUUID();
   const keptMemoryFile = keptId !== undefined && isUp ? `memory/${keptId}.state` : undefined;
+  const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
+  const after = nowAfter(operation, target, reusesLayers, newLayers, keptId);
   const journal: Omit<JournalRecord, 'version'> = {
     operation,
     started: new Date().toISOString(),
     ...(keptId === undefined ? {} : { checkpoint: keptId }),
-    newLayers: reusesLayers ? target.layers : newLayerNames(target.definition),
+    after,
     reusesLayers,
     wasRunning: presence.state === 'running',
     runsAfterwards: memory !== undefined && !memory.wasPaused,
@@ -59,17 +69,16 @@ export async function apply(
     ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),
     ...(reusesLayers && target.memory !== undefined ? { releasedMemoryFile: target.memory.file } : {}),
   };
-  const { newLayers } = journal;
   call.signal?.throwIfAborted();
   await folder.writeJournal(journal);
   let kept: Checkpoint | undefined;
   try {
+    const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     if (reusesLayers) {
-      await thaw(folder, newLayers);
+      await thaw(files, newLayers);
     } else {
-      await createLayers(context, folder, target.definition, newLayers, target.layers, call.signal);
+      await createLayers(prepared, newLayers, target.layers, call.signal);
     }
-    const present: RunnableMachine = { folder, definition, layers: now.activeLayers };
     if (keptMemoryFile !== undefined) {
       call.report?.('Keeping the present state');
     }
@@ -82,13 +91,9 @@ export async function apply(
       kept = keptState(keptId, machine, target, operation, keptMemory);
       await folder.writeCheckpoint(kept);
     }
-    const parent = reusesLayers ? target.parent : target.id;
-    await folder.writeNow({
-      ...(parent === undefined ? {} : { parent }),
-      activeLayers: newLayers,
-      ...(keptId === undefined ? {} : { undo: keptId }),
-    });
-    await freeze(folder, now.activeLayers);
+    await host.requireUnused(present);
+    await activate(files, now.activeLayers, newLayers);
+    await folder.writeNow(after);
   } catch (error) {
     await undoFailed(context, folder);
     throw error;
@@ -98,25 +103,48 @@ export async function apply(
   return kept === undefined ? {} : { kept };
 }
 
+/** Each kept state remembers what could be undone and redone before it, so that undo and redo go back and forth step by step. */
+function nowAfter(
+  operation: ApplyOperation,
+  target: Checkpoint,
+  reusesLayers: boolean,
+  activeLayers: LayerOfDisk,
+  kept: string | undefined,
+): Now {
+  const parent = reusesLayers ? target.parent : target.id;
+  const undo = { apply: kept, undo: target.undo, redo: kept }[operation];
+  const redo = { apply: undefined, undo: kept, redo: target.redo }[operation];
+  return {
+    ...(parent === undefined ? {} : { parent }),
+    activeLayers,
+    ...(undo === undefined ? {} : { undo }),
+    ...(redo === undefined ? {} : { redo }),
+  };
+}
+
 function keptState(
   id: string,
   machine: OpenMachine,
   target: Checkpoint,
-  operation: 'apply' | 'undo',
+  operation: ApplyOperation,
   memory: SavedMemory | undefined,
 ): Checkpoint {
   const { records, presence } = machine;
+  const { now } = records;
   const created = creationTime(records.checkpoints);
+  const name = operation === 'apply' ? `Before applying “${target.name}”` : `Before ${operation}`;
   return {
     id,
-    ...(records.now.parent === undefined ? {} : { parent: records.now.parent }),
-    name: operation === 'undo' ? 'Before undo' : [...`Before applying “${target.name}”`].slice(0, 100).join(''),
+    ...(now.parent === undefined ? {} : { parent: now.parent }),
+    name: [...name].slice(0, 100).join(''),
     created,
     createdBy: operation,
     consistency: presence.state === 'stopped' ? 'offline' : 'crash',
-    layers: records.now.activeLayers,
+    layers: now.activeLayers,
     definition: records.definition,
     ...(memory === undefined ? {} : { memory }),
     expires: new Date(Date.parse(created) + keptForMs).toISOString(),
+    ...(now.undo === undefined ? {} : { undo: now.undo }),
+    ...(now.redo === undefined ? {} : { redo: now.redo }),
   };
 }

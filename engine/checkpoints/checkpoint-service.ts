@@ -2,23 +2,27 @@ import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointName } from '../model/names.ts';
-import { findCheckpoint, isLeaf, keptLast, parentOfNow, type Tree } from '../model/tree.ts';
+import { findCheckpoint, isLeaf, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { SerialPort } from '../hosts/host.ts';
-import type { MachineFolder } from '../store/machine-folder.ts';
-import { apply } from './apply.ts';
-import { deleteCheckpoint } from './delete.ts';
-import type { Call, EngineContext } from './engine-context.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { withAnnotation } from './annotate.ts';
+import { apply, type ApplyOperation } from './apply.ts';
+import { deleteCheckpoints } from './delete.ts';
+import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
-import { changeMachine, findMachine, machineFolders, type OpenMachine } from './open-machine.ts';
+import { readMachine, type OpenMachine } from './locked-machine.ts';
+import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
 import { take } from './take.ts';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import { tidy } from './tidy.ts';
+import { discardTrash, findTrashed, restoreFromTrash } from './trash.ts';
+import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 
 const defaultShutDownLimitSeconds = 60;
 
@@ -33,13 +37,19 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async list(): Promise<Result<'list'>> {
-    const { host } = this.#context;
+    const { hosts } = this.#context;
     const folders = await machineFolders(this.#context);
-    const [status, machines] = await Promise.all([
-      host.status(),
-      Promise.all(folders.map((folder) => this.#view(folder))),
-    ]);
-    return { hosts: [{ id: host.id, label: host.label, ...status, machines }] };
+    const machines = await Promise.all(folders.map((folder) => this.#view(folder)));
+    return {
+      hosts: await Promise.all(
+        [hosts.qemu, hosts.disks].map(async (host) => ({
+          id: host.id,
+          label: host.label,
+          ...(await host.status()),
+          machines: machines.filter((machine) => machine.host === host.id),
+        })),
+      ),
+    };
   }
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
@@ -103,10 +113,9 @@ export class CheckpointService implements ServiceCalls {
         );
       }
       call.report?.(`Starting “${records.definition.name}”`);
-      await this.#context.host.start(
-        { folder, definition: records.definition, layers: records.now.activeLayers },
-        call.signal,
-      );
+      const { definition, now } = records;
+      const host = hostOf(this.#context, definition);
+      await host.start({ folder, definition, layers: now.activeLayers }, call.signal);
     });
   }
 
@@ -130,7 +139,7 @@ export class CheckpointService implements ServiceCalls {
         );
       }
       call.report?.('Waiting for the guest to shut down');
-      await this.#context.host.shutDown(
+      await hostOf(this.#context, machine.records.definition).shutDown(
         machine.folder,
         (params.timeoutSeconds ?? defaultShutDownLimitSeconds) * 1000,
         call.signal,
@@ -141,23 +150,24 @@ export class CheckpointService implements ServiceCalls {
   /** Comes before any recovery: a hypervisor that hangs would let that fail. */
   async #powerOff(folder: MachineFolder): Promise<void> {
     const name = path.basename(folder.path);
-    if ((await this.#context.host.look(folder)).state === 'stopped') {
+    const { qemu } = this.#context.hosts;
+    if ((await qemu.look(folder)).state === 'stopped') {
       throw notRunning(name);
     }
-    await this.#context.host.powerOff(folder);
+    await qemu.powerOff(folder);
   }
 
   async pause(params: Params<'pause'>): Promise<Result<'pause'>> {
     return this.#change(params.machine, 'pause', async (machine) => {
       requireUp(machine);
-      await this.#context.host.pause(machine.folder);
+      await hostOf(this.#context, machine.records.definition).pause(machine.folder);
     });
   }
 
   async resume(params: Params<'resume'>): Promise<Result<'resume'>> {
     return this.#change(params.machine, 'resume', async (machine) => {
       requireUp(machine);
-      await this.#context.host.resume(machine.folder);
+      await hostOf(this.#context, machine.records.definition).resume(machine.folder);
     });
   }
 
@@ -184,7 +194,7 @@ export class CheckpointService implements ServiceCalls {
 
   async #apply(
     machine: string,
-    operation: 'apply' | 'undo',
+    operation: ApplyOperation,
     choose: (tree: Tree) => Checkpoint,
     options: ApplyOptions,
     call: Call,
@@ -204,14 +214,68 @@ export class CheckpointService implements ServiceCalls {
     };
   }
 
-  async delete(params: Params<'delete'>): Promise<Result<'delete'>> {
-    let outcome: { deleted: Checkpoint; freedBytes: number } | undefined;
+  async redo(params: Params<'redo'>, call: Call): Promise<Result<'redo'>> {
+    return this.#apply(params.machine, 'redo', undoneLast, {}, call);
+  }
+
+  async delete(params: Params<'delete'>, call: Call): Promise<Result<'delete'>> {
+    let deleted: Checkpoint[] = [];
+    let gone = { freedBytes: 0, movedBytes: 0 };
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
-      const deleted = findCheckpoint(treeOf(open), params.checkpoint);
-      outcome = { deleted, freedBytes: await deleteCheckpoint(open.folder, open.records, deleted) };
+      const chosen = findCheckpoint(treeOf(open), params.checkpoint);
+      deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
+      await deleteCheckpoints(open, deleted);
+      if (params.purge === true) {
+        const ids = new Set(deleted.map(({ id }) => id));
+        gone = await this.#discard(open, ({ checkpoint }) => ids.has(checkpoint.id), call);
+      }
     });
-    const { deleted, freedBytes } = done(outcome);
-    return { machine, deleted: viewCheckpoint(deleted), freedBytes };
+    const all = deleted.map(viewCheckpoint);
+    return { machine, deleted: done(all[0]), all, ...gone };
+  }
+
+  async restore(params: Params<'restore'>): Promise<Result<'restore'>> {
+    let restored: Checkpoint | undefined;
+    const { machine } = await this.#change(params.machine, 'restore', async (open) => {
+      restored = await restoreFromTrash(open, findTrashed(open.records, params.checkpoint));
+    });
+    return { machine, checkpoint: viewCheckpoint(done(restored)) };
+  }
+
+  async emptyTrash(params: Params<'emptyTrash'>, call: Call): Promise<Result<'emptyTrash'>> {
+    let discarded: TrashedCheckpoint[] = [];
+    let gone = { freedBytes: 0, movedBytes: 0 };
+    const { machine } = await this.#change(params.machine, 'empty the trash', async (open) => {
+      const { trash } = open.records;
+      discarded = params.checkpoint === undefined ? trash : [findTrashed(open.records, params.checkpoint)];
+      const chosen = discarded;
+      gone = await this.#discard(
+        open,
+        (one) => chosen.some(({ checkpoint }) => checkpoint.id === one.checkpoint.id),
+        call,
+      );
+    });
+    return { machine, discarded: discarded.map(({ checkpoint }) => viewCheckpoint(checkpoint)), ...gone };
+  }
+
+  async #discard(
+    open: OpenMachine,
+    isMeant: (trashed: TrashedCheckpoint) => boolean,
+    call: Call,
+  ): Promise<{ freedBytes: number; movedBytes: number }> {
+    const records = await readMachine(open.folder);
+    const freedBytes = await discardTrash({ ...open, records }, records.trash.filter(isMeant));
+    const tidied = await tidy(this.#context, open, call);
+    return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
+  }
+
+  async annotate(params: Params<'annotate'>): Promise<Result<'annotate'>> {
+    let annotated: Checkpoint | undefined;
+    const { machine } = await this.#change(params.machine, 'annotate', async (open) => {
+      annotated = withAnnotation(findCheckpoint(treeOf(open), params.checkpoint), params);
+      await open.folder.writeCheckpoint(annotated);
+    });
+    return { machine, checkpoint: viewCheckpoint(done(annotated)) };
   }
 
   async rename(params: Params<'rename'>): Promise<Result<'rename'>> {
@@ -226,23 +290,20 @@ export class CheckpointService implements ServiceCalls {
     return { machine, checkpoint: viewCheckpoint(done(renamed)) };
   }
 
-  /** Deletes what apply and undo kept and whose time is over, unless something was built on it. */
+  /** Deletes for good what apply, undo and redo kept and what was deleted, once its time is over. */
   async expire(at: Date): Promise<void> {
     for (const folder of await machineFolders(this.#context)) {
       const records = await folder.read().catch(() => undefined);
-      const isDue = (checkpoint: Checkpoint): boolean =>
-        checkpoint.expires !== undefined && Date.parse(checkpoint.expires) <= at.getTime();
-      if (records?.checkpoints.some(isDue) !== true) {
+      if (records === undefined || !hasExpired(records, at)) {
         continue;
       }
       await changeMachine(this.#context, path.basename(folder.path), 'expire', async (open) => {
-        for (const checkpoint of open.records.checkpoints.filter((one) => isDue(one) && isLeaf(treeOf(open), one.id))) {
-          await deleteCheckpoint(open.folder, await open.folder.read(), checkpoint);
-          this.#context.log.info(`Checkpoint ${checkpoint.id} (${checkpoint.name}) of ${folder.path} expired.`);
-        }
-      }).catch((error: unknown) =>
-        this.#context.log.error(`Expired checkpoints of ${folder.path} stay: ${String(error)}`),
-      );
+        const due = open.records.checkpoints.filter((one) => isDue(one, at) && isLeaf(treeOf(open), one.id));
+        await deleteCheckpoints(open, due);
+        const ids = new Set(due.map(({ id }) => id));
+        await this.#discard(open, (one) => ids.has(one.checkpoint.id) || isDue(one, at), {});
+        this.#context.log.info(`What expired of ${folder.path} is gone: ${[...ids].join(', ')} and from the trash.`);
+      }).catch((error: unknown) => this.#context.log.error(`What expired of ${folder.path} stays: ${String(error)}`));
     }
   }
 
@@ -251,7 +312,7 @@ export class CheckpointService implements ServiceCalls {
     const folders = await machineFolders(this.#context);
     const states = await Promise.all(
       folders.map(async (folder): Promise<[string, MachineState]> => {
-        const state = await this.#context.host.look(folder).then(
+        const state = await this.#context.hosts.qemu.look(folder).then(
           (presence) => presence.state,
           () => 'damaged' as const,
         );
@@ -263,7 +324,7 @@ export class CheckpointService implements ServiceCalls {
 
   /** How to reach the serial port; undefined while the machine is stopped. */
   async serialPort(machine: string): Promise<SerialPort | undefined> {
-    return this.#context.host.serialPort(await findMachine(this.#context, machine));
+    return this.#context.hosts.qemu.serialPort(await findMachine(this.#context, machine));
   }
 
   async #change(
@@ -285,6 +346,14 @@ export class CheckpointService implements ServiceCalls {
 export type ServiceCalls = {
   [K in Exclude<OperationName, 'about' | keyof DiskOperations>]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };
+
+function isDue({ expires }: { expires?: string }, at: Date): boolean {
+  return expires !== undefined && Date.parse(expires) <= at.getTime();
+}
+
+function hasExpired(records: MachineRecords, at: Date): boolean {
+  return [...records.checkpoints, ...records.trash].some((one) => isDue(one, at));
+}
 
 function treeOf({ records }: OpenMachine): Tree {
   return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };

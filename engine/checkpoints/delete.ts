@@ -1,54 +1,54 @@
-import type { Checkpoint } from '../model/checkpoint.ts';
-import { planDelete } from '../model/tree.ts';
+import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
+import { planDelete, trashedCheckpoint } from '../model/tree.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
-import { releaseLayers } from './layers.ts';
+import type { OpenMachine } from './locked-machine.ts';
+
+/** How long a deleted checkpoint can be restored. */
+export const keptInTrashMs = 24 * 60 * 60 * 1000;
 
 /**
- * Deletes one checkpoint. What hangs from it hangs from its parent afterwards.
- * @returns bytes freed: its memory, and the layers that nothing else stands on
+ * Moves checkpoints to the trash. What hangs from one hangs from the nearest ancestor that stays. No disk is touched:
+ * that is for `discardTrash` to do.
  */
-export async function deleteCheckpoint(
-  folder: MachineFolder,
-  records: MachineRecords,
-  deleted: Checkpoint,
-): Promise<number> {
-  const plan = planDelete({ machine: records.definition.name, ...records }, deleted);
+export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly Checkpoint[]): Promise<void> {
+  const { folder, records } = machine;
+  const tree = { machine: records.definition.name, ...records };
+  const at = new Date();
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'delete',
-    started: new Date().toISOString(),
-    checkpoint: deleted.id,
-    newLayers: {},
+    started: at.toISOString(),
+    after: records.now,
     reusesLayers: false,
     wasRunning: false,
     runsAfterwards: false,
-    releasedLayers: plan.releasedLayers,
-    ...(plan.memoryFile === undefined ? {} : { releasedMemoryFile: plan.memoryFile }),
+    releasedLayers: [],
+    trashed: deleted.map((checkpoint) => trashedCheckpoint(tree, checkpoint, at, keptInTrashMs)),
   };
   await folder.writeJournal(journal);
-  const freedBytes = await executeDelete(folder, records, journal);
+  await executeDelete(folder, records, journal);
   await folder.clearJournal();
-  return freedBytes;
 }
 
 /** Carries out a journalled delete, from whichever step it got to. */
 export async function executeDelete(
   folder: MachineFolder,
   records: MachineRecords,
-  journal: Omit<JournalRecord, 'version'>,
-): Promise<number> {
-  const deleted = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
-  if (deleted !== undefined) {
-    const plan = planDelete({ machine: records.definition.name, ...records }, deleted);
-    for (const checkpoint of plan.reparented) {
-      await folder.writeCheckpoint(checkpoint);
-    }
-    if (plan.now !== undefined) {
-      await folder.writeNow(plan.now);
-    }
-    await folder.removeCheckpoint(deleted.id);
+  journal: Pick<JournalRecord, 'trashed'>,
+): Promise<void> {
+  const trashed: TrashedCheckpoint[] = journal.trashed ?? [];
+  for (const one of trashed) {
+    await folder.writeTrashed(one);
   }
-  const memoryBytes =
-    journal.releasedMemoryFile === undefined ? 0 : await folder.removeFile(journal.releasedMemoryFile);
-  return memoryBytes + (await releaseLayers(folder, await folder.read(), journal.releasedLayers));
+  const deleted = trashed.map(({ checkpoint }) => checkpoint);
+  const plan = planDelete({ machine: records.definition.name, ...records }, deleted);
+  for (const checkpoint of plan.reparented) {
+    await folder.writeCheckpoint(checkpoint);
+  }
+  if (plan.now !== undefined) {
+    await folder.writeNow(plan.now);
+  }
+  for (const { id } of deleted) {
+    await folder.removeCheckpoint(id);
+  }
 }

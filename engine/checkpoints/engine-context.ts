@@ -1,13 +1,12 @@
-import type { QemuImg } from '../disks/qemu-img.ts';
 import type { Host } from '../hosts/host.ts';
+import type { Hosts } from '../hosts/hosts.ts';
+import type { MachineDefinition } from '../model/machine.ts';
 import type { Home } from '../store/home.ts';
 
 /** What every operation works with. */
 export interface EngineContext {
   home: Home;
-  host: Host;
-  /** @throws QemuNotFound */
-  imageTool(): Promise<QemuImg>;
+  hosts: Hosts;
   /** How a user knows this engine, for those who wait for its lock: `VS Code`, `ckpt`, … */
   face: string;
   log: Log;
@@ -16,6 +15,11 @@ export interface EngineContext {
 export interface Log {
   info(message: string): void;
   error(message: string): void;
+}
+
+/** The host of a machine. */
+export function hostOf({ hosts }: EngineContext, { host }: Pick<MachineDefinition, 'host'>): Host {
+  return hosts[host];
 }
 
 /** How one call is to be carried out. */

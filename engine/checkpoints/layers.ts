@@ -1,146 +1,150 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, open } from 'node:fs/promises';
+import { chmod, chown, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { resolveChain } from '../disks/chain.ts';
-import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
-import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
+import { openDiskFile } from '../disks/disk-file.ts';
+import type { Layer } from '../disks/disk.ts';
+import { driverOf } from '../disks/drivers.ts';
+import { systemCode } from '../model/checkpoint-error.ts';
+import type { DiskFormat, LayerOfDisk, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { syncFolder } from '../store/atomic-file.ts';
-import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
-import type { EngineContext } from './engine-context.ts';
+import { factsOf, requireFrozen } from '../store/frozen-layers.ts';
+import { ChainReader } from '../store/layer-chain.ts';
+import type { LayerFiles } from '../store/layer-files.ts';
 
 /** Names for a set of new layers, one a disk. */
 export function newLayerNames(definition: MachineDefinition): LayerOfDisk {
   const token = randomBytes(4).toString('hex');
-  return Object.fromEntries(definition.disks.map((disk) => [disk.id, `layers/${disk.id}-${token}.qcow2`]));
+  return Object.fromEntries(definition.disks.map((disk) => [disk.id, newLayerName(disk, token)]));
+}
+
+function newLayerName({ id, place, format = 'qcow2' }: MachineDisk, token: string): string {
+  if (place === undefined) {
+    return `layers/${id}-${token}.${format}`;
+  }
+  const { name, ext } = path.parse(place);
+  // What a record or another system's file names do not take; the place itself keeps its name.
+  let short = name.replace(/[\p{Cc}:\\]/gu, '_');
+  // A file name has room for 255 bytes.
+  while (Buffer.byteLength(short) > 200) {
+    short = [...short].slice(0, -1).join('');
+  }
+  return `${short}-${token}${ext}`;
 }
 
 /**
  * Makes an empty layer on top of each parent, durably.
- * @throws what {@link resolveChain} throws for a parent that does not verify
+ * @throws what {@link ChainReader.chainOf} and {@link requireFrozen} throw for a parent that does not verify
  */
 export async function createLayers(
-  context: EngineContext,
-  folder: MachineFolder,
-  definition: MachineDefinition,
+  files: LayerFiles,
   layers: LayerOfDisk,
   parents: LayerOfDisk,
   signal?: AbortSignal,
 ): Promise<void> {
-  const imageTool = await context.imageTool();
-  for (const disk of definition.disks) {
-    const layer = layers[disk.id];
-    const parent = parents[disk.id];
-    if (layer === undefined || parent === undefined) {
-      throw new CheckpointError(
-        'MachineDamaged',
-        `Machine “${definition.name}” has no layer for its disk ${disk.id}.`,
-        { disk: disk.id },
-      );
+  const reader = new ChainReader(files);
+  const folders = new Set<string>();
+  for (const disk of files.disks) {
+    signal?.throwIfAborted();
+    const parent = files.layerOf(parents, disk);
+    const chain = await reader.chainOf(disk, parent);
+    await requireFrozen(files.folder, chain);
+    const layer = chain[0]?.header;
+    if (layer !== undefined) {
+      const target = files.restingFileOf(disk, files.layerOf(layers, disk));
+      const relativePath = path.basename(files.restingFileOf(disk, parent));
+      await createLayer(target, disk.format ?? 'qcow2', { layer, relativePath });
+      if (disk.place !== undefined) {
+        await passOn(disk.place, target);
+      }
+      folders.add(path.dirname(target));
     }
-    await chainOf(folder, disk.externalBase, parent);
-    const backing = { file: path.basename(parent), format: 'qcow2' } as const;
-    await imageTool.createLayer(folder.inner(layer), backing, disk.virtualSizeBytes, signal);
-    await syncFile(folder.inner(layer));
   }
-  await syncFolder(path.join(folder.path, 'layers'));
+  for (const folder of folders) {
+    await syncFolder(folder);
+  }
 }
 
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, 'r+');
+/** Makes one empty layer, whose name the caller makes durable. */
+export async function createLayer(
+  file: string,
+  format: DiskFormat,
+  parent: { layer: Layer; relativePath: string },
+): Promise<void> {
+  const opened = await openDiskFile(file, 'create');
   try {
-    await handle.sync();
+    await driverOf(format).create({ file: opened, parent });
   } finally {
-    await handle.close();
+    await opened.close();
   }
 }
 
-/** A parent is never written again, and its mode says so. One that is missing is told of where it is needed. */
-export async function freeze(folder: MachineFolder, layers: LayerOfDisk): Promise<void> {
-  for (const layer of Object.values(layers)) {
+/** The program that uses the disk has to reach its new layer as it reached the old one. */
+async function passOn(from: string, to: string): Promise<void> {
+  const { mode, uid, gid } = await stat(from);
+  await chmod(to, mode & 0o777);
+  if (process.platform !== 'win32') {
     try {
-      await chmod(folder.inner(layer), 0o400);
+      await chown(to, uid, gid);
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT') {
+      // Only root gives files away; whoever is not has files of his own.
+      if (systemCode(error) !== 'EPERM') {
         throw error;
       }
     }
   }
 }
 
-/** Makes frozen layers active again. */
-export async function thaw(folder: MachineFolder, layers: LayerOfDisk): Promise<void> {
-  for (const layer of Object.values(layers)) {
-    await chmod(folder.inner(layer), 0o600);
+/**
+ * A parent is never written again: its mode says so, and what it looks like is put on record. One that is missing is told of
+ * where it is needed.
+ */
+export async function freeze(files: LayerFiles, layers: LayerOfDisk): Promise<void> {
+  const { layers: known } = await files.folder.readFrozen();
+  const added: typeof known = {};
+  for (const disk of files.disks) {
+    const layer = layers[disk.id];
+    if (layer !== undefined) {
+      const file = files.fileOf(disk, layer);
+      try {
+        await chmod(file, (await stat(file)).mode & 0o555);
+        added[layer] = await factsOf(file);
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') {
+          throw error;
+        }
+      }
+    }
   }
+  await files.folder.writeFrozen({ ...known, ...added });
+}
+
+/** Makes frozen layers active again. */
+export async function thaw(files: LayerFiles, layers: LayerOfDisk): Promise<void> {
+  const { layers: known } = await files.folder.readFrozen();
+  const thawed = new Set(Object.values(layers));
+  for (const disk of files.disks) {
+    const layer = layers[disk.id];
+    if (layer !== undefined) {
+      const file = files.fileOf(disk, layer);
+      if (disk.place === undefined) {
+        await chmod(file, 0o600);
+      } else {
+        await passOn(disk.place, file);
+      }
+    }
+  }
+  await files.folder.writeFrozen(Object.fromEntries(Object.entries(known).filter(([layer]) => !thawed.has(layer))));
 }
 
 /** True when every layer is a whole image whose chain is whole. */
-export async function areWhole(
-  folder: MachineFolder,
-  definition: MachineDefinition,
-  layers: LayerOfDisk,
-): Promise<boolean> {
+export async function areWhole(files: LayerFiles, layers: LayerOfDisk): Promise<boolean> {
   try {
-    for (const disk of definition.disks) {
-      await chainOf(folder, disk.externalBase, layers[disk.id] ?? '');
+    const reader = new ChainReader(files);
+    for (const disk of files.disks) {
+      await reader.chainOf(disk, files.layerOf(layers, disk));
     }
     return true;
   } catch {
     return false;
   }
-}
-
-/**
- * Removes layers that nothing uses any more, and those below them that only they used. Whatever a checkpoint or Now still
- * stands on stays; when that cannot be told for certain, nothing is removed.
- * @returns bytes freed
- */
-export async function releaseLayers(
-  folder: MachineFolder,
-  records: MachineRecords,
-  released: readonly string[],
-): Promise<number> {
-  const needed = released.length === 0 ? undefined : await neededLayers(folder, records);
-  if (needed === undefined) {
-    return 0;
-  }
-  let freedBytes = 0;
-  for (const layer of released) {
-    const base = records.definition.disks.find((disk) => path.basename(layer).startsWith(`${disk.id}-`))?.externalBase;
-    const chain = needed.has(folder.inner(layer))
-      ? []
-      : await chainOf(folder, base, layer).catch(() => [folder.inner(layer)]);
-    for (const file of chain) {
-      if (needed.has(file) || file === base?.path) {
-        break;
-      }
-      freedBytes += await folder.removeFile(path.relative(folder.path, file).split(path.sep).join('/'));
-    }
-  }
-  return freedBytes;
-}
-
-/** Every file that Now or a checkpoint stands on; undefined when a chain is broken, so that it cannot be told. */
-async function neededLayers(folder: MachineFolder, records: MachineRecords): Promise<Set<string> | undefined> {
-  const tops = [{ layers: records.now.activeLayers, definition: records.definition }, ...records.checkpoints];
-  try {
-    const chains = tops.flatMap(({ layers, definition }) =>
-      definition.disks.map((disk) => chainOf(folder, disk.externalBase, layers[disk.id] ?? '')),
-    );
-    return new Set((await Promise.all(chains)).flat());
-  } catch (error) {
-    if (error instanceof CheckpointError) {
-      return undefined;
-    }
-    throw error;
-  }
-}
-
-async function chainOf(
-  folder: MachineFolder,
-  base: MachineDefinition['disks'][number]['externalBase'],
-  layer: string,
-): Promise<string[]> {
-  const chain = await resolveChain(folder.inner(layer), path.join(folder.path, 'layers'), base);
-  return chain.map((link) => link.file);
 }

@@ -4,19 +4,19 @@ import { toWireError } from '../model/checkpoint-error.ts';
 import { byCreation } from '../model/tree.ts';
 import type { CheckpointInfo, MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
+import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
-import type { EngineContext } from './engine-context.ts';
-import { readMachine } from './open-machine.ts';
+import { hostOf, type EngineContext } from './engine-context.ts';
+import { readMachine } from './locked-machine.ts';
 
 /** A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out. */
-export async function viewMachine({ host, log }: EngineContext, folder: MachineFolder): Promise<MachineInfo> {
+export async function viewMachine(context: EngineContext, folder: MachineFolder): Promise<MachineInfo> {
   try {
-    const [records, presence, holder] = await Promise.all([
-      readMachine(folder),
-      host.look(folder),
-      lockHolder(folder.lock),
-    ]);
-    const { definition, now, checkpoints } = records;
+    const [records, holder] = await Promise.all([readMachine(folder), lockHolder(folder.lock)]);
+    const { definition, now, checkpoints, trash } = records;
+    const presence = await hostOf(context, definition).look(folder);
+    const files = new LayerFiles(folder, definition, now.activeLayers);
+    const known = new Set(checkpoints.map(({ id }) => id));
     return {
       id: definition.id,
       name: definition.name,
@@ -27,26 +27,32 @@ export async function viewMachine({ host, log }: EngineContext, folder: MachineF
         ? {}
         : { busy: { operation: holder.operation, holder: `${holder.face} (process ${holder.pid})` } }),
       folder: folder.path,
-      memoryBytes: definition.memoryMiB * 1024 * 1024,
-      cpus: definition.cpus,
+      ...(definition.memoryMiB === undefined ? {} : { memoryBytes: definition.memoryMiB * 1024 * 1024 }),
+      ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
       ...(presence.pid === undefined ? {} : { pid: presence.pid }),
       disks: definition.disks.map((disk) => ({
         id: disk.id,
-        activeLayer: folder.inner(now.activeLayers[disk.id] ?? ''),
+        activeLayer: files.fileOf(disk, files.layerOf(now.activeLayers, disk)),
         virtualSizeBytes: disk.virtualSizeBytes,
       })),
       checkpoints: byCreation(checkpoints).map(viewCheckpoint),
       now: {
         ...(now.parent === undefined ? {} : { parent: now.parent }),
-        ...(checkpoints.some((checkpoint) => checkpoint.id === now.undo) && now.undo !== undefined
-          ? { undo: now.undo }
-          : {}),
+        ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
+        ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
       },
+      trash: trash.map(({ checkpoint, deleted, expires }) => ({
+        checkpoint: viewCheckpoint(checkpoint),
+        deleted,
+        expires,
+      })),
     };
   } catch (error) {
     const { code, message } = toWireError(error);
     if (code === 'Internal') {
-      log.error(`Machine ${folder.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      context.log.error(
+        `Machine ${folder.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     }
     return damaged(folder, message);
   }
@@ -61,17 +67,16 @@ function damaged(folder: MachineFolder, problem: string): MachineInfo {
     state: 'damaged',
     problem,
     folder: folder.path,
-    memoryBytes: 0,
-    cpus: 0,
     disks: [],
     checkpoints: [],
+    trash: [],
     now: {},
   };
 }
 
 /** A checkpoint as clients see it. */
 export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
-  const { layers: _layers, definition: _definition, memory, ...facts } = checkpoint;
+  const { layers: _layers, definition: _definition, undo: _undo, redo: _redo, memory, ...facts } = checkpoint;
   return {
     ...facts,
     hasMemory: memory !== undefined,

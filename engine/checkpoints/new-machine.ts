@@ -1,15 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, constants, copyFile, mkdir, mkdtemp, open, realpath, rename, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { openLayer } from '../disks/open-chain.ts';
 import { identifyImage, type ImageIdentity } from '../disks/image-format.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import type { DirectBoot, MachineDefinition, MachineDisk } from '../model/machine.ts';
+import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import type { Params } from '../protocol/operations.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
-import type { Call, EngineContext } from './engine-context.ts';
+import { adoptDisks } from './adopt-disks.ts';
+import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
-import { newLayerNames } from './layers.ts';
+import { createLayer, newLayerNames } from './layers.ts';
 import { claimName, freeName } from './open-machine.ts';
 
 const defaultMemoryMiB = 1024;
@@ -40,15 +42,12 @@ export async function createMachine(
     image,
     async (folder) => {
       const base = `layers/disk0-base.${identity.format}`;
-      const { virtualSizeBytes } = await inspect(context, disk, identity, call);
+      const virtualSizeBytes = await inspect(disk, identity, call);
       await requireSpace(context.home.machines, identity.sizeBytes);
       call.report?.('Copying the disk');
       await copyFile(disk, folder.inner(base), constants.COPYFILE_FICLONE);
       await syncAndProtect(folder.inner(base));
-      return {
-        disk: { id: 'disk0', virtualSizeBytes },
-        backing: { file: path.posix.basename(base), format: identity.format },
-      };
+      return { disk: { id: 'disk0', virtualSizeBytes, base }, parent: folder.inner(base), format: identity.format };
     },
     call,
   );
@@ -56,6 +55,9 @@ export async function createMachine(
 
 /** Makes a machine of an existing disk, which stays where it is and is never written. @returns the machine's name */
 export async function addMachine(context: EngineContext, options: Params<'addMachine'>, call: Call): Promise<string> {
+  if (options.host === 'disks') {
+    return adoptDisks(context, options, call);
+  }
   const name = await freeName(context, options.name);
   const given = path.resolve(options.disk);
   await identifyImage(given, options.format);
@@ -67,10 +69,10 @@ export async function addMachine(context: EngineContext, options: Params<'addMac
     options,
     undefined,
     async () => {
-      const { virtualSizeBytes } = await inspect(context, disk, identity, call);
+      const virtualSizeBytes = await inspect(disk, identity, call);
       const { format, sizeBytes, modifiedMs } = identity;
       const externalBase = { path: disk, format, sizeBytes, modifiedMs };
-      return { disk: { id: 'disk0', virtualSizeBytes, externalBase }, backing: { file: disk, format } };
+      return { disk: { id: 'disk0', virtualSizeBytes, externalBase }, parent: disk, format };
     },
     call,
   );
@@ -89,32 +91,39 @@ async function independentImage(disk: string, told: 'raw' | undefined): Promise<
   return identity;
 }
 
-async function inspect(
-  context: EngineContext,
-  disk: string,
-  identity: ImageIdentity,
-  call: Call,
-): Promise<{ virtualSizeBytes: number }> {
+/** Reads the disk's size, and refuses what is damaged. @throws ImageDamaged */
+async function inspect(disk: string, { format }: ImageIdentity, call: Call): Promise<number> {
   call.report?.('Checking the disk');
-  const imageTool = await context.imageTool();
-  const { virtualSizeBytes } = await imageTool.inspect(disk, identity.format, identity.sizeBytes, call.signal);
-  if (virtualSizeBytes === 0 || virtualSizeBytes % 512 !== 0) {
-    throw new CheckpointError(
-      'ImageDamaged',
-      `The disk ${disk} says that it holds ${virtualSizeBytes} bytes, which no machine can use.`,
-      {
-        path: disk,
-        field: 'virtual size',
-        found: virtualSizeBytes,
-      },
-    );
+  const layer = await openLayer(disk, 'read', { format });
+  try {
+    const { virtualSizeBytes } = layer;
+    if (virtualSizeBytes === 0 || virtualSizeBytes % 512 !== 0) {
+      throw damaged(disk, 'virtual size', `it holds ${virtualSizeBytes} bytes, which no machine can use`);
+    }
+    const faults = await layer.check({ repair: false, ...signalOf(call) });
+    const fault = faults.find(({ severity }) => severity === 'error');
+    if (fault !== undefined) {
+      throw damaged(disk, fault.field, fault.message);
+    }
+    return virtualSizeBytes;
+  } finally {
+    await layer.close();
   }
-  return { virtualSizeBytes };
+}
+
+function damaged(disk: string, field: string, problem: string): CheckpointError {
+  return new CheckpointError('ImageDamaged', `The disk ${disk} is damaged: ${problem}. Use a good copy of it.`, {
+    path: disk,
+    field,
+    problem,
+  });
 }
 
 interface FirstDisk {
   disk: MachineDisk;
-  backing: { file: string; format: ImageIdentity['format'] };
+  /** Absolute path of what its first layer stands on. */
+  parent: string;
+  format: DiskFormat;
 }
 
 /** Builds the folder out of sight and moves it to its name when it is whole. */
@@ -131,7 +140,7 @@ async function build(
   try {
     const folder = new MachineFolder(staging);
     await folder.create();
-    const { disk, backing } = await placeDisk(folder);
+    const { disk, parent, format } = await placeDisk(folder);
     const directBoot = image === undefined ? undefined : await placeKernel(folder, image);
     const definition: MachineDefinition = {
       id: randomUUID(),
@@ -145,9 +154,11 @@ async function build(
       ...(directBoot === undefined ? {} : { directBoot }),
     };
     const activeLayers = newLayerNames(definition);
-    const imageTool = await context.imageTool();
+    const header = await openLayer(parent, 'read', { format });
+    await header.close();
+    const relativePath = disk.externalBase === undefined ? path.basename(parent) : parent;
     for (const layer of Object.values(activeLayers)) {
-      await imageTool.createLayer(folder.inner(layer), backing, disk.virtualSizeBytes, call.signal);
+      await createLayer(folder.inner(layer), 'qcow2', { layer: header, relativePath });
     }
     await folder.writeDefinition(definition);
     await folder.writeNow({ activeLayers });

@@ -1,19 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Presence } from '../hosts/host.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
-import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { MachineFolder } from '../store/machine-folder.ts';
 import { withLock } from '../store/machine-lock.ts';
-import type { EngineContext } from './engine-context.ts';
+import { hostOf, type EngineContext } from './engine-context.ts';
+import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { recover } from './recover.ts';
-
-/** A machine that is locked and whole. */
-export interface OpenMachine {
-  folder: MachineFolder;
-  records: MachineRecords;
-  presence: Presence;
-}
 
 /** Folders of all machines, by name. */
 export async function machineFolders(context: EngineContext): Promise<MachineFolder[]> {
@@ -56,12 +49,6 @@ function shorten(text: string): string {
   return text.replace(/\p{C}/gu, '�').slice(0, 100);
 }
 
-/** What a machine's folder says; the folder's name is the machine's. */
-export async function readMachine(folder: MachineFolder): Promise<MachineRecords> {
-  const records = await folder.read();
-  return { ...records, definition: { ...records.definition, name: path.basename(folder.path) } };
-}
-
 /**
  * Runs a change of a machine: locked, with anything interrupted finished or undone first.
  * @param first runs before that
@@ -82,7 +69,8 @@ export async function changeMachine<T>(
     async () => {
       await first(folder);
       await recover(context, folder);
-      const [records, presence] = [await readMachine(folder), await context.host.look(folder)];
+      const records = await readMachine(folder);
+      const presence = await hostOf(context, records.definition).look(folder);
       return change({ folder, records, presence });
     },
   );

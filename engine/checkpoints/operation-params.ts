@@ -46,7 +46,14 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     format,
     ...hardware,
   }),
-  addMachine: z.strictObject({ name, disk: path, format, ...hardware }),
+  addMachine: z.strictObject({
+    name,
+    host: z.enum(['qemu', 'disks']).exactOptional(),
+    disk: path,
+    moreDisks: z.array(path).max(63).exactOptional(),
+    format,
+    ...hardware,
+  }),
   removeMachine: z.strictObject(onMachine),
   start: z.strictObject(onMachine),
   stop: z.strictObject({
@@ -67,7 +74,20 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   apply: z.strictObject({ ...onCheckpoint, ...applyOptions }),
   revert: z.strictObject({ ...onMachine, ...applyOptions }),
   undo: z.strictObject(onMachine),
-  delete: z.strictObject(onCheckpoint),
+  redo: z.strictObject(onMachine),
+  delete: z.strictObject({
+    ...onCheckpoint,
+    subtree: z.boolean().exactOptional(),
+    purge: z.boolean().exactOptional(),
+  }),
+  restore: z.strictObject(onCheckpoint),
+  emptyTrash: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional() }),
+  annotate: z.strictObject({
+    ...onCheckpoint,
+    notes: z.string().max(100_000).exactOptional(),
+    pinned: z.boolean().exactOptional(),
+    colour: z.enum(['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'none']).exactOptional(),
+  }),
   rename: z.strictObject({ ...onCheckpoint, name }),
   diskInfo: z.strictObject(onDisk),
   diskCreate: z.strictObject({

@@ -1,11 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Host, RunnableMachine } from '../hosts/host.ts';
 import { sameLayers } from '../model/tree.ts';
+import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
-import type { EngineContext } from './engine-context.ts';
+import { activate, activationHasBegun, forgetActivation } from './activation.ts';
 import { executeDelete } from './delete.ts';
-import { areWhole, freeze, releaseLayers, thaw } from './layers.ts';
+import { hostOf, type EngineContext } from './engine-context.ts';
+import { releaseLayers } from './layer-graph.ts';
+import { areWhole, freeze, thaw } from './layers.ts';
+import { executeRelink } from './relink.ts';
+import { executeDiscard, executeRestore } from './trash.ts';
 
 /**
  * Finishes or undoes what an operation left that did not come to its end, whoever ran it. To be called with the machine
@@ -18,14 +23,21 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
   }
   context.log.info(`Machine ${folder.path}: ending an interrupted ${journal.operation}.`);
   const records = await folder.read();
-  if (journal.operation === 'delete') {
-    await executeDelete(folder, records, journal);
-  } else if (hasHappened(records, journal)) {
-    await finish(context.host, folder, records, journal);
-  } else if (journal.operation === 'take') {
-    await undoTake(context.host, folder, records, journal);
-  } else {
-    await undoApply(context.host, folder, records, journal);
+  switch (journal.operation) {
+    case 'delete':
+      await executeDelete(folder, records, journal);
+      break;
+    case 'restore':
+      await executeRestore(folder, records, journal);
+      break;
+    case 'discard':
+      await executeDiscard(folder, records, journal);
+      break;
+    case 'relink':
+      await executeRelink(folder, records, journal);
+      break;
+    default:
+      await recoverChange(hostOf(context, records.definition), folder, records, journal);
   }
   await folder.clearJournal();
 }
@@ -39,11 +51,28 @@ export async function undoFailed(context: EngineContext, folder: MachineFolder):
   }
 }
 
-function hasHappened(records: MachineRecords, journal: JournalRecord): boolean {
-  return sameLayers(records.now.activeLayers, journal.newLayers);
+async function recoverChange(
+  host: Host,
+  folder: MachineFolder,
+  records: MachineRecords,
+  journal: JournalRecord,
+): Promise<void> {
+  const { now, definition } = records;
+  const files = new LayerFiles(folder, definition, now.activeLayers);
+  if (sameLayers(now.activeLayers, journal.after.activeLayers)) {
+    await finish(host, folder, records, journal);
+  } else if (await activationHasBegun(files, now.activeLayers)) {
+    await activate(files, now.activeLayers, journal.after.activeLayers);
+    await folder.writeNow(journal.after);
+    await finish(host, folder, await folder.read(), journal);
+  } else if (journal.operation === 'take') {
+    await undoTake(host, files, records, journal);
+  } else {
+    await undoApply(host, files, records, journal);
+  }
 }
 
-/** The last steps of a take, an apply or an undo: after Now was replaced. */
+/** The last steps of a take, an apply, an undo or a redo: after Now was replaced. */
 export async function finish(
   host: Host,
   folder: MachineFolder,
@@ -54,71 +83,77 @@ export async function finish(
   if (!isDeepStrictEqual(definition, records.definition)) {
     await folder.writeDefinition(definition);
   }
-  const machine: RunnableMachine = { folder, definition, layers: journal.newLayers };
+  const layers = journal.after.activeLayers;
+  const machine: RunnableMachine = { folder, definition, layers };
+  const files = new LayerFiles(folder, definition, layers);
   await host.settle(machine, journal.operation === 'take' ? 'stay' : 'exchange', journal.runsAfterwards);
   if (journal.releasedCheckpoint !== undefined) {
     await folder.removeCheckpoint(journal.releasedCheckpoint);
   }
   if (journal.releasedMemoryFile !== undefined) {
-    await folder.removeFile(journal.releasedMemoryFile);
+    await folder.removeFile(folder.inner(journal.releasedMemoryFile));
   }
   const made = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
   if (made !== undefined) {
-    await freeze(folder, made.layers);
+    await freeze(files, made.layers);
   }
-  await releaseLayers(folder, await folder.read(), journal.releasedLayers);
+  await releaseLayers(folder, files, await folder.read(), journal.releasedLayers);
 }
 
-async function undoTake(
-  host: Host,
-  folder: MachineFolder,
-  records: MachineRecords,
-  journal: JournalRecord,
-): Promise<void> {
-  const present: RunnableMachine = { folder, definition: records.definition, layers: records.now.activeLayers };
-  await host.settle(present, 'stay', journal.wasRunning);
-  if (journal.checkpoint !== undefined) {
-    await folder.removeCheckpoint(journal.checkpoint);
-  }
-  if (journal.memoryFile !== undefined) {
-    await folder.removeFile(journal.memoryFile);
-  }
+async function undoTake(host: Host, files: LayerFiles, records: MachineRecords, journal: JournalRecord): Promise<void> {
+  const { folder, definition } = files;
+  const { activeLayers } = records.now;
+  const newLayers = journal.after.activeLayers;
+  await host.settle({ folder, definition, layers: activeLayers }, 'stay', journal.wasRunning);
+  await removeMade(folder, journal);
   // The guest may write to the new layers already. They stay then, on top of what is no checkpoint: the tree and the
   // content are as before, with one layer more in the chain.
-  const isInUse = await host.runsOn(folder, journal.newLayers);
-  const mayHaveBeenUsed = journal.wasRunning && !(await host.runsOn(folder, records.now.activeLayers));
-  if (isInUse || (mayHaveBeenUsed && (await areWhole(folder, records.definition, journal.newLayers)))) {
-    await folder.writeNow({ ...records.now, activeLayers: journal.newLayers });
-    await freeze(folder, records.now.activeLayers);
+  const isInUse = await host.runsOn(folder, newLayers);
+  const mayHaveBeenUsed = journal.wasRunning && !(await host.runsOn(folder, activeLayers));
+  if (isInUse || (mayHaveBeenUsed && (await areWhole(files, newLayers)))) {
+    await folder.writeNow({ ...records.now, activeLayers: newLayers });
+    await freeze(files, activeLayers);
   } else {
-    await removeFiles(folder, journal);
+    await removeLayers(files, records, journal);
   }
 }
 
 async function undoApply(
   host: Host,
-  folder: MachineFolder,
+  files: LayerFiles,
   records: MachineRecords,
   journal: JournalRecord,
 ): Promise<void> {
-  const present: RunnableMachine = { folder, definition: records.definition, layers: records.now.activeLayers };
-  await host.settle(present, 'stay', journal.wasRunning);
+  const { folder, definition } = files;
+  const { activeLayers } = records.now;
+  await host.settle({ folder, definition, layers: activeLayers }, 'stay', journal.wasRunning);
+  await removeMade(folder, journal);
+  await thaw(files, activeLayers);
+  if (journal.reusesLayers) {
+    await freeze(files, journal.after.activeLayers);
+    await forgetActivation(files, activeLayers);
+  } else {
+    await removeLayers(files, records, journal);
+  }
+}
+
+async function removeMade(folder: MachineFolder, journal: JournalRecord): Promise<void> {
   if (journal.checkpoint !== undefined) {
     await folder.removeCheckpoint(journal.checkpoint);
   }
   if (journal.memoryFile !== undefined) {
-    await folder.removeFile(journal.memoryFile);
-  }
-  await thaw(folder, records.now.activeLayers);
-  if (journal.reusesLayers) {
-    await freeze(folder, journal.newLayers);
-  } else {
-    await removeFiles(folder, journal);
+    await folder.removeFile(folder.inner(journal.memoryFile));
   }
 }
 
-async function removeFiles(folder: MachineFolder, journal: JournalRecord): Promise<void> {
-  for (const layer of Object.values(journal.newLayers)) {
-    await folder.removeFile(layer);
+async function removeLayers(files: LayerFiles, records: MachineRecords, journal: JournalRecord): Promise<void> {
+  const { folder } = files;
+  const made = new LayerFiles(folder, journal.definition ?? records.definition, {});
+  for (const disk of made.disks) {
+    const layer = journal.after.activeLayers[disk.id];
+    if (layer !== undefined) {
+      await folder.removeFile(made.restingFileOf(disk, layer));
+    }
   }
+  await forgetActivation(files, records.now.activeLayers);
 }

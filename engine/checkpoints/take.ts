@@ -2,13 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { Captured, RunnableMachine } from '../hosts/host.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { Now } from '../model/machine.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { byCreation } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import { activate, prepareActivation } from './activation.ts';
 import type { Call, EngineContext } from './engine-context.ts';
-import { signalOf } from './engine-context.ts';
+import { hostOf, signalOf } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
-import type { OpenMachine } from './open-machine.ts';
+import type { OpenMachine } from './locked-machine.ts';
 import { undoFailed } from './recover.ts';
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
@@ -20,6 +23,7 @@ export async function take(
 ): Promise<Checkpoint> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
+  const host = hostOf(context, definition);
   const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
   const isUp = presence.state !== 'stopped';
   if (options.memory === true && !isUp) {
@@ -29,16 +33,20 @@ export async function take(
       { machine: definition.name },
     );
   }
+  const present: RunnableMachine = { folder, definition, layers: now.activeLayers };
+  const files = new LayerFiles(folder, definition, now.activeLayers);
+  await host.requireUnused(present);
   const id = randomUUID();
   const newLayers = newLayerNames(definition);
   const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
   const wasRunning = presence.state === 'running';
+  const after = nowOnTop(now, id, newLayers);
   call.signal?.throwIfAborted();
   await folder.writeJournal({
     operation: 'take',
     started: new Date().toISOString(),
     checkpoint: id,
-    newLayers,
+    after,
     reusesLayers: false,
     wasRunning,
     runsAfterwards: wasRunning,
@@ -47,10 +55,9 @@ export async function take(
   });
   let checkpoint: Checkpoint;
   try {
-    await createLayers(context, folder, definition, newLayers, now.activeLayers, call.signal);
-    const captured = isUp
-      ? await capture(context, { folder, definition, layers: now.activeLayers }, newLayers, memoryFile, call)
-      : undefined;
+    const prepared = await prepareActivation(files, now.activeLayers, newLayers);
+    await createLayers(prepared, newLayers, now.activeLayers, call.signal);
+    const captured = isUp ? await capture(context, present, newLayers, memoryFile, call) : undefined;
     checkpoint = {
       id,
       ...(now.parent === undefined ? {} : { parent: now.parent }),
@@ -66,14 +73,22 @@ export async function take(
       ...(options.git === undefined ? {} : { git: options.git }),
     };
     await folder.writeCheckpoint(checkpoint);
-    await folder.writeNow({ ...now, parent: id, activeLayers: newLayers });
+    await host.requireUnused(present);
+    await activate(files, now.activeLayers, newLayers);
+    await folder.writeNow(after);
   } catch (error) {
     await undoFailed(context, folder);
     throw error;
   }
-  await freeze(folder, now.activeLayers);
+  await freeze(files.withActive(newLayers), now.activeLayers);
   await folder.clearJournal();
   return checkpoint;
+}
+
+/** What was undone cannot be done again once something new was made. */
+function nowOnTop(now: Now, parent: string, activeLayers: Now['activeLayers']): Now {
+  const { redo: _redo, ...rest } = now;
+  return { ...rest, parent, activeLayers };
 }
 
 async function capture(
@@ -84,7 +99,7 @@ async function capture(
   call: Call,
 ): Promise<Captured> {
   call.report?.(memoryFile === undefined ? 'Freezing disks' : 'Freezing disks and saving memory');
-  return context.host.capture(machine, {
+  return hostOf(context, machine.definition).capture(machine, {
     newLayers,
     ...(memoryFile === undefined ? {} : { memoryFile }),
     ...signalOf(call),

@@ -3,9 +3,9 @@ import { parseParams } from '../checkpoints/operation-params.ts';
 import { createEngine } from '../engine.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
-import type { ApplyResult } from '../protocol/operations.ts';
 import { serve } from '../server/server.ts';
 import { version } from '../version.ts';
+import { addCheckpointVerbs } from './checkpoint-verbs.ts';
 import { runConsole } from './console.ts';
 import { addDiskVerbs } from './disk-verbs.ts';
 import { exitCode, Output } from './output.ts';
@@ -38,7 +38,11 @@ export async function runProgram(args: string[]): Promise<number | undefined> {
 
 function usageError(output: Output, error: CommanderError): number {
   if (output.isJson) {
-    output.error({ code: 'InvalidArgument', message: error.message.replace(/^error: /, ''), data: { usage: true } });
+    output.error({
+      code: 'InvalidArgument',
+      message: error.message.replace(/^error: /, '').replace(/\s+/g, ' '),
+      data: { usage: true },
+    });
   }
   return exitCode.usage;
 }
@@ -103,11 +107,21 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
 
   withHardware(verb('add <name>', 'make a machine of an existing disk, which is never written'))
     .requiredOption('--disk <file>', 'disk image to use: qcow2, VHDX, VHD or VMDK, or raw with --format raw')
+    .option('--host <host>', 'qemu, or disks: checkpoint in place what another program uses (qcow2, VHDX, VHD)')
+    .option('--more-disks <files...>', 'with --host disks: the other disks of the machine')
     .action((name: string, options: CommonOptions & Record<string, unknown>) =>
       run(options, async ({ service }, call) => {
-        const params = parseParams('addMachine', { name, ...pick(options, ['disk']), ...hardware(options) });
+        const params = parseParams('addMachine', {
+          name,
+          ...pick(options, ['disk', 'host', 'moreDisks']),
+          ...hardware(options),
+        });
         const added = await service.addMachine(params, call);
-        output.result(added, `Added “${added.machine.name}”. Its changes go to ${added.machine.folder}.`);
+        const where =
+          added.machine.host === 'disks'
+            ? 'Its disks stay where they are; checkpoints lie beside them.'
+            : `Its changes go to ${added.machine.folder}.`;
+        output.result(added, `Added “${added.machine.name}”. ${where}`);
       }),
     );
 
@@ -167,73 +181,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
       }),
   );
 
-  verb('take <machine> [name]', 'make a checkpoint of Now')
-    .option('--name <name>', 'name of the checkpoint (default: date and time)')
-    .option('--notes <text>', 'notes to keep with it')
-    .option('--memory', 'with memory (default for a running machine)')
-    .option('--no-memory', 'disks only')
-    .action((machine: string, name: string | undefined, options: CommonOptions & Record<string, unknown>) =>
-      run(options, async ({ service }, call) => {
-        const params = {
-          machine,
-          ...(name === undefined ? {} : { name }),
-          ...pick(options, ['name', 'notes', 'memory']),
-        };
-        const taken = await service.take(parseParams('take', params), call);
-        const { checkpoint } = taken;
-        const pause = checkpoint.pauseMs === undefined ? '' : `; the guest stood still for ${checkpoint.pauseMs} ms`;
-        output.result(taken, `Took “${checkpoint.name}” of “${taken.machine.name}” in ${taken.totalMs} ms${pause}.`);
-      }),
-    );
-
-  withApplyOptions(verb('apply <machine> <checkpoint>', 'make Now equal to a checkpoint')).action(
-    (machine: string, checkpoint: string, options: CommonOptions & Record<string, unknown>) =>
-      run(options, async ({ service }, call) => {
-        const params = parseParams('apply', { machine, checkpoint, ...pick(options, ['discardNow', 'disksOnly']) });
-        const applied = await service.apply(params, call);
-        output.result(applied, applyText('Applied', applied));
-      }),
-  );
-
-  withApplyOptions(verb('revert <machine>', 'apply the checkpoint that Now grew from')).action(
-    (machine: string, options: CommonOptions & Record<string, unknown>) =>
-      run(options, async ({ service }, call) => {
-        const reverted = await service.revert(
-          parseParams('revert', { machine, ...pick(options, ['discardNow', 'disksOnly']) }),
-          call,
-        );
-        output.result(reverted, applyText('Reverted to', reverted));
-      }),
-  );
-
-  verb('undo <machine>', 'go back to what the last apply or revert left').action(
-    (machine: string, options: CommonOptions) =>
-      run(options, async ({ service }, call) => {
-        const undone = await service.undo(parseParams('undo', { machine }), call);
-        output.result(undone, applyText('Went back to', undone));
-      }),
-  );
-
-  verb('delete <machine> <checkpoint>', 'delete one checkpoint; what hangs from it stays').action(
-    (machine: string, checkpoint: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const deleted = await service.delete(parseParams('delete', { machine, checkpoint }));
-        const mebibytes = (deleted.freedBytes / 1024 / 1024).toFixed(1);
-        output.result(
-          deleted,
-          `Deleted “${deleted.deleted.name}” of “${deleted.machine.name}”; ${mebibytes} MiB are free again.`,
-        );
-      }),
-  );
-
-  verb('rename <machine> <checkpoint> <name>', 'give a checkpoint another name').action(
-    (machine: string, checkpoint: string, name: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const renamed = await service.rename(parseParams('rename', { machine, checkpoint, name }));
-        output.result(renamed, `The checkpoint is called “${renamed.checkpoint.name}” now.`);
-      }),
-  );
-
+  addCheckpointVerbs(program, output);
   addDiskVerbs(program, output, () => setOutcome(exitCode.failed));
 
   program
@@ -258,12 +206,6 @@ function withHardware(command: Command): Command {
     .option('--cpus <number>', 'number of processors', wholeNumber);
 }
 
-function withApplyOptions(command: Command): Command {
-  return command
-    .option('--discard-now', 'do not keep what Now was')
-    .option('--disks-only', "leave the checkpoint's memory out; the machine ends stopped");
-}
-
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) {
     throw new InvalidArgumentError('It must be a whole number.');
@@ -281,10 +223,4 @@ function hardware(options: Record<string, unknown>): Record<string, unknown> {
 
 function stateText(machine: MachineInfo): string {
   return `“${machine.name}” is ${machine.state}.`;
-}
-
-function applyText(what: string, result: ApplyResult): string {
-  const kept =
-    result.kept === undefined ? '' : ` What was before is kept as “${result.kept.name}”; ckpt undo goes back to it.`;
-  return `${what} “${result.applied.name}” in ${result.totalMs} ms; “${result.machine.name}” is ${result.machine.state}.${kept}`;
 }

@@ -12,16 +12,19 @@ function hostLine(host: HostInfo): string {
 
 function machinesText(host: HostInfo): string[] {
   if (host.machines.length === 0) {
-    return ['  No machines yet. Create one: ckpt create-machine NAME --disk IMAGE'];
+    return host.id === 'qemu' ? ['  No machines yet. Create one: ckpt create-machine NAME --disk IMAGE'] : [];
   }
   return host.machines.flatMap((machine) => machineText(machine).map((line) => `  ${line}`));
 }
 
 /** One machine and its tree. */
 export function machineText(machine: MachineInfo): string[] {
-  const mebibytes = Math.round(machine.memoryBytes / 1024 / 1024);
-  const facts =
-    machine.state === 'damaged' ? [] : [`${mebibytes} MiB`, `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`];
+  const { memoryBytes, cpus, trash } = machine;
+  const facts = [
+    ...(memoryBytes === undefined ? [] : [`${Math.round(memoryBytes / 1024 / 1024)} MiB`]),
+    ...(cpus === undefined ? [] : [`${cpus} CPU${cpus === 1 ? '' : 's'}`]),
+    ...(trash.length === 0 ? [] : [`${trash.length} in the trash`]),
+  ];
   const busy = machine.busy === undefined ? [] : [`${machine.busy.operation} by ${machine.busy.holder}`];
   const problem = machine.problem === undefined ? [] : [machine.problem];
   return [[machine.name, machine.state, ...facts, ...busy, ...problem].join('  '), ...branches(machine, undefined)];
@@ -41,7 +44,7 @@ function branches(machine: MachineInfo, parent: string | undefined): string[] {
 
 function checkpointLine(checkpoint: CheckpointInfo): string {
   const facts = [
-    checkpoint.name,
+    `${checkpoint.pinned === true ? '* ' : ''}${checkpoint.name}`,
     localTime(checkpoint.created),
     checkpoint.hasMemory ? 'with memory' : 'disks only',
     ...(checkpoint.expires === undefined ? [] : [`expires ${localTime(checkpoint.expires)}`]),

@@ -20,13 +20,6 @@ export interface Presence {
   problem?: string;
 }
 
-/** A machine as it is to be run. */
-export interface RunnableMachine {
-  folder: MachineFolder;
-  definition: MachineDefinition;
-  layers: LayerOfDisk;
-}
-
 export interface CaptureRequest {
   /** Layers that exist, empty, on top of the active ones. */
   newLayers: LayerOfDisk;
@@ -49,6 +42,13 @@ export interface SerialPort {
   log: string;
 }
 
+/** A machine with the layers that it runs on, or is to run on. */
+export interface RunnableMachine {
+  folder: MachineFolder;
+  definition: MachineDefinition;
+  layers: LayerOfDisk;
+}
+
 /**
  * Where machines run. A host acts on one machine at a time, which its caller has locked and whose journal it has written;
  * when a call fails in the middle, `settle` brings the process back to what the records say.
@@ -59,6 +59,8 @@ export interface Host {
 
   status(): Promise<HostStatus>;
   look(folder: MachineFolder): Promise<Presence>;
+  /** Sees that the disks of a machine that is stopped may be changed. @throws DiskInUse, naming the program */
+  requireUnused(machine: RunnableMachine): Promise<void>;
 
   /** Starts the machine as a process that outlives this one. @throws QemuNotFound, QemuFailed, ParentMismatch, DiskInUse */
   start(machine: RunnableMachine, signal?: AbortSignal): Promise<void>;

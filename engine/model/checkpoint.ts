@@ -1,4 +1,4 @@
-import type { Consistency, CreatedBy } from '../protocol/machines.ts';
+import type { Colour, Consistency, CreatedBy } from '../protocol/machines.ts';
 import type { LayerOfDisk, MachineDefinition } from './machine.ts';
 
 /** A point in a machine's tree. Its layers are never written again. */
@@ -19,7 +19,27 @@ export interface Checkpoint {
   pauseMs?: number;
   /** ISO 8601, UTC: set on what apply and undo keep, until something is built on it. */
   expires?: string;
+  /** Never deleted by a rule. */
+  pinned?: boolean;
+  colour?: Colour;
+  /** Id that the checkpoints of a group share across machines. */
+  group?: string;
+  /** On what apply, undo and redo keep: what Now could be undone and redone to at that moment. */
+  undo?: string;
+  redo?: string;
   git?: { branch?: string; commit: string };
+}
+
+/** A deleted checkpoint, until its time is over. Its layers and memory are all there. */
+export interface TrashedCheckpoint {
+  checkpoint: Checkpoint;
+  /** ISO 8601, UTC. */
+  deleted: string;
+  expires: string;
+  /** Checkpoints that hung from it. */
+  children: string[];
+  /** Now hung from it. */
+  wasParentOfNow: boolean;
 }
 
 /** The memory of a running machine, with all that must be the same to resume it. */

@@ -6,10 +6,11 @@ export interface MachineDefinition {
   name: string;
   host: HostId;
   created: string;
-  memoryMiB: number;
-  cpus: number;
+  /** This, and what follows up to the network card, is absent where the host knows disks only. */
+  memoryMiB?: number;
+  cpus?: number;
   /** MAC address of its network card, such as `52:54:00:12:34:56`. */
-  macAddress: string;
+  macAddress?: string;
   disks: MachineDisk[];
   /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
   directBoot?: DirectBoot;
@@ -19,8 +20,24 @@ export interface MachineDisk {
   /** Stable within the machine: `disk0`, `disk1`, … */
   id: string;
   virtualSizeBytes: number;
+  /** Format of its layers; qcow2 by default. */
+  format?: DiskFormat;
+  /**
+   * Absolute path that the active layer always has, for a disk that another program uses by that path; its other layers
+   * lie beside it. Absent when the layers lie in the machine's folder.
+   */
+  place?: string;
+  /** Layer that the machine was made with, and that stays when all checkpoints are gone. */
+  base?: string;
   /** The image that the user added: outside the machine's folder, never written, refused once it has changed. */
-  externalBase?: { path: string; format: DiskFormat; sizeBytes: number; modifiedMs: number };
+  externalBase?: {
+    path: string;
+    format: DiskFormat;
+    sizeBytes: number;
+    modifiedMs: number;
+    /** Of a linked clone: it has parents of its own, beside it. */
+    isChain?: boolean;
+  };
 }
 
 /** Formats of disk images. */
@@ -33,7 +50,10 @@ export interface DirectBoot {
   commandLine: string;
 }
 
-/** Active layer of each disk: disk id → path relative to the machine's folder, with forward slashes. */
+/**
+ * One layer of each disk: disk id → name of the layer. A path relative to the machine's folder, with forward slashes; for a
+ * disk with a `place`, the name that the layer's file has beside that place when it is not the active one.
+ */
 export type LayerOfDisk = Readonly<Record<string, string>>;
 
 /** The machine's present state. */
@@ -43,4 +63,6 @@ export interface Now {
   activeLayers: LayerOfDisk;
   /** What the last apply or undo kept, as long as it is there; absent when that discarded Now. */
   undo?: string;
+  /** What the last undo kept, until something else is done. */
+  redo?: string;
 }

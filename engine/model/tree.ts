@@ -1,4 +1,4 @@
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint, TrashedCheckpoint } from './checkpoint.ts';
 import type { LayerOfDisk, Now } from './machine.ts';
 import { CheckpointError } from './checkpoint-error.ts';
 
@@ -68,7 +68,23 @@ export function parentOfNow(tree: Tree): Checkpoint {
 }
 
 /**
- * What the last apply or undo kept.
+ * What the last undo kept.
+ * @throws NothingToRedo
+ */
+export function undoneLast(tree: Tree): Checkpoint {
+  const undone = tree.checkpoints.find((checkpoint) => checkpoint.id === tree.now.redo);
+  if (undone === undefined) {
+    throw new CheckpointError(
+      'NothingToRedo',
+      `Machine “${tree.machine}” has nothing to redo: nothing was undone, or something else was done since.`,
+      { machine: tree.machine },
+    );
+  }
+  return undone;
+}
+
+/**
+ * What the last apply or redo kept.
  * @throws NothingToUndo
  */
 export function keptLast(tree: Tree): Checkpoint {
@@ -91,28 +107,55 @@ export function isLeaf(tree: Tree, id: string): boolean {
 export interface DeletePlan {
   /** Checkpoints to write again with another parent. */
   reparented: Checkpoint[];
-  /** Now as it will be, when it hangs from the deleted checkpoint or could be undone to it. */
+  /** Now as it will be, when it hangs from a deleted checkpoint. */
   now?: Now;
-  /** Top layers that the checkpoint alone named; what lies below may still be needed by others. */
-  releasedLayers: string[];
-  memoryFile?: string;
 }
 
-/** What deleting a checkpoint does to the tree. What its children need of its layers stays, hidden below them. */
-export function planDelete(tree: Tree, deleted: Checkpoint): DeletePlan {
-  const others = tree.checkpoints.filter((checkpoint) => checkpoint.id !== deleted.id);
-  const reparented = others
-    .filter((checkpoint) => checkpoint.parent === deleted.id)
-    .map((checkpoint) => withParent(checkpoint, deleted.parent));
-  const now = nowWithout(tree.now, deleted);
-  const named = new Set(
-    [tree.now.activeLayers, ...others.map((checkpoint) => checkpoint.layers)].flatMap(Object.values),
-  );
+/**
+ * What deleting checkpoints does to the rest of the tree: what hung from one of them hangs from the nearest ancestor that
+ * stays. The same for a tree in which that has been done halfway.
+ */
+export function planDelete(tree: Tree, deleted: readonly Checkpoint[]): DeletePlan {
+  const parents = new Map(deleted.map(({ id, parent }) => [id, parent]));
+  const stays = (parent: string | undefined): string | undefined => {
+    let id = parent;
+    while (id !== undefined && parents.has(id)) {
+      id = parents.get(id);
+    }
+    return id;
+  };
+  const isAffected = ({ parent }: { parent?: string }): boolean => parent !== undefined && parents.has(parent);
+  const reparented = tree.checkpoints
+    .filter((checkpoint) => !parents.has(checkpoint.id) && isAffected(checkpoint))
+    .map((checkpoint) => withParent(checkpoint, stays(checkpoint.parent)));
   return {
     reparented,
-    ...(now === tree.now ? {} : { now }),
-    releasedLayers: Object.values(deleted.layers).filter((layer) => !named.has(layer)),
-    ...(deleted.memory === undefined ? {} : { memoryFile: deleted.memory.file }),
+    ...(isAffected(tree.now) ? { now: withParent(tree.now, stays(tree.now.parent)) } : {}),
+  };
+}
+
+/** A checkpoint and everything that hangs from it, from the top down. */
+export function subtreeOf(tree: Tree, top: Checkpoint): Checkpoint[] {
+  const found = [top];
+  for (const { id } of found) {
+    found.push(...tree.checkpoints.filter(({ parent }) => parent === id));
+  }
+  return found;
+}
+
+/** The trash's record of a checkpoint that is about to be deleted. */
+export function trashedCheckpoint(
+  tree: Tree,
+  checkpoint: Checkpoint,
+  deleted: Date,
+  keptForMs: number,
+): TrashedCheckpoint {
+  return {
+    checkpoint,
+    deleted: deleted.toISOString(),
+    expires: new Date(deleted.getTime() + keptForMs).toISOString(),
+    children: tree.checkpoints.filter(({ parent }) => parent === checkpoint.id).map(({ id }) => id),
+    wasParentOfNow: tree.now.parent === checkpoint.id,
   };
 }
 
@@ -131,12 +174,6 @@ export function ownAncestor(checkpoints: readonly Checkpoint[]): Checkpoint | un
     way.forEach((id) => ending.add(id));
     return false;
   });
-}
-
-function nowWithout(now: Now, deleted: Checkpoint): Now {
-  const { undo, ...rest } = now;
-  const remaining = undo === deleted.id ? rest : now;
-  return remaining.parent === deleted.id ? withParent(remaining, deleted.parent) : remaining;
 }
 
 /** A copy that hangs from another checkpoint, or from none. */

@@ -38,6 +38,9 @@ export const errorCodes = [
   'JobDamaged',
   'JobInterrupted',
   'NothingToResume',
+  'NotSupported',
+  'NothingToRedo',
+  'NotInTrash',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -1,6 +1,7 @@
 /** What the engine tells its clients about hosts, machines and checkpoints. Times are ISO 8601 in UTC, sizes in bytes. */
 
-export type HostId = 'qemu';
+/** `qemu`: machines that the QEMU of this computer runs. `disks`: plain disk images, whatever program uses them. */
+export type HostId = 'qemu' | 'disks';
 
 export interface HostInfo {
   id: HostId;
@@ -29,13 +30,16 @@ export interface MachineInfo {
   /** The operation that is changing the machine at this moment, and who runs it. */
   busy?: { operation: string; holder: string };
   folder: string;
-  memoryBytes: number;
-  cpus: number;
+  /** Absent where the host knows disks only. */
+  memoryBytes?: number;
+  cpus?: number;
   /** Process id of the hypervisor; absent unless running or paused. */
   pid?: number;
   disks: DiskInfo[];
   /** In order of creation. The tree is in their `parent` members. */
   checkpoints: CheckpointInfo[];
+  /** Deleted checkpoints that can still be restored, in order of deletion. */
+  trash: TrashedInfo[];
   now: NowInfo;
 }
 
@@ -51,13 +55,25 @@ export interface NowInfo {
   parent?: string;
   /** What `undo` goes back to; absent when there is nothing to undo. */
   undo?: string;
+  /** What `redo` goes to; absent when nothing was undone. */
+  redo?: string;
+}
+
+/** A deleted checkpoint: out of the tree, but whole. */
+export interface TrashedInfo {
+  checkpoint: CheckpointInfo;
+  /** When it was deleted, and when it goes for good. */
+  deleted: string;
+  expires: string;
 }
 
 /** Consistency achieved, see the words in CONTRIBUTING.md. */
 export type Consistency = 'application' | 'file-system' | 'crash' | 'offline';
 
+export type Colour = 'red' | 'orange' | 'yellow' | 'green' | 'blue' | 'purple';
+
 /** What asked for a checkpoint. */
-export type CreatedBy = 'person' | 'task' | 'debug' | 'agent' | 'guard' | 'apply' | 'undo';
+export type CreatedBy = 'person' | 'task' | 'debug' | 'agent' | 'guard' | 'apply' | 'undo' | 'redo';
 
 export interface CheckpointInfo {
   id: string;
@@ -74,6 +90,12 @@ export interface CheckpointInfo {
   pauseMs?: number;
   /** Bytes of its memory file on disk; absent without memory. */
   memoryFileBytes?: number;
+  /** Never deleted by a rule. */
+  pinned?: boolean;
+  /** Colour tag. */
+  colour?: Colour;
+  /** The group that it was taken in: its checkpoints on other machines have the same. */
+  group?: string;
   /** Git state of the workspace that it was taken from. */
   git?: { branch?: string; commit: string };
 }

@@ -1,5 +1,5 @@
 import { diskOperationNames, type DiskOperations } from './disks.ts';
-import type { CheckpointInfo, CreatedBy, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
+import type { CheckpointInfo, Colour, CreatedBy, HostId, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
 
 /** Names a machine by name or id. */
 interface OnMachine {
@@ -34,8 +34,15 @@ export interface Operations extends DiskOperations {
   addMachine: {
     params: {
       name: string;
-      /** Path of an existing image, used through a differencing layer and never written. */
+      /**
+       * `qemu` (default): the image is used through a differencing layer and never written. `disks`: the image stays what
+       * another program uses by its path; checkpoints are taken in place.
+       */
+      host?: HostId;
+      /** Path of an existing image. */
       disk: string;
+      /** Host `disks` only: the machine's other disks. */
+      moreDisks?: string[];
       format?: 'raw';
       memoryMiB?: number;
       cpus?: number;
@@ -70,7 +77,40 @@ export interface Operations extends DiskOperations {
   apply: { params: OnCheckpoint & ApplyOptions; result: ApplyResult };
   revert: { params: OnMachine & ApplyOptions; result: ApplyResult };
   undo: { params: OnMachine; result: ApplyResult };
-  delete: { params: OnCheckpoint; result: { machine: MachineInfo; deleted: CheckpointInfo; freedBytes: number } };
+  redo: { params: OnMachine; result: ApplyResult };
+  delete: {
+    params: OnCheckpoint & {
+      /** With everything that hangs from it. */
+      subtree?: boolean;
+      /** Not into the trash, but for good: its layers merge away. */
+      purge?: boolean;
+    };
+    result: {
+      machine: MachineInfo;
+      deleted: CheckpointInfo;
+      /** All that were deleted, `deleted` first. */
+      all: CheckpointInfo[];
+      /** Zero while they are in the trash. */
+      freedBytes: number;
+      movedBytes: number;
+    };
+  };
+  /** Puts a deleted checkpoint back. */
+  restore: { params: OnCheckpoint; result: { machine: MachineInfo; checkpoint: CheckpointInfo } };
+  /** Deletes for good what is in the trash, or one of it, and merges hidden layers away. */
+  emptyTrash: {
+    params: OnMachine & { checkpoint?: string };
+    result: { machine: MachineInfo; discarded: CheckpointInfo[]; freedBytes: number; movedBytes: number };
+  };
+  annotate: {
+    params: OnCheckpoint & {
+      /** Empty: none. */
+      notes?: string;
+      pinned?: boolean;
+      colour?: Colour | 'none';
+    };
+    result: { machine: MachineInfo; checkpoint: CheckpointInfo };
+  };
   rename: { params: OnCheckpoint & { name: string }; result: { machine: MachineInfo; checkpoint: CheckpointInfo } };
 }
 
@@ -118,7 +158,11 @@ export const operationNames = [
   'apply',
   'revert',
   'undo',
+  'redo',
   'delete',
+  'restore',
+  'emptyTrash',
+  'annotate',
   'rename',
   ...diskOperationNames,
 ] as const satisfies readonly OperationName[];

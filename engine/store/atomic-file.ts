@@ -8,14 +8,23 @@ import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 /** Largest record that is read; anything longer was not written by us. */
 const largestRecordBytes = 4 * 1024 * 1024;
 
-/** Replaces a file so that any reader, and any crash, sees either the old content or the new, whole. */
-export async function writeFileAtomically(file: string, content: string): Promise<void> {
+/**
+ * Replaces a file so that any reader, and any crash, sees either the old content or the new, whole.
+ * @param durability `in passing`: the new content may be lost when the power fails, for what can be found out again
+ */
+export async function writeFileAtomically(
+  file: string,
+  content: string,
+  durability: 'durable' | 'in passing' = 'durable',
+): Promise<void> {
   const temporary = `${file}.${randomBytes(4).toString('hex')}.new`;
   try {
     const handle = await open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(content);
-      await handle.sync();
+      if (durability === 'durable') {
+        await handle.sync();
+      }
     } finally {
       await handle.close();
     }
@@ -24,7 +33,9 @@ export async function writeFileAtomically(file: string, content: string): Promis
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncFolder(path.dirname(file));
+  if (durability === 'durable') {
+    await syncFolder(path.dirname(file));
+  }
 }
 
 /** Makes the names in a folder durable. Windows has no such call and needs none: NTFS logs its metadata. */

@@ -1,17 +1,20 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import { ownAncestor, sameLayers } from '../model/tree.ts';
-import { readRecord, syncFolder, writeRecord } from './atomic-file.ts';
+import { readRecord, syncFolder, writeFileAtomically, writeRecord } from './atomic-file.ts';
 import {
   checkpointRecord,
+  frozenRecord,
   journalRecord,
   machineRecord,
   nowRecord,
   processRecord,
   recordVersion,
+  trashedRecord,
+  type FrozenRecord,
   type JournalRecord,
   type ProcessRecord,
 } from './records.ts';
@@ -21,6 +24,8 @@ export interface MachineRecords {
   definition: MachineDefinition;
   now: Now;
   checkpoints: Checkpoint[];
+  /** Deleted checkpoints that are still whole, in order of deletion. */
+  trash: TrashedCheckpoint[];
 }
 
 export type ProcessRole = 'current' | 'successor';
@@ -28,8 +33,9 @@ export type ProcessRole = 'current' | 'successor';
 /**
  * The folder of one machine, which can be moved or copied whole:
  *
- * - `machine.json` definition, `now.json` Now, `checkpoints/ID.json` a manifest each
+ * - `machine.json` definition, `now.json` Now, `checkpoints/ID.json` a manifest each, `trash/ID.json` deleted ones
  * - `layers/` disks, `memory/` saved memory, `boot/` kernel for direct boot
+ * - `frozen.json` what frozen layers looked like when they were last right
  * - `journal.json` the operation that is under way, `lock`
  * - `run/` process, sockets and logs of the hypervisor
  */
@@ -53,17 +59,18 @@ export class MachineFolder {
   }
 
   async create(): Promise<void> {
-    for (const folder of ['checkpoints', 'layers', 'memory', 'boot', 'run']) {
+    for (const folder of ['checkpoints', 'trash', 'layers', 'memory', 'boot', 'run']) {
       await mkdir(path.join(this.path, folder), { recursive: true, mode: 0o700 });
     }
   }
 
   /** @throws MachineDamaged */
   async read(): Promise<MachineRecords> {
-    const [definition, now, checkpoints] = await Promise.all([
+    const [definition, now, checkpoints, trash] = await Promise.all([
       readRecord(path.join(this.path, 'machine.json'), machineRecord),
       readRecord(path.join(this.path, 'now.json'), nowRecord),
       this.#readCheckpoints(),
+      this.#readTrash(),
     ]);
     if (definition === undefined || now === undefined) {
       const missing = path.join(this.path, definition === undefined ? 'machine.json' : 'now.json');
@@ -93,11 +100,48 @@ export class MachineFolder {
         { path: file },
       );
     }
-    return { definition: machine, now: present, checkpoints: frozen };
+    return {
+      definition: machine,
+      now: present,
+      checkpoints: frozen,
+      // A delete that died halfway leaves both: the tree is right until its journal is ended.
+      trash: trash.filter(({ checkpoint }) => !known.has(checkpoint.id)),
+    };
   }
 
   async #readCheckpoints(): Promise<Checkpoint[]> {
     const folder = path.join(this.path, 'checkpoints');
+    const read = await Promise.all(
+      (await this.#manifestsIn(folder)).map(async (file) => {
+        const record = await readRecord(file, checkpointRecord);
+        if (record === undefined) {
+          return [];
+        }
+        const { version: _, ...checkpoint } = record;
+        requireOwnManifest(file, this.#manifest(checkpoint.id), checkpoint.id);
+        return [checkpoint];
+      }),
+    );
+    return read.flat();
+  }
+
+  async #readTrash(): Promise<TrashedCheckpoint[]> {
+    const folder = path.join(this.path, 'trash');
+    const read = await Promise.all(
+      (await this.#manifestsIn(folder)).map(async (file) => {
+        const record = await readRecord(file, trashedRecord);
+        if (record === undefined) {
+          return [];
+        }
+        const { version: _, ...trashed } = record;
+        requireOwnManifest(file, this.#trashed(trashed.checkpoint.id), trashed.checkpoint.id);
+        return [trashed];
+      }),
+    );
+    return read.flat().sort((a, b) => Date.parse(a.deleted) - Date.parse(b.deleted));
+  }
+
+  async #manifestsIn(folder: string): Promise<string[]> {
     let files: string[];
     try {
       files = await readdir(folder);
@@ -112,26 +156,7 @@ export class MachineFolder {
       }
       throw error;
     }
-    const manifests = files.filter((file) => file.endsWith('.json'));
-    const read = await Promise.all(
-      manifests.map(async (name) => {
-        const file = path.join(folder, name);
-        const record = await readRecord(file, checkpointRecord);
-        if (record === undefined) {
-          return [];
-        }
-        const { version: _, ...checkpoint } = record;
-        if (file !== this.#manifest(checkpoint.id)) {
-          throw new CheckpointError(
-            'MachineDamaged',
-            `The manifest ${file} is that of another checkpoint, ${checkpoint.id}. Move it out of the folder.`,
-            { path: file, found: checkpoint.id },
-          );
-        }
-        return [checkpoint];
-      }),
-    );
-    return read.flat();
+    return files.filter((file) => file.endsWith('.json')).map((file) => path.join(folder, file));
   }
 
   async writeDefinition(definition: MachineDefinition): Promise<void> {
@@ -150,6 +175,41 @@ export class MachineFolder {
   async removeCheckpoint(id: string): Promise<void> {
     await rm(this.#manifest(id), { force: true });
     await syncFolder(path.join(this.path, 'checkpoints'));
+  }
+
+  async writeTrashed(trashed: TrashedCheckpoint): Promise<void> {
+    await mkdir(path.join(this.path, 'trash'), { recursive: true, mode: 0o700 });
+    await writeRecord(this.#trashed(trashed.checkpoint.id), { version: recordVersion, ...trashed });
+  }
+
+  async removeTrashed(id: string): Promise<void> {
+    try {
+      await rm(this.#trashed(id));
+      await syncFolder(path.join(this.path, 'trash'));
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') {
+        throw error;
+      }
+    }
+  }
+
+  #trashed(id: string): string {
+    return path.join(this.path, 'trash', `${id}.json`);
+  }
+
+  /** What is known of frozen layers; what cannot be believed counts as not known. */
+  async readFrozen(): Promise<FrozenRecord> {
+    const found = await readRecord(this.#frozen, frozenRecord).catch(() => undefined);
+    return found ?? { version: recordVersion, layers: {} };
+  }
+
+  /** Not made durable: losing it costs a warning less, nothing more. */
+  async writeFrozen(layers: FrozenRecord['layers']): Promise<void> {
+    await writeFileAtomically(this.#frozen, `${JSON.stringify({ version: recordVersion, layers })}\n`, 'in passing');
+  }
+
+  get #frozen(): string {
+    return path.join(this.path, 'frozen.json');
   }
 
   #manifest(id: string): string {
@@ -195,9 +255,8 @@ export class MachineFolder {
     return path.join(this.runFolder, `${which}-process.json`);
   }
 
-  /** Removes a file of the machine, and tells how many bytes of the volume that freed. */
-  async removeFile(relative: string): Promise<number> {
-    const file = this.inner(relative);
+  /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
+  async removeFile(file: string): Promise<number> {
     try {
       const { blocks } = await stat(file);
       await rm(file);
@@ -208,5 +267,15 @@ export class MachineFolder {
       }
       throw error;
     }
+  }
+}
+
+function requireOwnManifest(file: string, expected: string, id: string): void {
+  if (file !== expected) {
+    throw new CheckpointError(
+      'MachineDamaged',
+      `The manifest ${file} is that of another checkpoint, ${id}. Move it out of the folder.`,
+      { path: file, found: id },
+    );
   }
 }

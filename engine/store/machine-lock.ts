@@ -32,7 +32,8 @@ async function acquire(file: string, what: string, purpose: Pick<LockHolder, 'op
     if ('lock' in attempt) {
       return attempt.lock;
     }
-    if (performance.now() > end) {
+    // A holder says who it is in the moment after it got the lock: so a nameless one is asked again.
+    if (performance.now() > end + (attempt.holder === undefined ? patienceMs : 0)) {
       throw lockedError(what, attempt.holder);
     }
     await delay(20);

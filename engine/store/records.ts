@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 
 /** Version of the records below. A newer one is refused, never guessed at. */
@@ -16,18 +16,30 @@ const innerPath = z
   .max(255)
   .regex(/^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/);
 
-const layerOfDisk = z.record(diskId, innerPath);
+/** A file beside another, whose name people chose. */
+const fileName = z
+  .string()
+  .min(1)
+  .max(255)
+  // eslint-disable-next-line no-control-regex -- no file of ours has one in its name
+  .regex(/^(?!\.{1,2}$)[^/\\:\u0000-\u001f]+$/);
+
+const layerOfDisk = z.record(diskId, z.union([innerPath, fileName]));
 const sizeBytes = z.int().min(0);
 
 const disk = z.strictObject({
   id: diskId,
   virtualSizeBytes: sizeBytes,
+  format: z.enum(['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk']).exactOptional(),
+  place: z.string().min(1).max(4096).exactOptional(),
+  base: innerPath.exactOptional(),
   externalBase: z
     .strictObject({
       path: z.string().max(4096),
       format: z.enum(['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk']),
       sizeBytes,
       modifiedMs: sizeBytes,
+      isChain: z.boolean().exactOptional(),
     })
     .exactOptional(),
 });
@@ -35,14 +47,18 @@ const disk = z.strictObject({
 const definition = z.strictObject({
   id,
   name: z.string().min(1).max(200),
-  host: z.literal('qemu'),
+  host: z.enum(['qemu', 'disks']),
   created: time,
   memoryMiB: z
     .int()
     .min(1)
-    .max(16 * 1024 * 1024),
-  cpus: z.int().min(1).max(4096),
-  macAddress: z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/),
+    .max(16 * 1024 * 1024)
+    .exactOptional(),
+  cpus: z.int().min(1).max(4096).exactOptional(),
+  macAddress: z
+    .string()
+    .regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/)
+    .exactOptional(),
   disks: z.array(disk).min(1).max(64),
   directBoot: z
     .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })
@@ -55,6 +71,7 @@ const now = z.strictObject({
   parent: id.exactOptional(),
   activeLayers: layerOfDisk,
   undo: id.exactOptional(),
+  redo: id.exactOptional(),
 }) satisfies z.ZodType<Now>;
 export const nowRecord = z.strictObject({ version, ...now.shape });
 
@@ -64,7 +81,7 @@ const checkpoint = z.strictObject({
   name: z.string().min(1).max(200),
   notes: z.string().max(100_000).exactOptional(),
   created: time,
-  createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard', 'apply', 'undo']),
+  createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard', 'apply', 'undo', 'redo']),
   consistency: z.enum(['application', 'file-system', 'crash', 'offline']),
   layers: layerOfDisk,
   definition,
@@ -82,20 +99,53 @@ const checkpoint = z.strictObject({
     .exactOptional(),
   pauseMs: z.number().min(0).exactOptional(),
   expires: time.exactOptional(),
+  pinned: z.boolean().exactOptional(),
+  colour: z.enum(['red', 'orange', 'yellow', 'green', 'blue', 'purple']).exactOptional(),
+  group: id.exactOptional(),
+  undo: id.exactOptional(),
+  redo: id.exactOptional(),
   git: z.strictObject({ branch: z.string().exactOptional(), commit: z.string() }).exactOptional(),
 }) satisfies z.ZodType<Checkpoint>;
 export const checkpointRecord = z.strictObject({ version, ...checkpoint.shape });
 
+const trashed = z.strictObject({
+  checkpoint,
+  deleted: time,
+  expires: time,
+  children: z.array(id),
+  wasParentOfNow: z.boolean(),
+}) satisfies z.ZodType<TrashedCheckpoint>;
+export const trashedRecord = z.strictObject({ version, ...trashed.shape });
+
+/** What a frozen layer's file looked like when it was last right, by layer. */
+export const frozenRecord = z.strictObject({
+  version,
+  layers: z.record(
+    z.string(),
+    z.strictObject({
+      sizeBytes,
+      modifiedMs: sizeBytes,
+      /** Which file it was: a copy has another number. */
+      inode: z.string(),
+      /** Of samples of its content (SHA-256); see `frozen-layers.ts`. */
+      fingerprint: z.string(),
+      /** Of its whole content (SHA-256), where that was asked for. */
+      sha256: z.string().exactOptional(),
+    }),
+  ),
+});
+export type FrozenRecord = z.output<typeof frozenRecord>;
+
 /** What an operation is about to make, so that the next engine can tell what a dead one left behind. */
 export const journalRecord = z.strictObject({
   version,
-  operation: z.enum(['take', 'apply', 'undo', 'delete']),
+  operation: z.enum(['take', 'apply', 'undo', 'redo', 'delete', 'restore', 'discard', 'relink']),
   started: time,
   /** Checkpoint that is being made of Now (absent when Now is discarded), or deleted. */
   checkpoint: id.exactOptional(),
-  /** Active layers as they will be. */
-  newLayers: layerOfDisk,
-  /** True when they exist already: undo makes layers active again that had been frozen. */
+  /** Now as it will be. */
+  after: now,
+  /** True when its layers exist already: undo makes layers active again that had been frozen. */
   reusesLayers: z.boolean(),
   /** The guest ran before, so it has to run on when the operation is undone. */
   wasRunning: z.boolean(),
@@ -108,6 +158,12 @@ export const journalRecord = z.strictObject({
   releasedLayers: z.array(innerPath),
   releasedCheckpoint: id.exactOptional(),
   releasedMemoryFile: innerPath.exactOptional(),
+  /** Of a delete, a restore or a discard: the checkpoints in the trash, as they will be or are. */
+  trashed: z.array(trashed).exactOptional(),
+  /** Of a merge whose data has moved: the layer that goes, and the one that has its content now. */
+  relink: z
+    .strictObject({ disk: diskId, from: z.string(), to: z.string(), direction: z.enum(['ancestor', 'child']) })
+    .exactOptional(),
 });
 export type JournalRecord = z.output<typeof journalRecord>;
 

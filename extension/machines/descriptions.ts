@@ -82,5 +82,7 @@ export function createdByText(createdBy: CreatedBy): string {
       return vscode.l10n.t('what Now was before an apply');
     case 'undo':
       return vscode.l10n.t('what Now was before an undo');
+    case 'redo':
+      return vscode.l10n.t('what Now was before a redo');
   }
 }

@@ -45,10 +45,13 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'NothingToRevert':
     case 'JobNotFound':
     case 'NothingToResume':
+    case 'NothingToRedo':
+    case 'NotInTrash':
       return ['refresh'];
     case 'InvalidArgument':
     case 'InvalidName':
     case 'NameInUse':
+    case 'NotSupported':
       return [];
     case 'EngineNotRunning':
       return ['restartEngine', 'showLog'];

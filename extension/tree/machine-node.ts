@@ -31,8 +31,8 @@ export class MachineNode extends TreeNode {
       [vscode.l10n.t('State'), describeMachine(machine)],
       [vscode.l10n.t('Busy'), machine.busy && `${machine.busy.operation} (${machine.busy.holder})`],
       [vscode.l10n.t('Checkpoints'), String(machine.checkpoints.length)],
-      [vscode.l10n.t('Memory'), formatSize(machine.memoryBytes)],
-      [vscode.l10n.t('CPUs'), String(machine.cpus)],
+      [vscode.l10n.t('Memory'), machine.memoryBytes === undefined ? undefined : formatSize(machine.memoryBytes)],
+      [vscode.l10n.t('CPUs'), machine.cpus?.toString()],
       ...machine.disks.map((disk): [string, string] => [
         vscode.l10n.t('Disk {0}', disk.id),
         `${formatSize(disk.virtualSizeBytes)}, ${disk.activeLayer}`,

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { resolveChain } from '../../engine/disks/chain.ts';
+import { ChainReader } from '../../engine/store/layer-chain.ts';
+import { LayerFiles } from '../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
 
 /**
@@ -9,27 +10,27 @@ import { MachineFolder } from '../../engine/store/machine-folder.ts';
  */
 export async function auditMachine(machine: string): Promise<{ unknown: string[]; missing: string[] }> {
   const folder = new MachineFolder(machine);
-  const { now, checkpoints, definition } = await folder.read();
+  const { now, checkpoints, trash, definition } = await folder.read();
+  const files = new LayerFiles(folder, definition, now.activeLayers);
+  const reader = new ChainReader(files);
+  const whole = [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)];
   const named = new Set<string>();
-  for (const layers of [now.activeLayers, ...checkpoints.map((checkpoint) => checkpoint.layers)]) {
+  for (const layers of [now.activeLayers, ...whole.map((checkpoint) => checkpoint.layers)]) {
     for (const disk of definition.disks) {
-      const chain = await resolveChain(
-        folder.inner(layers[disk.id] ?? ''),
-        path.join(machine, 'layers'),
-        disk.externalBase,
-      );
-      chain.filter((link) => link.file !== disk.externalBase?.path).forEach((link) => named.add(link.file));
+      const chain = await reader.chainOf(disk, files.layerOf(layers, disk));
+      chain.filter(({ layer }) => layer !== undefined).forEach(({ file }) => named.add(file));
     }
   }
-  checkpoints.forEach((checkpoint) => {
-    named.add(path.join(machine, 'checkpoints', `${checkpoint.id}.json`));
+  trash.forEach(({ checkpoint }) => named.add(path.join(machine, 'trash', `${checkpoint.id}.json`)));
+  checkpoints.forEach(({ id }) => named.add(path.join(machine, 'checkpoints', `${id}.json`)));
+  whole.forEach((checkpoint) => {
     if (checkpoint.memory !== undefined) {
       named.add(folder.inner(checkpoint.memory.file));
     }
   });
   const present = (
     await Promise.all(
-      ['layers', 'memory', 'checkpoints'].map(async (inner) =>
+      ['layers', 'memory', 'checkpoints', 'trash'].map(async (inner) =>
         (await readdir(path.join(machine, inner))).map((file) => path.join(machine, inner, file)),
       ),
     )

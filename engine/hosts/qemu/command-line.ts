@@ -1,7 +1,29 @@
-import { qemuFormat } from '../../disks/qemu-img.ts';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { DiskFormat, MachineDefinition } from '../../model/machine.ts';
 import { cpuModel, type Accelerator } from './accelerator.ts';
 import type { Sockets } from './sockets-folder.ts';
+
+/** QEMU's names for the formats (`BlockdevDriver` of its block-core schema). */
+const qemuFormat: Readonly<Record<DiskFormat, string>> = {
+  raw: 'raw',
+  vhd: 'vpc',
+  vhdx: 'vhdx',
+  qcow2: 'qcow2',
+  vmdk: 'vmdk',
+};
+
+/** The hardware of a machine that QEMU runs. @throws MachineDamaged */
+export function hardwareOf(definition: MachineDefinition): { memoryMiB: number; cpus: number; macAddress: string } {
+  const { memoryMiB, cpus, macAddress } = definition;
+  if (memoryMiB === undefined || cpus === undefined || macAddress === undefined) {
+    throw new CheckpointError(
+      'MachineDamaged',
+      `The definition of machine “${definition.name}” does not say what hardware it has. Restore machine.json from a backup.`,
+      { machine: definition.name },
+    );
+  }
+  return { memoryMiB, cpus, macAddress };
+}
 
 /** One file of a disk's chain, as a QEMU block node. */
 export interface ChainNode {
@@ -31,11 +53,12 @@ export interface CommandLine {
 
 /** Arguments that the guest can see. QEMU itself notices hardly any difference when it resumes memory, so they are recorded and compared. */
 export function guestArguments(definition: MachineDefinition, machineType: string, accelerator: Accelerator): string[] {
+  const { cpus, memoryMiB, macAddress } = hardwareOf(definition);
   return [
     ['-machine', machineType],
     ['-cpu', cpuModel(accelerator)],
-    ['-smp', String(definition.cpus)],
-    ['-m', `${definition.memoryMiB}M`],
+    ['-smp', String(cpus)],
+    ['-m', `${memoryMiB}M`],
     ['-uuid', definition.id],
     ['-rtc', 'base=utc'],
     ...definition.disks.map((disk, index) => [
@@ -45,7 +68,7 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
     ['-device', 'virtio-rng-pci,id=rng0'],
     ['-device', 'virtio-serial-pci,id=ports0'],
     ['-device', 'virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0'],
-    ['-device', `virtio-net-pci,id=net0,netdev=network0,mac=${definition.macAddress},romfile=`],
+    ['-device', `virtio-net-pci,id=net0,netdev=network0,mac=${macAddress},romfile=`],
   ].flat();
 }
 

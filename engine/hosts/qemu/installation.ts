@@ -10,8 +10,6 @@ const run = promisify(execFile);
 export interface QemuInstallation {
   /** Absolute path of `qemu-system-x86_64`. */
   emulator: string;
-  /** `qemu-img` from the same place, or the one on the PATH. */
-  imageTool: string;
   /** Such as `7.2.22`. */
   version: string;
   /** The concrete type behind the alias `q35`, such as `pc-q35-7.2`: memory is resumed only on the same. */
@@ -19,7 +17,6 @@ export interface QemuInstallation {
 }
 
 const emulatorName = 'qemu-system-x86_64';
-const imageToolName = 'qemu-img';
 
 /**
  * Finds QEMU: where `VM_CHECKPOINTS_QEMU` points (the emulator, or its folder), else on the PATH and where its Windows
@@ -32,10 +29,6 @@ export async function findQemu(environment: NodeJS.ProcessEnv = process.env): Pr
   const emulator = await firstExecutable(folders, emulatorName);
   if (emulator === undefined) {
     throw notFound(chosen, emulatorName);
-  }
-  const imageTool = await firstExecutable([path.dirname(emulator), ...searchedFolders(environment)], imageToolName);
-  if (imageTool === undefined) {
-    throw notFound(chosen, imageToolName);
   }
   const [version, machines] = await Promise.all([ask(emulator, '--version'), ask(emulator, '-machine', 'help')]);
   const number = /version (\d+\.\d+(?:\.\d+)?)/.exec(version)?.[1];
@@ -50,7 +43,7 @@ export async function findQemu(environment: NodeJS.ProcessEnv = process.env): Pr
       },
     );
   }
-  return { emulator, imageTool, version: number, machineType };
+  return { emulator, version: number, machineType };
 }
 
 function searchedFolders(environment: NodeJS.ProcessEnv): string[] {

@@ -2,14 +2,16 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { resolveChain, type ChainLayer } from '../../disks/chain.ts';
 import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
+import { requireFrozen } from '../../store/frozen-layers.ts';
+import { ChainReader } from '../../store/layer-chain.ts';
+import { LayerFiles } from '../../store/layer-files.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
-import { commandLine, fileNode, formatNode, guestArguments, type ChainNode, type DiskChain } from './command-line.ts';
+import { commandLine, fileNode, formatNode, guestArguments, hardwareOf, type DiskChain } from './command-line.ts';
 import { shutDownByAgent } from './guest-agent.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { cancelMigration, saveMemory } from './memory-stream.ts';
@@ -98,6 +100,11 @@ export class QemuHost implements Host {
     } catch {
       return { state: 'running', pid: living.pid, problem: 'QEMU does not answer.' };
     }
+  }
+
+  /** QEMU's own locks on its files say so when it is started. */
+  requireUnused(): Promise<void> {
+    return Promise.resolve();
   }
 
   async start(machine: RunnableMachine, signal?: AbortSignal): Promise<void> {
@@ -254,7 +261,7 @@ export class QemuHost implements Host {
     wasPaused: boolean,
     signal: AbortSignal | undefined,
   ): Promise<SavedMemory> {
-    const memoryBytes = machine.definition.memoryMiB * 1024 * 1024;
+    const memoryBytes = hardwareOf(machine.definition).memoryMiB * 1024 * 1024;
     const sizeBytes = await saveMemory(monitor, machine.folder.inner(memoryFile), memoryBytes, socketsFolder, signal);
     return { file: memoryFile, sizeBytes, wasPaused, hypervisor };
   }
@@ -324,7 +331,7 @@ export class QemuHost implements Host {
     }
     const blocks = await withMonitor(living.socketsFolder, (monitor) => monitor.query('query-block', blockAnswer));
     const active = new Set(blocks.map((block) => block.inserted?.['node-name']));
-    return Object.entries(layers).every(([diskId, layer]) => active.has(nodeName(diskId, folder.inner(layer), folder)));
+    return Object.values(layers).every((layer) => active.has(nodeName(layer)));
   }
 }
 
@@ -367,34 +374,32 @@ function notOnWindows(): CheckpointError {
 }
 
 /** All chains of a machine, verified. */
-async function resolveChains(machine: RunnableMachine): Promise<DiskChain[]> {
+async function resolveChains({ folder, definition, layers }: RunnableMachine): Promise<DiskChain[]> {
+  const files = new LayerFiles(folder, definition, layers);
+  const reader = new ChainReader(files);
+  const { activeLayers } = (await folder.read()).now;
   return Promise.all(
-    machine.definition.disks.map(async (disk) => {
-      const layer = machine.layers[disk.id];
-      if (layer === undefined) {
-        throw new CheckpointError(
-          'MachineDamaged',
-          `Machine “${machine.definition.name}” has no layer for its disk ${disk.id}.`,
-          { disk: disk.id },
-        );
-      }
-      const chain = await resolveChain(
-        machine.folder.inner(layer),
-        path.join(machine.folder.path, 'layers'),
-        disk.externalBase,
+    files.disks.map(async (disk) => {
+      const chain = await reader.chainOf(disk, files.layerOf(layers, disk));
+      await requireFrozen(
+        folder,
+        chain.filter(({ layer }) => layer !== activeLayers[disk.id]),
       );
-      return { diskId: disk.id, nodes: chain.map((link) => chainNode(disk.id, link, machine.folder)) };
+      return {
+        diskId: disk.id,
+        nodes: chain.map(({ file, format, layer }, depth) => ({
+          nodeName: layer === undefined ? `${disk.id}-external${depth}` : nodeName(layer),
+          file,
+          format,
+        })),
+      };
     }),
   );
 }
 
-function chainNode(diskId: string, link: ChainLayer, folder: MachineFolder): ChainNode {
-  return { nodeName: nodeName(diskId, link.file, folder), file: link.file, format: link.format };
-}
-
-/** The same file has the same node name in every process. QEMU allows 31 characters. */
-function nodeName(diskId: string, file: string, folder: MachineFolder): string {
-  return path.dirname(file) === path.join(folder.path, 'layers') ? path.parse(file).name : `${diskId}-external`;
+/** The same layer has the same node name in every process. QEMU allows 31 characters. */
+function nodeName(layer: string): string {
+  return path.posix.parse(layer).name;
 }
 
 /** One transaction for all disks: all of them switch, or none (QMP `transaction` of `blockdev-snapshot`). */

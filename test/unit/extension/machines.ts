@@ -24,6 +24,7 @@ export function machine(facts: Partial<MachineInfo> = {}): MachineInfo {
     cpus: 1,
     disks: [],
     checkpoints: [],
+    trash: [],
     now: {},
     ...facts,
   };

@@ -147,18 +147,19 @@ describe('QEMU missing', () => {
     ['no PATH', { PATH: '' }],
   ];
   for (const [what, env] of environments) {
-    it(`${what} → QemuNotFound, with the command that installs it`, async () => {
-      for (const args of [
-        ['create-machine', 'x', '--disk', disk],
-        ['add', 'x', '--disk', disk],
-        ['start', 'lab'],
-        ['take', 'lab'],
-        ['revert', 'lab'],
-      ]) {
-        assert.match((await refused(home, args, 'QemuNotFound', { env })).message, /[Ii]nstall/);
-      }
+    it(`${what} → a start is QemuNotFound, with the command that installs it`, async () => {
+      assert.match((await refused(home, ['start', 'lab'], 'QemuNotFound', { env })).message, /[Ii]nstall/);
     });
-    it(`${what} → machines are still listed, renamed and removed`, async () => {
+    it(`${what} → checkpoints work: disks need no QEMU`, async () => {
+      const ckpt = new Ckpt(home, env);
+      await ckpt.run('createMachine', ['create-machine', 'x', '--disk', disk]);
+      await ckpt.run('take', ['take', 'x', 'one']);
+      await ckpt.run('revert', ['revert', 'x']);
+      await ckpt.run('undo', ['undo', 'x']);
+      await ckpt.run('delete', ['delete', 'x', 'one', '--purge']);
+      await ckpt.run('removeMachine', ['remove-machine', 'x']);
+    });
+    it(`${what} → machines are still listed and renamed`, async () => {
       const ckpt = new Ckpt(home, env);
       const [host] = (await ckpt.run('list', ['list'])).hosts;
       assert.deepEqual([host?.available, host?.machines.length], [false, 1]);
@@ -168,10 +169,9 @@ describe('QEMU missing', () => {
   }
 
   it('a program that is no QEMU → QemuFailed, and says where to set it', async () => {
-    for (const name of ['qemu-system-x86_64', 'qemu-img']) {
-      await writeFile(path.join(empty, name), '#!/bin/sh\necho hello\n');
-      await chmod(path.join(empty, name), 0o755);
-    }
+    const name = path.join(empty, 'qemu-system-x86_64');
+    await writeFile(name, '#!/bin/sh\necho hello\n');
+    await chmod(name, 0o755);
     const env = { VM_CHECKPOINTS_QEMU: empty };
     assert.match((await refused(home, ['start', 'lab'], 'QemuFailed', { env })).message, /settings/);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { diskOperationNames } from '../../../../engine/protocol/disks.ts';
-import { operationNames } from '../../../../engine/protocol/operations.ts';
+import { operationNames, type OperationName } from '../../../../engine/protocol/operations.ts';
 import { version } from '../../../../engine/version.ts';
 import { runCkpt } from '../../../support/ckpt.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
@@ -13,10 +13,13 @@ const listed = z.object({
   hosts: z.array(z.object({ id: z.string(), available: z.boolean(), machines: z.array(z.unknown()) })),
 });
 
+/** Verbs that are not the operation's own name. */
+const verbOf: Partial<Record<OperationName, string>> = { addMachine: 'add', emptyTrash: 'trash empty' };
+
 /** The verb of each operation; an engine says what it is by `--version`. */
 const verbs = operationNames
   .filter((name) => name !== 'about' && !name.startsWith('disk'))
-  .map((name) => (name === 'addMachine' ? 'add' : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)));
+  .map((name) => verbOf[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 
 /** Those on images; serving ends with the process. */
 const diskVerbs = diskOperationNames
@@ -27,7 +30,7 @@ test('--help → every verb, exit code 0', async () => {
   const { code, stdout, stderr } = await runCkpt(home, ['--help']);
   assert.deepEqual([code, stderr], [0, '']);
   for (const verb of [...verbs, 'console']) {
-    assert.match(stdout, new RegExp(`^  ${verb}\\b`, 'm'));
+    assert.match(stdout, new RegExp(`^  ${verb.split(' ', 1)[0]}\\b`, 'm'));
   }
   assert.doesNotMatch(stdout, /^ {2}serve/m, 'what only an editor uses is not shown');
 });
@@ -49,9 +52,11 @@ test('--version → the version, exit code 0', async () => {
 test('a verb that succeeds → exit code 0, one JSON object or text', async () => {
   const json = await runCkpt(home, ['list', '--json']);
   assert.equal(json.code, 0);
-  const [host, ...others] = listed.parse(JSON.parse(json.stdout)).hosts;
-  assert.deepEqual(others, []);
-  assert.deepEqual([host?.id, host?.available, host?.machines], ['qemu', true, []]);
+  const { hosts } = listed.parse(JSON.parse(json.stdout));
+  assert.deepEqual(hosts, [
+    { id: 'qemu', available: true, machines: [] },
+    { id: 'disks', available: true, machines: [] },
+  ]);
   const text = await runCkpt(home, ['list']);
   assert.equal(text.code, 0);
   assert.match(text.stdout, /^Local \(QEMU\) .*\n {2}No machines yet/);

@@ -1,10 +1,11 @@
 import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DiskFormat } from '../../../../engine/model/machine.ts';
-import { qemuFormat } from '../../../../engine/disks/qemu-img.ts';
 import { runProgram } from '../../../support/project.ts';
 
 export const mebibyte = 1024 * 1024;
+
+const qemuFormat = { raw: 'raw', vhd: 'vpc', vhdx: 'vhdx', qcow2: 'qcow2', vmdk: 'vmdk' } as const;
 
 /** Makes an image with QEMU's own tool. @returns its path */
 export async function makeImage(

@@ -9,6 +9,7 @@ import {
   ownAncestor,
   parentOfNow,
   planDelete,
+  subtreeOf,
   sameLayers,
   type Tree,
 } from '../../../../engine/model/tree.ts';
@@ -43,7 +44,7 @@ function edgesOf({ checkpoints, now }: Tree): string {
 }
 
 function afterDelete(tree: Tree, id: string): Tree {
-  const plan = planDelete(tree, findCheckpoint(tree, id));
+  const plan = planDelete(tree, [findCheckpoint(tree, id)]);
   const reparented = new Map(plan.reparented.map((one) => [one.id, one]));
   return {
     ...tree,
@@ -69,7 +70,6 @@ for (const [what, before, deleted, afterwards] of deletes) {
   test(`delete ${what}: ${before} without ${deleted} → ${afterwards}`, () => {
     const tree = treeOf(before);
     assert.equal(edgesOf(afterDelete(tree, deleted)), afterwards);
-    assert.deepEqual(planDelete(tree, findCheckpoint(tree, deleted)).releasedLayers, [`layers/disk0-${deleted}.qcow2`]);
   });
 }
 
@@ -77,24 +77,37 @@ test('delete → everything but the parent of what hung from it stays as it was'
   const tree = treeOf('a a>b b>c c>Now', { c: { notes: 'keep', expires: '2026-12-01T00:00:00.000Z' } });
   const [before] = tree.checkpoints.filter(({ id }) => id === 'c');
   assert.ok(before !== undefined);
-  assert.deepEqual(planDelete(tree, findCheckpoint(tree, 'b')).reparented, [{ ...before, parent: 'a' }]);
+  assert.deepEqual(planDelete(tree, [findCheckpoint(tree, 'b')]).reparented, [{ ...before, parent: 'a' }]);
 });
 
-test('delete one whose layers another checkpoint names too → they are not released', () => {
-  const tree = treeOf('a a>b b>Now', { b: { layers: { disk0: 'layers/disk0-a.qcow2' } } });
-  assert.deepEqual(planDelete(tree, findCheckpoint(tree, 'b')).releasedLayers, []);
-});
-
-test('delete one with memory → its memory file goes', () => {
-  const memory = {
-    file: 'memory/b.state',
-    sizeBytes: 1,
-    wasPaused: false,
-    hypervisor: { version: '7.2.22', accelerator: 'tcg', guestArguments: [] },
+test('delete several → what hung from them hangs from the nearest ancestor that stays; the same when half of it is done', () => {
+  const tree = treeOf('a a>b b>c c>d d>e b>f d>Now');
+  const doomed = ['b', 'c', 'd'].map((id) => findCheckpoint(tree, id));
+  const plan = planDelete(tree, doomed);
+  assert.deepEqual(
+    plan.reparented.map(({ id, parent }) => [id, parent]),
+    [
+      ['e', 'a'],
+      ['f', 'a'],
+    ],
+  );
+  assert.equal(plan.now?.parent, 'a');
+  const half = {
+    ...tree,
+    checkpoints: tree.checkpoints.map((one) => (one.id === 'e' ? { ...one, parent: 'a' } : one)),
   };
-  const tree = treeOf('a a>b b>Now', { b: { memory } });
-  assert.equal(planDelete(tree, findCheckpoint(tree, 'b')).memoryFile, 'memory/b.state');
-  assert.equal(planDelete(tree, findCheckpoint(tree, 'a')).memoryFile, undefined);
+  assert.deepEqual(
+    planDelete(half, doomed).reparented.map(({ id }) => id),
+    ['f'],
+  );
+});
+
+test('a subtree: a checkpoint and all below it, from the top down', () => {
+  const tree = treeOf('a a>b b>c b>d a>e c>Now');
+  assert.deepEqual(
+    subtreeOf(tree, findCheckpoint(tree, 'b')).map(({ id }) => id),
+    ['b', 'c', 'd'],
+  );
 });
 
 test('leaf: nothing hangs from it, no checkpoint and not Now', () => {
@@ -156,14 +169,6 @@ test('undo goes to what Now says that the last apply kept; without that → Noth
   assert.equal(keptLast({ ...tree, now: { ...tree.now, undo: 'b' } }).id, 'b');
   assert.throws(() => keptLast(tree), { code: 'NothingToUndo' });
   assert.throws(() => keptLast({ ...tree, now: { ...tree.now, undo: 'gone' } }), { code: 'NothingToUndo' });
-});
-
-test('deleting what undo would go back to → Now forgets it, and stays where it is', () => {
-  const tree = treeOf('a a>b a>Now');
-  const [, kept] = tree.checkpoints;
-  assert.ok(kept !== undefined);
-  const plan = planDelete({ ...tree, now: { ...tree.now, undo: kept.id } }, kept);
-  assert.deepEqual(plan.now, tree.now);
 });
 
 test('in order of creation; what was created at the same time in order of id', () => {

@@ -28,7 +28,7 @@ function manifest(folder: MachineFolder, id: string): string {
 test('write → read: definition, Now and checkpoints', async (context) => {
   const folder = await machineIn(context);
   const { checkpoints, ...rest } = await folder.read();
-  assert.deepEqual(rest, { definition: definition(), now: { parent: second, activeLayers } });
+  assert.deepEqual(rest, { definition: definition(), now: { parent: second, activeLayers }, trash: [] });
   assert.deepEqual(
     checkpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
     [checkpoint(first), checkpoint(second, { parent: first })],
@@ -112,7 +112,7 @@ test('a journal is there from when it is written until it is cleared', async (co
   const intent = {
     operation: 'take' as const,
     started: '2026-11-21T09:00:00.000Z',
-    newLayers: { disk0: 'layers/disk0-new.qcow2' },
+    after: { activeLayers: { disk0: 'layers/disk0-new.qcow2' } },
     reusesLayers: false,
     wasRunning: true,
     runsAfterwards: true,
@@ -128,7 +128,7 @@ test('a journal is there from when it is written until it is cleared', async (co
 test('a file that is removed → its bytes on the volume are told; again → none', async (context) => {
   const folder = await machineIn(context);
   await writeFile(folder.inner('layers/x'), Buffer.alloc(64 * 1024, 1));
-  assert.ok((await folder.removeFile('layers/x')) >= 64 * 1024);
+  assert.ok((await folder.removeFile(folder.inner('layers/x'))) >= 64 * 1024);
   await assert.rejects(access(folder.inner('layers/x')), { code: 'ENOENT' });
-  assert.equal(await folder.removeFile('layers/x'), 0);
+  assert.equal(await folder.removeFile(folder.inner('layers/x')), 0);
 });

@@ -1,0 +1,26 @@
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Params } from '../protocol/operations.ts';
+
+/** A checkpoint with other notes, pin or colour; what is not given stays. One that is pinned no longer expires. */
+export function withAnnotation(
+  checkpoint: Checkpoint,
+  { notes, pinned, colour }: Pick<Params<'annotate'>, 'notes' | 'pinned' | 'colour'>,
+): Checkpoint {
+  const changed = { ...checkpoint };
+  if (notes !== undefined) {
+    delete changed.notes;
+    Object.assign(changed, notes === '' ? {} : { notes });
+  }
+  if (pinned !== undefined) {
+    delete changed.pinned;
+    Object.assign(changed, pinned ? { pinned } : {});
+  }
+  if (pinned === true) {
+    delete changed.expires;
+  }
+  if (colour !== undefined) {
+    delete changed.colour;
+    Object.assign(changed, colour === 'none' ? {} : { colour });
+  }
+  return changed;
+}

@@ -1,0 +1,16 @@
+import path from 'node:path';
+import type { Presence } from '../hosts/host.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+
+/** A machine that is locked and whole. */
+export interface OpenMachine {
+  folder: MachineFolder;
+  records: MachineRecords;
+  presence: Presence;
+}
+
+/** What a machine's folder says; the folder's name is the machine's. */
+export async function readMachine(folder: MachineFolder): Promise<MachineRecords> {
+  const records = await folder.read();
+  return { ...records, definition: { ...records.definition, name: path.basename(folder.path) } };
+}

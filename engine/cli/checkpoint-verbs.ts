@@ -1,0 +1,164 @@
+import type { Command } from 'commander';
+import { parseParams } from '../checkpoints/operation-params.ts';
+import type { ApplyResult } from '../protocol/operations.ts';
+import type { Output } from './output.ts';
+import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
+
+type Given = CommonOptions & Record<string, unknown>;
+
+/** The verbs that change a machine's tree of checkpoints. */
+export function addCheckpointVerbs(program: Command, output: Output): void {
+  const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
+  const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
+    runVerb(output, options, action);
+
+  verb('take <machine> [name]', 'make a checkpoint of Now')
+    .option('--name <name>', 'name of the checkpoint (default: date and time)')
+    .option('--notes <text>', 'notes to keep with it')
+    .option('--memory', 'with memory (default for a running machine)')
+    .option('--no-memory', 'disks only')
+    .action((machine: string, name: string | undefined, options: Given) =>
+      run(options, async ({ service }, call) => {
+        const params = {
+          machine,
+          ...(name === undefined ? {} : { name }),
+          ...pick(options, ['name', 'notes', 'memory']),
+        };
+        const taken = await service.take(parseParams('take', params), call);
+        const { checkpoint } = taken;
+        const pause = checkpoint.pauseMs === undefined ? '' : `; the guest stood still for ${checkpoint.pauseMs} ms`;
+        output.result(taken, `Took “${checkpoint.name}” of “${taken.machine.name}” in ${taken.totalMs} ms${pause}.`);
+      }),
+    );
+
+  withApplyOptions(verb('apply <machine> <checkpoint>', 'make Now equal to a checkpoint')).action(
+    (machine: string, checkpoint: string, options: Given) =>
+      run(options, async ({ service }, call) => {
+        const params = parseParams('apply', { machine, checkpoint, ...pick(options, ['discardNow', 'disksOnly']) });
+        const applied = await service.apply(params, call);
+        output.result(applied, applyText('Applied', applied));
+      }),
+  );
+
+  withApplyOptions(verb('revert <machine>', 'apply the checkpoint that Now grew from')).action(
+    (machine: string, options: Given) =>
+      run(options, async ({ service }, call) => {
+        const params = parseParams('revert', { machine, ...pick(options, ['discardNow', 'disksOnly']) });
+        const reverted = await service.revert(params, call);
+        output.result(reverted, applyText('Reverted to', reverted));
+      }),
+  );
+
+  verb('undo <machine>', 'go back to what the last apply or revert left').action(
+    (machine: string, options: CommonOptions) =>
+      run(options, async ({ service }, call) => {
+        const undone = await service.undo(parseParams('undo', { machine }), call);
+        output.result(undone, applyText('Went back to', undone));
+      }),
+  );
+
+  verb('redo <machine>', 'go again to what the last undo left').action((machine: string, options: CommonOptions) =>
+    run(options, async ({ service }, call) => {
+      const redone = await service.redo(parseParams('redo', { machine }), call);
+      output.result(redone, applyText('Went again to', redone));
+    }),
+  );
+
+  verb('delete <machine> <checkpoint>', 'move a checkpoint to the trash; what hangs from it stays')
+    .option('--subtree', 'with everything that hangs from it')
+    .option('--purge', 'for good: its layers merge away, and it cannot be restored')
+    .action((machine: string, checkpoint: string, options: Given) =>
+      run(options, async ({ service }, call) => {
+        const params = parseParams('delete', { machine, checkpoint, ...pick(options, ['subtree', 'purge']) });
+        const { all, ...rest } = await service.delete(params, call);
+        const names = all.map(({ name }) => `“${name}”`).join(', ');
+        const outcome =
+          params.purge === true
+            ? `${mebibytes(rest.freedBytes)} are free again.`
+            : `ckpt restore brings it back until ${rest.machine.trash.at(-1)?.expires ?? 'then'}.`;
+        output.result({ ...rest, all }, `Deleted ${names} of “${rest.machine.name}”; ${outcome}`);
+      }),
+    );
+
+  verb('restore <machine> <checkpoint>', 'bring a deleted checkpoint back').action(
+    (machine: string, checkpoint: string, options: CommonOptions) =>
+      run(options, async ({ service }) => {
+        const restored = await service.restore(parseParams('restore', { machine, checkpoint }));
+        output.result(restored, `“${restored.checkpoint.name}” is back.`);
+      }),
+  );
+
+  const trash = program.command('trash').description('deleted checkpoints that can still be restored');
+  newVerb(trash, 'list [machine]', 'show what is in the trash').action(
+    (machine: string | undefined, options: CommonOptions) =>
+      run(options, async ({ service }) => {
+        const machines =
+          machine === undefined
+            ? (await service.list()).hosts.flatMap((host) => host.machines)
+            : [(await service.show(parseParams('show', { machine }))).machine];
+        const lines = machines.flatMap((one) =>
+          one.trash.map(
+            ({ checkpoint, expires }) =>
+              `${one.name}  ${checkpoint.name}  until ${expires}  ${checkpoint.id.slice(0, 8)}`,
+          ),
+        );
+        const listed = machines.map((one) => ({ machine: one.name, trash: one.trash }));
+        output.result({ machines: listed }, lines.length === 0 ? 'The trash is empty.' : lines.join('\n'));
+      }),
+  );
+  newVerb(trash, 'empty <machine> [checkpoint]', 'delete for good, and merge away the layers that nobody needs').action(
+    (machine: string, checkpoint: string | undefined, options: CommonOptions) =>
+      run(options, async ({ service }, call) => {
+        const params = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
+        const emptied = await service.emptyTrash(parseParams('emptyTrash', params), call);
+        const count = emptied.discarded.length;
+        output.result(
+          emptied,
+          `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${mebibytes(emptied.freedBytes)} are free again.`,
+        );
+      }),
+  );
+
+  verb('rename <machine> <checkpoint> <name>', 'give a checkpoint another name').action(
+    (machine: string, checkpoint: string, name: string, options: CommonOptions) =>
+      run(options, async ({ service }) => {
+        const renamed = await service.rename(parseParams('rename', { machine, checkpoint, name }));
+        output.result(renamed, `The checkpoint is called “${renamed.checkpoint.name}” now.`);
+      }),
+  );
+
+  verb('annotate <machine> <checkpoint>', 'give a checkpoint notes, a pin or a colour')
+    .option('--notes <text>', 'notes; an empty text takes them away')
+    .option('--pin', 'never delete it by a rule')
+    .option('--no-pin', 'rules may delete it again')
+    .option('--colour <colour>', 'red, orange, yellow, green, blue, purple or none')
+    .action((machine: string, checkpoint: string, options: Given) =>
+      run(options, async ({ service }) => {
+        const { pin } = options;
+        const params = {
+          machine,
+          checkpoint,
+          ...pick(options, ['notes', 'colour']),
+          ...(pin === undefined ? {} : { pinned: pin }),
+        };
+        const annotated = await service.annotate(parseParams('annotate', params));
+        output.result(annotated, `“${annotated.checkpoint.name}” is annotated.`);
+      }),
+    );
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+function withApplyOptions(command: Command): Command {
+  return command
+    .option('--discard-now', 'do not keep what Now was')
+    .option('--disks-only', "leave the checkpoint's memory out; the machine ends stopped");
+}
+
+function applyText(what: string, result: ApplyResult): string {
+  const kept =
+    result.kept === undefined ? '' : ` What was before is kept as “${result.kept.name}”; ckpt undo goes back to it.`;
+  return `${what} “${result.applied.name}” in ${result.totalMs} ms; “${result.machine.name}” is ${result.machine.state}.${kept}`;
+}
