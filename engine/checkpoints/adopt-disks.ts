@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, realpath, rename, rm, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openChain } from '../disks/open-chain.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
 import type { Params } from '../protocol/operations.ts';
-import { syncFolder } from '../store/atomic-file.ts';
-import { MachineFolder } from '../store/machine-folder.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { newLayerNames } from './layers.ts';
-import { claimName, freeName, machineFolders } from './open-machine.ts';
+import { freeName, machineFolders } from './open-machine.ts';
+import { makeMachine } from './staging.ts';
 
 /**
  * Makes a machine of disk images that another program uses. They stay where they are: its configuration stays valid, and
@@ -32,21 +31,13 @@ export async function adoptDisks(context: EngineContext, options: Params<'addMac
     disks,
   };
   const activeLayers = newLayerNames(definition);
-  await mkdir(context.home.machines, { recursive: true, mode: 0o700 });
-  const staging = await mkdtemp(path.join(context.home.machines, '.new-'));
-  try {
-    const folder = new MachineFolder(staging);
-    await folder.create();
+  await makeMachine(context, name, async (folder) => {
     await hostOf(context, definition).requireUnused({ folder, definition, layers: activeLayers });
     await folder.writeDefinition(definition);
     await folder.writeNow({ activeLayers });
     call.signal?.throwIfAborted();
-    await claimName(name, () => rename(staging, path.join(context.home.machines, name)));
-    await syncFolder(context.home.machines);
-    return name;
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
+  });
+  return name;
 }
 
 async function adopt(given: string, id: string, call: Call): Promise<MachineDisk> {

@@ -10,7 +10,7 @@ import { activate, prepareActivation } from './activation.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
-import { finish, undoFailed } from './recover.ts';
+import { finish, finishOrLeave, undoFailed } from './recover.ts';
 import { creationTime } from './take.ts';
 
 /** How long a state is kept that apply, undo or redo left. */
@@ -95,11 +95,14 @@ export async function apply(
     await activate(files, now.activeLayers, newLayers);
     await folder.writeNow(after);
   } catch (error) {
-    await undoFailed(context, folder);
-    throw error;
+    if (!(await undoFailed(context, folder, after))) {
+      throw error;
+    }
+    return kept === undefined ? {} : { kept };
   }
-  await finish(host, folder, await folder.read(), { version: 1, ...journal });
-  await folder.clearJournal();
+  await finishOrLeave(context, folder, async () =>
+    finish(host, folder, await folder.read(), { version: 1, ...journal }),
+  );
   return kept === undefined ? {} : { kept };
 }
 

@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointName } from '../model/names.ts';
@@ -7,7 +7,6 @@ import type { MachineInfo, MachineState } from '../protocol/machines.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
 import { lockHolder } from '../store/file-lock.ts';
-import { syncFolder } from '../store/atomic-file.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { withAnnotation } from './annotate.ts';
@@ -19,6 +18,7 @@ import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
+import { setAside, sweepLeftovers } from './staging.ts';
 import { take } from './take.ts';
 import { tidy } from './tidy.ts';
 import { discardTrash, findTrashed, restoreFromTrash } from './trash.ts';
@@ -38,6 +38,7 @@ export class CheckpointService implements ServiceCalls {
 
   async list(): Promise<Result<'list'>> {
     const { hosts } = this.#context;
+    await sweepLeftovers(this.#context);
     const folders = await machineFolders(this.#context);
     const machines = await Promise.all(folders.map((folder) => this.#view(folder)));
     return {
@@ -61,12 +62,14 @@ export class CheckpointService implements ServiceCalls {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const failed = this.#failedRecoveries.get(folder.path);
     const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
-    if (isNew && (await lockHolder(folder.lock)) === undefined) {
+    if ((isNew || (await folder.hasTemporaries())) && (await lockHolder(folder.lock)) === undefined) {
       try {
         await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
       } catch (error) {
         const { message } = toWireError(error);
-        this.#failedRecoveries.set(folder.path, { started: interrupted.started, message });
+        if (interrupted !== undefined) {
+          this.#failedRecoveries.set(folder.path, { started: interrupted.started, message });
+        }
         this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
       }
     }
@@ -92,14 +95,14 @@ export class CheckpointService implements ServiceCalls {
   async removeMachine(params: Params<'removeMachine'>): Promise<Result<'removeMachine'>> {
     const folder = await findMachine(this.#context, params.machine);
     const name = path.basename(folder.path);
-    const { machines } = this.#context.home;
-    const doomed = path.join(machines, `.removed-${name}-${process.pid}`);
-    await changeMachine(this.#context, params.machine, 'remove', async (machine) => {
+    const doomed = await changeMachine(this.#context, params.machine, 'remove', (machine) => {
       requireStopped(machine, 'removing it');
-      await rename(folder.path, doomed);
+      return setAside(this.#context, folder);
     });
-    await syncFolder(machines);
-    await rm(doomed, { recursive: true, force: true });
+    // What is left of it when this fails goes at the next sweep.
+    await rm(doomed, { recursive: true, force: true }).catch((error: unknown) =>
+      this.#context.log.error(`${doomed} could not be removed: ${String(error)}`),
+    );
     return { removed: name };
   }
 
@@ -218,7 +221,7 @@ export class CheckpointService implements ServiceCalls {
     return this.#apply(params.machine, 'redo', undoneLast, {}, call);
   }
 
-  async delete(params: Params<'delete'>, call: Call): Promise<Result<'delete'>> {
+  async delete(params: Params<'delete'>, call: Call = {}): Promise<Result<'delete'>> {
     let deleted: Checkpoint[] = [];
     let gone = { freedBytes: 0, movedBytes: 0 };
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {

@@ -2,6 +2,7 @@ import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { planDelete, trashedCheckpoint } from '../model/tree.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
+import { carryOut } from './carry-out.ts';
 import type { OpenMachine } from './locked-machine.ts';
 
 /** How long a deleted checkpoint can be restored. */
@@ -26,8 +27,7 @@ export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly 
     trashed: deleted.map((checkpoint) => trashedCheckpoint(tree, checkpoint, at, keptInTrashMs)),
   };
   await folder.writeJournal(journal);
-  await executeDelete(folder, records, journal);
-  await folder.clearJournal();
+  await carryOut(folder, () => executeDelete(folder, records, journal));
 }
 
 /** Carries out a journalled delete, from whichever step it got to. */

@@ -1,18 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, constants, copyFile, mkdir, mkdtemp, open, realpath, rename, rm, statfs } from 'node:fs/promises';
+import { chmod, constants, copyFile, open, realpath, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { openLayer } from '../disks/open-chain.ts';
 import { identifyImage, type ImageIdentity } from '../disks/image-format.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import type { Params } from '../protocol/operations.ts';
-import { syncFolder } from '../store/atomic-file.ts';
-import { MachineFolder } from '../store/machine-folder.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
 import { adoptDisks } from './adopt-disks.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
 import { createLayer, newLayerNames } from './layers.ts';
-import { claimName, freeName } from './open-machine.ts';
+import { freeName } from './open-machine.ts';
+import { makeMachine } from './staging.ts';
 
 const defaultMemoryMiB = 1024;
 const defaultCpus = 1;
@@ -135,11 +135,7 @@ async function build(
   placeDisk: (folder: MachineFolder) => Promise<FirstDisk>,
   call: Call,
 ): Promise<string> {
-  await mkdir(context.home.machines, { recursive: true, mode: 0o700 });
-  const staging = await mkdtemp(path.join(context.home.machines, '.new-'));
-  try {
-    const folder = new MachineFolder(staging);
-    await folder.create();
+  await makeMachine(context, name, async (folder) => {
     const { disk, parent, format } = await placeDisk(folder);
     const directBoot = image === undefined ? undefined : await placeKernel(folder, image);
     const definition: MachineDefinition = {
@@ -163,12 +159,8 @@ async function build(
     await folder.writeDefinition(definition);
     await folder.writeNow({ activeLayers });
     call.signal?.throwIfAborted();
-    await claimName(name, () => rename(staging, path.join(context.home.machines, name)));
-    await syncFolder(context.home.machines);
-    return name;
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
+  });
+  return name;
 }
 
 async function placeKernel(folder: MachineFolder, image: InstalledImage): Promise<DirectBoot | undefined> {

@@ -68,6 +68,7 @@ export async function changeMachine<T>(
     { operation, face: context.face },
     async () => {
       await first(folder);
+      await folder.removeTemporaries();
       await recover(context, folder);
       const records = await readMachine(folder);
       const presence = await hostOf(context, records.definition).look(folder);

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Host, RunnableMachine } from '../hosts/host.ts';
+import type { Now } from '../model/machine.ts';
 import { sameLayers } from '../model/tree.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
@@ -42,12 +43,32 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
   await folder.clearJournal();
 }
 
-/** After a failure in the middle: as {@link recover}. When that fails too, the journal stays for the next engine to try. */
-export async function undoFailed(context: EngineContext, folder: MachineFolder): Promise<void> {
+/**
+ * After a failure in the middle: as {@link recover}. When that fails too, the journal stays for the next engine to try.
+ * @param after Now as it was to become
+ * @returns true when it has happened all the same
+ */
+export async function undoFailed(context: EngineContext, folder: MachineFolder, after: Now): Promise<boolean> {
   try {
     await recover(context, folder);
   } catch (error) {
     context.log.error(`Machine ${folder.path}: an operation failed and could not be undone yet: ${String(error)}`);
+  }
+  const found = await folder.read().catch(() => undefined);
+  return found !== undefined && sameLayers(found.now.activeLayers, after.activeLayers);
+}
+
+/** The last steps of what has happened already: should they fail, the journal stays, and the next engine takes them. */
+export async function finishOrLeave(
+  context: EngineContext,
+  folder: MachineFolder,
+  steps: () => Promise<void>,
+): Promise<void> {
+  try {
+    await steps();
+    await folder.clearJournal();
+  } catch (error) {
+    context.log.error(`Machine ${folder.path}: the end of an operation is left to the next engine: ${String(error)}`);
   }
 }
 

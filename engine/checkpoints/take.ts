@@ -12,7 +12,7 @@ import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
-import { undoFailed } from './recover.ts';
+import { finishOrLeave, undoFailed } from './recover.ts';
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
 export async function take(
@@ -53,7 +53,7 @@ export async function take(
     ...(memoryFile === undefined ? {} : { memoryFile }),
     releasedLayers: [],
   });
-  let checkpoint: Checkpoint;
+  let checkpoint: Checkpoint | undefined;
   try {
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     await createLayers(prepared, newLayers, now.activeLayers, call.signal);
@@ -77,11 +77,12 @@ export async function take(
     await activate(files, now.activeLayers, newLayers);
     await folder.writeNow(after);
   } catch (error) {
-    await undoFailed(context, folder);
-    throw error;
+    if (!(await undoFailed(context, folder, after)) || checkpoint === undefined) {
+      throw error;
+    }
+    return checkpoint;
   }
-  await freeze(files.withActive(newLayers), now.activeLayers);
-  await folder.clearJournal();
+  await finishOrLeave(context, folder, () => freeze(files.withActive(newLayers), now.activeLayers));
   return checkpoint;
 }
 

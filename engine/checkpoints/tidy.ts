@@ -4,10 +4,11 @@ import type { Layer } from '../disks/disk.ts';
 import { openChain, openLayer } from '../disks/open-chain.ts';
 import { bytesToMerge, mergeIntoAncestor, mergeIntoChild, type MergeDirection } from '../disks/operations/merge.ts';
 import { planTidying, type TidyStep } from '../model/layer-tree.ts';
-import type { MachineDisk } from '../model/machine.ts';
+import type { LayerOfDisk, MachineDisk } from '../model/machine.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
+import { carryOut } from './carry-out.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph, type LayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
@@ -82,7 +83,7 @@ async function mergeHidden(
   try {
     if (direction === 'child') {
       for (const child of children) {
-        await expectChange(files, disk, child.layer, child.file, chain.top);
+        await expectChange(files, disk, child, chain.top, records.now.activeLayers);
       }
     }
     const long = {
@@ -92,9 +93,12 @@ async function mergeHidden(
     ({ movedBytes } = await (direction === 'ancestor'
       ? mergeIntoAncestor(chain, 1, long)
       : mergeIntoChild(chain, 1, long)));
-  } finally {
+  } catch (error) {
     await chain.close();
+    await freezeAgain(files, disk, [step.upper, step.lower], records.now.activeLayers);
+    throw error;
   }
+  await chain.close();
   const [from, to] = direction === 'ancestor' ? [step.upper, step.lower] : [step.lower, step.upper];
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'relink',
@@ -107,8 +111,7 @@ async function mergeHidden(
     relink: { disk: disk.id, from, to, direction },
   };
   await folder.writeJournal(journal);
-  await executeRelink(folder, await folder.read(), journal);
-  await folder.clearJournal();
+  await carryOut(folder, async () => executeRelink(folder, await folder.read(), journal));
   const kept = await readMachine(folder);
   const after = new LayerFiles(folder, kept.definition, kept.now.activeLayers);
   const sizeAfter = await sizes(after.fileOf(disk, to));
@@ -150,9 +153,9 @@ async function changing(files: LayerFiles, disk: MachineDisk, layers: readonly s
 async function expectChange(
   files: LayerFiles,
   disk: MachineDisk,
-  layer: string,
-  file: string,
+  { layer, file }: { layer: string; file: string },
   parent: Layer,
+  active: LayerOfDisk,
 ): Promise<void> {
   await changing(files, disk, [layer]);
   const child = await openLayer(file, 'write');
@@ -162,7 +165,19 @@ async function expectChange(
   } finally {
     await child.close();
   }
-  await freeze(files, { [disk.id]: layer });
+  await freezeAgain(files, disk, [layer], active);
+}
+
+/** Whatever of these is not the active layer is not to be written any more. */
+async function freezeAgain(
+  files: LayerFiles,
+  disk: MachineDisk,
+  layers: readonly string[],
+  active: LayerOfDisk,
+): Promise<void> {
+  for (const layer of layers.filter((one) => active[disk.id] !== one)) {
+    await freeze(files, { [disk.id]: layer });
+  }
 }
 
 /** Bytes that files take on their volume. */

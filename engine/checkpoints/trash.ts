@@ -5,6 +5,7 @@ import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
+import { carryOut } from './carry-out.ts';
 import { releaseLayers } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 
@@ -63,8 +64,7 @@ export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedChe
     trashed: [{ ...trashed, checkpoint: lasting, children }],
   };
   await folder.writeJournal(journal);
-  await executeRestore(folder, records, journal);
-  await folder.clearJournal();
+  await carryOut(folder, () => executeRestore(folder, records, journal));
   return lasting;
 }
 
@@ -98,9 +98,7 @@ export async function discardTrash(machine: OpenMachine, discarded: readonly Tra
     trashed: [...discarded],
   };
   await folder.writeJournal(journal);
-  const freedBytes = await executeDiscard(folder, records, journal);
-  await folder.clearJournal();
-  return freedBytes;
+  return carryOut(folder, () => executeDiscard(folder, records, journal));
 }
 
 /** Carries out a journalled discard, from whichever step it got to. @returns bytes freed */

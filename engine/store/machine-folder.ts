@@ -255,6 +255,21 @@ export class MachineFolder {
     return path.join(this.runFolder, `${which}-process.json`);
   }
 
+  /** Removes what writers of records left that died; to be called with the machine locked. */
+  async removeTemporaries(): Promise<void> {
+    for (const folder of ['', 'checkpoints', 'trash', 'run'].map((inner) => path.join(this.path, inner))) {
+      const names = await readdir(folder).catch(() => []);
+      for (const name of names.filter((one) => /\.json\.[0-9a-f]{8}\.new$/.test(one))) {
+        await rm(path.join(folder, name), { force: true });
+      }
+    }
+  }
+
+  /** True when a writer of a record is at work, or has died at it. */
+  async hasTemporaries(): Promise<boolean> {
+    return (await readdir(this.path).catch(() => [])).some((name) => name.endsWith('.new'));
+  }
+
   /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
   async removeFile(file: string): Promise<number> {
     try {

@@ -28,16 +28,29 @@ export async function auditMachine(machine: string): Promise<{ unknown: string[]
       named.add(folder.inner(checkpoint.memory.file));
     }
   });
-  const present = (
-    await Promise.all(
-      ['layers', 'memory', 'checkpoints', 'trash'].map(async (inner) =>
-        (await readdir(path.join(machine, inner))).map((file) => path.join(machine, inner, file)),
-      ),
-    )
-  ).flat();
+  const inFolders = await Promise.all(
+    ['layers', 'memory', 'checkpoints', 'trash'].map(async (inner) =>
+      (await readdir(path.join(machine, inner))).map((file) => path.join(machine, inner, file)),
+    ),
+  );
+  const besideDisks = await Promise.all(definition.disks.map(({ place }) => filesBeside(place)));
+  const present = [...inFolders, ...besideDisks].flat();
   const journal = (await folder.readJournal()) === undefined ? [] : [path.join(machine, 'journal.json')];
   return {
     unknown: [...present.filter((file) => !named.has(file)), ...journal],
     missing: [...named].filter((file) => !present.includes(file)),
   };
+}
+
+/** The file that another program uses, and those that are named as its layers are. */
+async function filesBeside(place: string | undefined): Promise<string[]> {
+  if (place === undefined) {
+    return [];
+  }
+  const { dir, name, ext } = path.parse(place);
+  const isOurs = (file: string): boolean =>
+    file.startsWith(`${name}-`) && /^[0-9a-f]{8}$/.test(file.slice(name.length + 1, file.length - ext.length));
+  return (await readdir(dir))
+    .filter((file) => file === path.basename(place) || isOurs(file))
+    .map((file) => path.join(dir, file));
 }

@@ -94,7 +94,18 @@ export async function contentHash(file: string, allowParents: readonly string[] 
 }
 
 /** What a machine's folder has besides the folders that {@link auditMachine} looks through. */
-const ownNames = new Set(['machine.json', 'now.json', 'checkpoints', 'layers', 'memory', 'boot', 'run', 'lock']);
+const ownNames = new Set([
+  'machine.json',
+  'now.json',
+  'frozen.json',
+  'trash',
+  'checkpoints',
+  'layers',
+  'memory',
+  'boot',
+  'run',
+  'lock',
+]);
 
 /** Files that no state explains, and those that are missing, each relative to the home. */
 export async function faultsOfHome(home: string): Promise<{ unknown: string[]; missing: string[] }> {
@@ -102,6 +113,9 @@ export async function faultsOfHome(home: string): Promise<{ unknown: string[]; m
   const found: { unknown: string[]; missing: string[] } = { unknown: [], missing: [] };
   for (const name of await readdir(machines)) {
     const machine = path.join(machines, name);
+    if (name === '.sweep') {
+      continue;
+    }
     if (name.startsWith('.')) {
       found.unknown.push(machine);
       continue;

@@ -5,6 +5,8 @@ import { describe, it } from 'node:test';
 import { create } from '../../../../engine/disks/operations/create.ts';
 import { openChain } from '../../../../engine/disks/open-chain.ts';
 import type { DiskFormat } from '../../../../engine/model/machine.ts';
+import type { HostId } from '../../../../engine/protocol/machines.ts';
+import { LayerFiles } from '../../../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { faultsOfHome } from '../../../support/faults/home-state.ts';
 import { findQemuOnce } from '../../../support/faults/quick-qemu.ts';
@@ -19,21 +21,29 @@ const diskBytes = 192 * 1024;
 /** More make every step slower, and no step different. */
 const mostPoints = 12;
 
-/** Formats of the image that the machine is created from. A new format is a new line. */
-const formats: readonly DiskFormat[] = ['qcow2', 'vhdx'];
+/** What the machine is made of. More is a new line. */
+const kinds: readonly { host: HostId; format: DiskFormat }[] = [
+  { host: 'qemu', format: 'qcow2' },
+  { host: 'disks', format: 'qcow2' },
+  { host: 'disks', format: 'vhdx' },
+  { host: 'disks', format: 'vhd' },
+];
 
 describe('random programs of verbs on a stopped machine', () => {
   const folder = folderOfSuite();
   findQemuOnce();
-  for (const format of formats) {
-    it(`${format}: ${steps} steps → every checkpoint and Now hold what a plain model holds`, async (context) => {
+  for (const { host, format } of kinds) {
+    it(`${host}, ${format}: ${steps} steps → every checkpoint and Now hold what a plain model holds`, async (context) => {
       const random = seededRandom();
-      const place = path.join(folder, format);
+      const place = path.join(folder, `${host} ${format}`);
       await mkdir(place);
       const disk = path.join(place, `image.${format}`);
-      await create(disk, { format, virtualSizeBytes: format === 'vhdx' ? 1024 * 1024 : diskBytes });
+      await create(disk, { format, virtualSizeBytes: format === 'qcow2' ? diskBytes : 1024 * 1024 });
       const home = path.join(place, 'home');
-      const created = await engineOf(home).service.createMachine({ name: lab, disk }, {});
+      const { service } = engineOf(home);
+      const created = await (host === 'qemu'
+        ? service.createMachine({ name: lab, disk }, {})
+        : service.addMachine({ name: lab, disk, host }, {}));
       const sizeBytes = created.machine.disks[0]?.virtualSizeBytes ?? 0;
       const model = new TreeModel(Buffer.alloc(sizeBytes));
       let engines: Bench['engines'] = [engineOf(home), engineOf(home)];
@@ -47,12 +57,12 @@ describe('random programs of verbs on a stopped machine', () => {
           if (model.points.size > mostPoints) {
             const doomed = choose([...model.points.keys()], random) ?? '';
             await engines[1].service.delete({ machine: lab, checkpoint: doomed });
-            model.delete(doomed);
+            model.delete([doomed]);
           }
           done.push(await chooseVerb(random)(bench));
           await requireSame(bench, step % 20 === 0 || step === steps);
         } catch (error) {
-          throw new Error(`step ${step} of ${format}, after: ${done.slice(-6).join('; ')}`, { cause: error });
+          throw new Error(`step ${step}, after: ${done.slice(-6).join('; ')}: ${String(error)}`, { cause: error });
         }
       }
       assert.deepEqual(await faultsOfHome(home), { unknown: [], missing: [] });
@@ -75,12 +85,17 @@ async function requireSame({ engines, model, random }: Bench, all: boolean): Pro
   );
   assert.equal(machine.now.parent, model.parent);
   assert.equal(machine.now.undo, model.undo);
+  assert.equal(machine.now.redo, model.redo);
+  assert.deepEqual(machine.trash.map(({ checkpoint }) => checkpoint.id).sort(), [...model.trash.keys()].sort());
   await requireContent(machine.disks[0]?.activeLayer ?? '', model.content, 'Now');
-  const { checkpoints } = await new MachineFolder(machine.folder).read();
+  const folder = new MachineFolder(machine.folder);
+  const { checkpoints, definition, now } = await folder.read();
+  const files = new LayerFiles(folder, definition, now.activeLayers);
   const looked = all ? checkpoints : [choose(checkpoints, random)];
   for (const checkpoint of looked) {
     if (checkpoint !== undefined) {
-      const file = path.join(machine.folder, checkpoint.layers['disk0'] ?? '');
+      const disk = files.disk('disk0');
+      const file = files.fileOf(disk, files.layerOf(checkpoint.layers, disk));
       await requireContent(file, model.point(checkpoint.id).content, checkpoint.name);
     }
   }

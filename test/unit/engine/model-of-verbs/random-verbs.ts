@@ -26,7 +26,11 @@ export const randomVerbs: readonly (readonly [weight: number, verb: RandomVerb])
   [2, apply],
   [2, revert],
   [2, undo],
+  [2, redo],
   [3, deleteOne],
+  [1, deleteSubtree],
+  [2, restore],
+  [1, emptyTrash],
   [1, rename],
   [1, twoAtOnce],
 ];
@@ -74,8 +78,18 @@ async function undo({ engines: [{ service }], model }: Bench): Promise<string> {
     return 'undo: nothing to undo';
   }
   const { kept } = await service.undo({ machine }, {});
-  model.goBack(kept?.id ?? '');
+  model.step('undo', kept?.id ?? '');
   return 'undo';
+}
+
+async function redo({ engines: [{ service }], model }: Bench): Promise<string> {
+  if (model.redo === undefined) {
+    await requireRefusal(service.redo({ machine }, {}), 'NothingToRedo');
+    return 'redo: nothing to redo';
+  }
+  const { kept } = await service.redo({ machine }, {});
+  model.step('redo', kept?.id ?? '');
+  return 'redo';
 }
 
 async function deleteOne({ engines: [{ service }], model, random }: Bench): Promise<string> {
@@ -83,9 +97,48 @@ async function deleteOne({ engines: [{ service }], model, random }: Bench): Prom
   if (checkpoint === undefined) {
     return 'nothing to delete';
   }
-  await service.delete({ machine, checkpoint });
-  model.delete(checkpoint);
-  return `delete ${checkpoint}`;
+  const purge = random() < 0.4;
+  await service.delete({ machine, checkpoint, purge });
+  model.delete([checkpoint]);
+  if (purge) {
+    model.trash.delete(checkpoint);
+  }
+  return `delete ${checkpoint}${purge ? ' for good' : ''}`;
+}
+
+async function deleteSubtree({ engines: [{ service }], model, random }: Bench): Promise<string> {
+  const checkpoint = choose([...model.points.keys()], random);
+  if (checkpoint === undefined) {
+    return 'nothing to delete';
+  }
+  const { all } = await service.delete({ machine, checkpoint, subtree: true });
+  const expected = model.subtree(checkpoint);
+  if (
+    all
+      .map(({ id }) => id)
+      .sort()
+      .join() !== [...expected].sort().join()
+  ) {
+    throw new Error(`deleted ${all.map(({ id }) => id).join()}, not ${expected.join()}`);
+  }
+  model.delete(expected);
+  return `delete the subtree of ${checkpoint}`;
+}
+
+async function restore({ engines: [{ service }], model, random }: Bench): Promise<string> {
+  const checkpoint = choose([...model.trash.keys()], random);
+  if (checkpoint === undefined) {
+    return 'nothing to restore';
+  }
+  await service.restore({ machine, checkpoint });
+  model.restore(checkpoint);
+  return `restore ${checkpoint}`;
+}
+
+async function emptyTrash({ engines: [{ service }], model }: Bench): Promise<string> {
+  await service.emptyTrash({ machine }, {});
+  model.trash.clear();
+  return 'empty the trash';
 }
 
 async function rename({ engines: [{ service }], model, random, step }: Bench): Promise<string> {

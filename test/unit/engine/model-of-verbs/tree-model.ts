@@ -2,20 +2,42 @@
 export interface ModelPoint {
   parent: string | undefined;
   name: string;
-  /** Kept by an apply or an undo, and not named since. */
+  /** Kept by an apply, an undo or a redo, and not wanted by a person since. */
   expires: boolean;
   content: Buffer;
+  /** The points on whose layers its own stand, itself included. */
+  lineage: readonly string[];
+  /** What Now could be undone and redone to when it was kept. */
+  undo: string | undefined;
+  redo: string | undefined;
+}
+
+interface ModelTrashed {
+  point: ModelPoint;
+  children: string[];
+  wasParentOfNow: boolean;
 }
 
 /** What the verbs do to a tree, in the plainest way: each point has a copy of all its bytes. */
 export class TreeModel {
   readonly points = new Map<string, ModelPoint>();
+  readonly trash = new Map<string, ModelTrashed>();
   parent: string | undefined;
-  undo: string | undefined;
+  lineage: readonly string[] = [];
   readonly content: Buffer;
+  #undo: string | undefined;
+  #redo: string | undefined;
 
   constructor(content: Buffer) {
     this.content = Buffer.from(content);
+  }
+
+  get undo(): string | undefined {
+    return this.#undo !== undefined && this.points.has(this.#undo) ? this.#undo : undefined;
+  }
+
+  get redo(): string | undefined {
+    return this.#redo !== undefined && this.points.has(this.#redo) ? this.#redo : undefined;
   }
 
   write(content: Buffer, offset: number): void {
@@ -23,48 +45,101 @@ export class TreeModel {
   }
 
   take(id: string, name: string): void {
-    this.points.set(id, { parent: this.parent, name, expires: false, content: Buffer.from(this.content) });
+    this.#add(id, name, false);
     this.parent = id;
+    this.lineage = this.point(id).lineage;
+    this.#redo = undefined;
   }
 
   /** @param kept id of the checkpoint that Now became; undefined when Now was discarded */
   apply(id: string, kept: string | undefined): void {
-    this.#keep(kept, `Before applying “${this.point(id).name}”`);
-    this.point(id).content.copy(this.content);
+    const target = this.point(id);
+    this.#keep(kept, `Before applying “${target.name}”`);
+    this.#become(target);
     this.parent = id;
+    this.#undo = kept;
+    this.#redo = undefined;
   }
 
   /** What hung by itself and would have expired is Now again; anything else stays a checkpoint. */
-  goBack(kept: string): void {
-    const target = this.undo ?? '';
-    const { parent, expires, content } = this.point(target);
-    const isNowAgain = expires && this.isLeaf(target);
-    this.#keep(kept, 'Before undo');
-    content.copy(this.content);
-    this.parent = isNowAgain ? parent : target;
+  step(way: 'undo' | 'redo', kept: string): void {
+    const id = (way === 'undo' ? this.undo : this.redo) ?? '';
+    const target = this.point(id);
+    const isNowAgain = target.expires && this.isLeaf(id);
+    this.#keep(kept, `Before ${way}`);
+    this.#become(target);
+    this.parent = isNowAgain ? target.parent : id;
     if (isNowAgain) {
-      this.points.delete(target);
+      this.points.delete(id);
+      this.lineage = target.lineage.filter((one) => one !== id);
     }
+    this.#undo = way === 'undo' ? target.undo : kept;
+    this.#redo = way === 'undo' ? kept : target.redo;
+  }
+
+  #become(target: ModelPoint): void {
+    target.content.copy(this.content);
+    this.lineage = target.lineage;
   }
 
   #keep(id: string | undefined, name: string): void {
     if (id !== undefined) {
-      this.points.set(id, { parent: this.parent, name, expires: true, content: Buffer.from(this.content) });
+      this.#add(id, name, true);
     }
-    this.undo = id;
   }
 
-  delete(id: string): void {
-    const { parent } = this.point(id);
-    this.points.delete(id);
+  #add(id: string, name: string, expires: boolean): void {
+    this.points.set(id, {
+      parent: this.parent,
+      name,
+      expires,
+      content: Buffer.from(this.content),
+      lineage: [...this.lineage, id],
+      undo: expires ? this.#undo : undefined,
+      redo: expires ? this.#redo : undefined,
+    });
+  }
+
+  /** A point and all that hangs from it, from the top down. */
+  subtree(top: string): string[] {
+    const found = [top];
+    for (const id of found) {
+      found.push(...[...this.points].filter(([, { parent }]) => parent === id).map(([child]) => child));
+    }
+    return found;
+  }
+
+  delete(ids: readonly string[]): void {
+    for (const id of ids) {
+      const children = [...this.points].filter(([, { parent }]) => parent === id).map(([child]) => child);
+      this.trash.set(id, { point: { ...this.point(id) }, children, wasParentOfNow: this.parent === id });
+    }
     for (const node of [this, ...this.points.values()]) {
-      if (node.parent === id) {
-        node.parent = parent;
+      while (node.parent !== undefined && ids.includes(node.parent)) {
+        node.parent = this.point(node.parent).parent;
       }
     }
-    if (this.undo === id) {
-      this.undo = undefined;
+    ids.forEach((id) => this.points.delete(id));
+  }
+
+  restore(id: string): void {
+    const trashed = this.trash.get(id);
+    if (trashed === undefined) {
+      throw new Error(`The trash of the model has no ${id}.`);
     }
+    let { parent } = trashed.point;
+    while (parent !== undefined && !this.points.has(parent)) {
+      parent = this.trash.get(parent)?.point.parent;
+    }
+    const nodes = [
+      ...trashed.children.flatMap((child) => this.points.get(child) ?? []),
+      ...(trashed.wasParentOfNow ? [this] : []),
+    ];
+    for (const node of nodes.filter((one) => one.parent === parent && one.lineage.includes(id))) {
+      node.parent = id;
+    }
+    this.trash.delete(id);
+    this.points.set(id, { ...trashed.point, parent, expires: false });
   }
 
   rename(id: string, name: string): void {
