@@ -26,8 +26,7 @@ export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly 
     releasedLayers: [],
     trashed: deleted.map((checkpoint) => trashedCheckpoint(tree, checkpoint, at, keptInTrashMs)),
   };
-  await folder.writeJournal(journal);
-  await carryOut(folder, () => executeDelete(folder, records, journal));
+  await carryOut(folder, journal, () => executeDelete(folder, records, journal));
 }
 
 /** Carries out a journalled delete, from whichever step it got to. */
@@ -48,7 +47,8 @@ export async function executeDelete(
   if (plan.now !== undefined) {
     await folder.writeNow(plan.now);
   }
-  for (const { id } of deleted) {
+  // From the bottom up: no checkpoint is there without its parent at any instant.
+  for (const { id } of deleted.toReversed()) {
     await folder.removeCheckpoint(id);
   }
 }

@@ -72,7 +72,9 @@ export async function changeMachine<T>(
       await recover(context, folder);
       const records = await readMachine(folder);
       const presence = await hostOf(context, records.definition).look(folder);
-      return change({ folder, records, presence });
+      const changed = await change({ folder, records, presence });
+      await folder.keepReserve();
+      return changed;
     },
   );
 }

@@ -11,8 +11,8 @@ import { readLayerGraph } from './layer-graph.ts';
 import { freeze, thaw } from './layers.ts';
 
 /**
- * The end of a merge, once `to` has all that `from` had: whatever stands on `from` stands on `to`, whatever names it names
- * `to`, and `from` goes. From whichever step it got to.
+ * The end of a merge, from whichever step it got to. `ancestor`: `to` has all that `from` had, so what stands on `from` stands
+ * on `to`, what names it names `to`, and `from` goes. `child`: `from` goes if the merge came to its end.
  */
 export async function executeRelink(
   folder: MachineFolder,
@@ -32,7 +32,11 @@ export async function executeRelink(
     }
     await renameLayer(files, records, disk, from, to);
   } else {
-    await folder.removeFile(files.fileOf(disk, from));
+    const { layers: needed } = await readLayerGraph(files, records, false);
+    // Otherwise the merge was interrupted, and the layers stand as before.
+    if (!needed.some((one) => one.disk === disk.id && one.layer === from)) {
+      await folder.removeFile(files.fileOf(disk, from));
+    }
   }
   const after = await folder.read();
   const now = files.withActive(after.now.activeLayers);

@@ -78,6 +78,21 @@ async function mergeHidden(
   const sizeBefore = await sizes(upper, lower);
   await changing(files, disk, [step.upper, step.lower]);
   const children = graph.layers.filter((one) => one.disk === disk.id && one.parent === step.upper);
+  const [from, to] = direction === 'ancestor' ? [step.upper, step.lower] : [step.lower, step.upper];
+  const journal: Omit<JournalRecord, 'version'> = {
+    operation: 'relink',
+    started: new Date().toISOString(),
+    after: records.now,
+    reusesLayers: false,
+    wasRunning: false,
+    runsAfterwards: false,
+    releasedLayers: [],
+    relink: { disk: disk.id, from, to, direction },
+  };
+  if (direction === 'child') {
+    // The end of such a merge is what leaves the lower layer without a use.
+    await folder.writeJournal(journal);
+  }
   const chain = await openChain(upper, { ...options, access: (depth) => (depth < 2 ? 'write' : 'read') });
   let movedBytes: number;
   try {
@@ -96,22 +111,14 @@ async function mergeHidden(
   } catch (error) {
     await chain.close();
     await freezeAgain(files, disk, [step.upper, step.lower], records.now.activeLayers);
+    if (direction === 'child') {
+      await executeRelink(folder, await folder.read(), journal);
+      await folder.clearJournal();
+    }
     throw error;
   }
   await chain.close();
-  const [from, to] = direction === 'ancestor' ? [step.upper, step.lower] : [step.lower, step.upper];
-  const journal: Omit<JournalRecord, 'version'> = {
-    operation: 'relink',
-    started: new Date().toISOString(),
-    after: records.now,
-    reusesLayers: false,
-    wasRunning: false,
-    runsAfterwards: false,
-    releasedLayers: [],
-    relink: { disk: disk.id, from, to, direction },
-  };
-  await folder.writeJournal(journal);
-  await carryOut(folder, async () => executeRelink(folder, await folder.read(), journal));
+  await carryOut(folder, journal, async () => executeRelink(folder, await folder.read(), journal));
   const kept = await readMachine(folder);
   const after = new LayerFiles(folder, kept.definition, kept.now.activeLayers);
   const sizeAfter = await sizes(after.fileOf(disk, to));

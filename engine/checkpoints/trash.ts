@@ -63,8 +63,7 @@ export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedChe
     releasedLayers: [],
     trashed: [{ ...trashed, checkpoint: lasting, children }],
   };
-  await folder.writeJournal(journal);
-  await carryOut(folder, () => executeRestore(folder, records, journal));
+  await carryOut(folder, journal, () => executeRestore(folder, records, journal));
   return lasting;
 }
 
@@ -97,8 +96,7 @@ export async function discardTrash(machine: OpenMachine, discarded: readonly Tra
     releasedLayers: [],
     trashed: [...discarded],
   };
-  await folder.writeJournal(journal);
-  return carryOut(folder, () => executeDiscard(folder, records, journal));
+  return carryOut(folder, journal, () => executeDiscard(folder, records, journal));
 }
 
 /** Carries out a journalled discard, from whichever step it got to. @returns bytes freed */

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
@@ -28,6 +28,8 @@ export interface MachineRecords {
   trash: TrashedCheckpoint[];
 }
 
+const reserveBytes = 256 * 1024;
+
 export type ProcessRole = 'current' | 'successor';
 
 /**
@@ -36,6 +38,7 @@ export type ProcessRole = 'current' | 'successor';
  * - `machine.json` definition, `now.json` Now, `checkpoints/ID.json` a manifest each, `trash/ID.json` deleted ones
  * - `layers/` disks, `memory/` saved memory, `boot/` kernel for direct boot
  * - `frozen.json` what frozen layers looked like when they were last right
+ * - `reserve` space that a full volume still has for deleting
  * - `journal.json` the operation that is under way, `lock`
  * - `run/` process, sockets and logs of the hypervisor
  */
@@ -253,6 +256,26 @@ export class MachineFolder {
 
   #process(which: ProcessRole): string {
     return path.join(this.runFolder, `${which}-process.json`);
+  }
+
+  /** Space for what has to be written even on a full volume: to delete something. */
+  get #reserve(): string {
+    return path.join(this.path, 'reserve');
+  }
+
+  async keepReserve(): Promise<void> {
+    try {
+      await writeFile(this.#reserve, Buffer.alloc(reserveBytes, 0xff), { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      // Half a reserve is none: the space is needed for other things.
+      if (systemCode(error) !== 'EEXIST') {
+        await this.spendReserve();
+      }
+    }
+  }
+
+  async spendReserve(): Promise<void> {
+    await rm(this.#reserve, { force: true }).catch(() => undefined);
   }
 
   /** Removes what writers of records left that died; to be called with the machine locked. */

@@ -59,7 +59,7 @@ describe('a running machine', () => {
     });
   });
 
-  it('undo → what was there before the revert is back, and undo again → the revert', async () => {
+  it('undo → what was there before the revert is back; redo → the revert', async () => {
     const before = await machine();
     const kept = before.checkpoints.find((checkpoint) => checkpoint.expires !== undefined);
     assert.ok(kept, 'revert kept what Now was');
@@ -73,7 +73,7 @@ describe('a running machine', () => {
     );
     await guest(async (shell) => assert.equal(await shell.run('ls /root; ls /srv'), 'other'));
 
-    await home.ckpt.run('undo', ['undo', name]);
+    await home.ckpt.run('redo', ['redo', name]);
     await guest(async (shell) => assert.equal(await shell.run('cat /root/marker; ls /srv'), 'precious\nproject'));
   });
 
@@ -139,11 +139,17 @@ describe('a running machine', () => {
     assert.equal(await guest((shell) => shell.run('cat /root/branch')), 'later');
   });
 
-  it('delete a leaf → it is gone, its memory and layer too, and everything else works', async () => {
+  it('delete a leaf → it is in the trash, whole, and comes back; for good → its memory and layer too', async () => {
     const before = await machine();
     const leaf = before.checkpoints.find((checkpoint) => checkpoint.name === 'left');
     assert.ok(leaf?.memoryFileBytes);
-    const deleted = await home.ckpt.run('delete', ['delete', name, 'left']);
+    const trashed = await home.ckpt.run('delete', ['delete', name, 'left']);
+    assert.equal(trashed.machine.trash[0]?.checkpoint.id, leaf.id);
+    await home.ckpt.run('restore', ['restore', name, 'left']);
+    await home.ckpt.run('apply', ['apply', name, 'left', '--discard-now']);
+    assert.equal(await guest((shell) => shell.run('cat /root/branch')), 'left');
+    await home.ckpt.run('apply', ['apply', name, 'right', '--discard-now']);
+    const deleted = await home.ckpt.run('delete', ['delete', name, 'left', '--purge']);
     assert.ok(deleted.freedBytes >= leaf.memoryFileBytes, `${deleted.freedBytes} bytes were freed`);
     assert.ok(!deleted.machine.checkpoints.some((checkpoint) => checkpoint.id === leaf.id));
     await home.ckpt.run('apply', ['apply', name, 'right']);

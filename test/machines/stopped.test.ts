@@ -48,7 +48,7 @@ describe('a stopped machine', () => {
     assert.equal(await readMarker(), 'precious');
     await home.ckpt.run('undo', ['undo', name]);
     assert.equal(await readMarker(), 'broken');
-    await home.ckpt.run('undo', ['undo', name]);
+    await home.ckpt.run('redo', ['redo', name]);
     assert.equal(await readMarker(), 'precious');
   });
 

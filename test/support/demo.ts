@@ -58,7 +58,7 @@ async function tell(ckpt: Ckpt): Promise<void> {
   await step('undo the revert', () => ckpt.run('undo', ['undo', demoMachine]));
   const wreck = await step('look: the damage is back', () => guest((shell) => shell.run('ls /srv')));
   requireThat(wreck === 'wreck', 'undo brought back what the revert replaced');
-  await step('undo the undo', () => ckpt.run('undo', ['undo', demoMachine]));
+  await step('redo the revert', () => ckpt.run('redo', ['redo', demoMachine]));
   requireSame(before, await guest(observe));
 
   await step('shut the machine down', () => ckpt.run('stop', ['stop', demoMachine]));

@@ -23,6 +23,7 @@ interface PointState {
   name: string;
   createdBy: string;
   expires: boolean;
+  notes?: string;
   /** SHA-256 of each disk. */
   disks: string[];
 }
@@ -50,7 +51,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const checkpoints: Record<string, PointState> = {};
   if (state !== 'damaged') {
     const records = await new MachineFolder(machine.folder).read();
-    for (const { id, parent, name, createdBy, expires } of machine.checkpoints) {
+    for (const { id, parent, name, createdBy, expires, notes } of machine.checkpoints) {
       const layers = records.checkpoints.find((checkpoint) => checkpoint.id === id)?.layers ?? {};
       const files = Object.values(layers).map((layer) => path.join(machine.folder, layer));
       checkpoints[label(id)] = {
@@ -58,6 +59,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         name,
         createdBy,
         expires: expires !== undefined,
+        ...(notes === undefined ? {} : { notes }),
         disks: await contents(files, place),
       };
     }
@@ -98,6 +100,7 @@ const ownNames = new Set([
   'machine.json',
   'now.json',
   'frozen.json',
+  'reserve',
   'trash',
   'checkpoints',
   'layers',
