@@ -1,6 +1,14 @@
 import { CheckpointService } from './checkpoints/checkpoint-service.ts';
+import { CopyService } from './checkpoints/copy-service.ts';
 import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
+import { GroupService } from './checkpoints/group-service.ts';
+import { JobService } from './checkpoints/job-service.ts';
+import { LongOperations } from './checkpoints/long-operations.ts';
+import type { RunnableJobs } from './checkpoints/run-job.ts';
+import { runnableJobs } from './checkpoints/runnable-jobs.ts';
+import { DoctorService } from './checkpoints/doctor-service.ts';
+import { RetentionService } from './checkpoints/retention-service.ts';
 import { DisksHost } from './hosts/disks/disks-host.ts';
 import { QemuHost } from './hosts/qemu/qemu-host.ts';
 import { EngineLog } from './store/engine-log.ts';
@@ -9,7 +17,15 @@ import { defaultHome, type Home } from './store/home.ts';
 /** One engine: its services, and where it keeps things. */
 export interface Engine {
   service: CheckpointService;
+  copies: CopyService;
+  groups: GroupService;
   disks: DiskService;
+  jobs: JobService;
+  retention: RetentionService;
+  doctor: DoctorService;
+  /** Those of both services that run as jobs when they have much to do. */
+  long: LongOperations;
+  runnableJobs: RunnableJobs;
   home: Home;
   log: EngineLog;
 }
@@ -23,5 +39,25 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     face,
     log,
   };
-  return { service: new CheckpointService(context), disks: new DiskService(), home, log };
+  const service = new CheckpointService(context);
+  const copies = new CopyService(context, service);
+  const groups = new GroupService(context, service);
+  const disks = new DiskService();
+  const jobs = new JobService(context);
+  const long = new LongOperations(context, service, disks, jobs);
+  const retention = new RetentionService(context);
+  const doctor = new DoctorService(context);
+  return {
+    doctor,
+    retention,
+    service,
+    copies,
+    groups,
+    disks,
+    jobs,
+    long,
+    runnableJobs: runnableJobs(context, disks),
+    home,
+    log,
+  };
 }

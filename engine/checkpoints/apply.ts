@@ -2,15 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { RunnableMachine } from '../hosts/host.ts';
 import type { Checkpoint, SavedMemory } from '../model/checkpoint.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
+import { estimateApply } from '../model/space-estimates.ts';
 import { isLeaf } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { activate, prepareActivation } from './activation.ts';
+import { isCloned } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
+import { requireSpaceFor } from './space-check.ts';
 import { creationTime } from './take.ts';
 
 /** How long a state is kept that apply, undo or redo left. */
@@ -42,7 +45,11 @@ export async function apply(
   const host = hostOf(context, definition);
   const tree = { machine: definition.name, ...records };
   // One that was given a name is wanted as a checkpoint, and stays one.
-  const reusesLayers = operation !== 'apply' && target.expires !== undefined && isLeaf(tree, target.id);
+  const reusesLayers =
+    operation !== 'apply' &&
+    target.expires !== undefined &&
+    isLeaf(tree, target.id) &&
+    !isCloned(records.clones, target.layers);
   const memory = options.disksOnly === true ? undefined : target.memory;
   if (memory !== undefined) {
     await host.checkMemory(target.definition, memory);
@@ -53,6 +60,10 @@ export async function apply(
   const isUp = presence.state !== 'stopped';
   const keptId = options.discardNow === true ? undefined : randomUUID();
   const keptMemoryFile = keptId !== undefined && isUp ? `memory/${keptId}.state` : undefined;
+  if (keptMemoryFile !== undefined) {
+    const estimate = estimateApply(definition.disks.length, (definition.memoryMiB ?? 0) * 1024 * 1024);
+    await requireSpaceFor(machine, `Keeping what “${definition.name}” is now, with its memory,`, estimate);
+  }
   const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
   const after = nowAfter(operation, target, reusesLayers, newLayers, keptId);
   const journal: Omit<JournalRecord, 'version'> = {

@@ -2,21 +2,29 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointName } from '../model/names.ts';
-import { findCheckpoint, isLeaf, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
+import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
+import type { CopyOperations } from '../protocol/copies.ts';
+import type { GroupOperations } from '../protocol/groups.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
+import type { JobOperations } from '../protocol/jobs.ts';
+import type { DoctorOperations } from '../protocol/doctor.ts';
+import type { RetentionOperations } from '../protocol/retention.ts';
+import type { SpaceOperations } from '../protocol/space.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import type { SerialPort } from '../hosts/host.ts';
-import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
 import { withAnnotation } from './annotate.ts';
 import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
+import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
-import { readMachine, type OpenMachine } from './locked-machine.ts';
+import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
 import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
 import { setAside, sweepLeftovers } from './staging.ts';
 import { take } from './take.ts';
@@ -40,7 +48,8 @@ export class CheckpointService implements ServiceCalls {
     const { hosts } = this.#context;
     await sweepLeftovers(this.#context);
     const folders = await machineFolders(this.#context);
-    const machines = await Promise.all(folders.map((folder) => this.#view(folder)));
+    const interrupted = await interruptedJobs(this.#context.home);
+    const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted)));
     return {
       hosts: await Promise.all(
         [hosts.qemu, hosts.disks].map(async (host) => ({
@@ -54,11 +63,12 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
-    return { machine: await this.#view(await findMachine(this.#context, params.machine)) };
+    const folder = await findMachine(this.#context, params.machine);
+    return { machine: await this.#view(folder, await interruptedJobs(this.#context.home)) };
   }
 
   /** What an engine that died left behind is finished or undone at the first look, not only at the next change. */
-  async #view(folder: MachineFolder): Promise<MachineInfo> {
+  async #view(folder: MachineFolder, interruptedOf: InterruptedJobs): Promise<MachineInfo> {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const failed = this.#failedRecoveries.get(folder.path);
     const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
@@ -73,7 +83,7 @@ export class CheckpointService implements ServiceCalls {
         this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
       }
     }
-    const view = await viewMachine(this.#context, folder);
+    const view = await viewMachine(this.#context, folder, interruptedOf);
     const stuck = interrupted === undefined ? undefined : this.#failedRecoveries.get(folder.path);
     return stuck?.started === interrupted?.started && stuck !== undefined
       ? { ...view, problem: `An interrupted operation could not be ended: ${stuck.message}` }
@@ -97,6 +107,7 @@ export class CheckpointService implements ServiceCalls {
     const name = path.basename(folder.path);
     const doomed = await changeMachine(this.#context, params.machine, 'remove', (machine) => {
       requireStopped(machine, 'removing it');
+      requireNoClones(machine, 'it is removed');
       return setAside(this.#context, folder);
     });
     // What is left of it when this fails goes at the next sweep.
@@ -293,23 +304,6 @@ export class CheckpointService implements ServiceCalls {
     return { machine, checkpoint: viewCheckpoint(done(renamed)) };
   }
 
-  /** Deletes for good what apply, undo and redo kept and what was deleted, once its time is over. */
-  async expire(at: Date): Promise<void> {
-    for (const folder of await machineFolders(this.#context)) {
-      const records = await folder.read().catch(() => undefined);
-      if (records === undefined || !hasExpired(records, at)) {
-        continue;
-      }
-      await changeMachine(this.#context, path.basename(folder.path), 'expire', async (open) => {
-        const due = open.records.checkpoints.filter((one) => isDue(one, at) && isLeaf(treeOf(open), one.id));
-        await deleteCheckpoints(open, due);
-        const ids = new Set(due.map(({ id }) => id));
-        await this.#discard(open, (one) => ids.has(one.checkpoint.id) || isDue(one, at), {});
-        this.#context.log.info(`What expired of ${folder.path} is gone: ${[...ids].join(', ')} and from the trash.`);
-      }).catch((error: unknown) => this.#context.log.error(`What expired of ${folder.path} stays: ${String(error)}`));
-    }
-  }
-
   /** State of every machine by name, without reading more than that takes. */
   async states(): Promise<Map<string, MachineState>> {
     const folders = await machineFolders(this.#context);
@@ -341,36 +335,28 @@ export class CheckpointService implements ServiceCalls {
       return machine.folder;
     };
     const folder = await changeMachine(this.#context, reference, operation, changed, first);
-    return { machine: await viewMachine(this.#context, folder) };
+    return { machine: await viewMachine(this.#context, folder, await interruptedJobs(this.#context.home)) };
   }
 }
 
 /** One method for each operation on machines. */
 export type ServiceCalls = {
-  [K in Exclude<OperationName, 'about' | keyof DiskOperations>]: (params: Params<K>, call: Call) => Promise<Result<K>>;
+  [
+    K in Exclude<
+      OperationName,
+      | 'about'
+      | keyof CopyOperations
+      | keyof GroupOperations
+      | keyof DiskOperations
+      | keyof JobOperations
+      | keyof RetentionOperations
+      | keyof SpaceOperations | keyof DoctorOperations
+    >
+  ]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };
-
-function isDue({ expires }: { expires?: string }, at: Date): boolean {
-  return expires !== undefined && Date.parse(expires) <= at.getTime();
-}
-
-function hasExpired(records: MachineRecords, at: Date): boolean {
-  return [...records.checkpoints, ...records.trash].some((one) => isDue(one, at));
-}
 
 function treeOf({ records }: OpenMachine): Tree {
   return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
-}
-
-function requireStopped(machine: OpenMachine, purpose: string): void {
-  const { name } = machine.records.definition;
-  if (machine.presence.state !== 'stopped') {
-    throw new CheckpointError(
-      'MachineRunning',
-      `Machine “${name}” is ${machine.presence.state}. Stop it before ${purpose}.`,
-      { machine: name },
-    );
-  }
 }
 
 function requireUp(machine: OpenMachine): void {

@@ -215,6 +215,7 @@ function opening({ from, allowParents }: Omit<OnDisk, 'file'>, { signal }: Call)
 function working(params: Omit<OnDisk, 'file'>, call: Call, doing: string): OpenImage & LongCall {
   return {
     ...opening(params, call),
-    onProgress: (doneBytes, totalBytes) => call.report?.(doing, totalBytes === 0 ? 1 : doneBytes / totalBytes),
+    onProgress: (doneBytes, totalBytes) =>
+      call.report?.(doing, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Host } from '../hosts/host.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import type { MachineDefinition } from '../model/machine.ts';
+import type { ByteCount } from '../store/job-progress.ts';
 import type { Home } from '../store/home.ts';
 
 /** What every operation works with. */
@@ -26,7 +27,7 @@ export function hostOf({ hosts }: EngineContext, { host }: Pick<MachineDefinitio
 export interface Call {
   signal?: AbortSignal;
   /** Tells the person waiting what is being done. */
-  report?: (message: string, fraction?: number) => void;
+  report?: (message: string, fraction?: number, bytes?: ByteCount) => void;
 }
 
 /** For spreading into options: absent stays absent. */

@@ -5,6 +5,7 @@ import { Jobs, type NewJob } from '../store/jobs.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { resultOf, watchJob, type Following } from './follow-job.ts';
 import { beginJob, ownProgram, reviveJob, type JobProgram } from './job-runner.ts';
+import { windowEnded } from './window-end.ts';
 
 type JobCalls = {
   [K in keyof JobOperations]: (params: JobOperations[K]['params'], call: Call) => Promise<JobOperations[K]['result']>;
@@ -54,7 +55,8 @@ export class JobService implements JobCalls {
 
   /**
    * Begins a job and waits for its result.
-   * @param onAbort what the call's signal does: cancel the job (and wait until it has undone what it began), or leave it be
+   * @param onAbort what the call's signal does: cancel the job (and wait until it has undone what it began), or leave it be.
+   *   The window's end always leaves it be.
    * @returns the operation's result, as JSON keeps it
    * @throws the operation's own error; Cancelled; JobInterrupted; as {@link start}
    */
@@ -67,7 +69,7 @@ export class JobService implements JobCalls {
     try {
       return resultOf(await watchJob(folder, following(call)));
     } catch (error) {
-      if (onAbort === 'leave' || call.signal?.aborted !== true) {
+      if (onAbort === 'leave' || call.signal?.aborted !== true || call.signal.reason === windowEnded) {
         throw error;
       }
       const { signal: _, ...withoutSignal } = call;

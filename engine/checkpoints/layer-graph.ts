@@ -21,6 +21,7 @@ export async function readLayerGraph(files: LayerFiles, records: MachineRecords,
   const layers = new Map<string, TreeLayer & { file: string }>();
   for (const disk of files.disks) {
     const named = namedLayers(records, disk.id);
+    const cloned = new Set(records.clones.flatMap((clone) => clone.layers[disk.id] ?? []));
     const active = records.now.activeLayers[disk.id];
     const walk = async (top: string): Promise<ChainLayer[]> => {
       const chain = (await reader.chainOf(disk, top)).filter(({ layer }) => layer !== undefined);
@@ -34,6 +35,7 @@ export async function readLayerGraph(files: LayerFiles, records: MachineRecords,
           ...(parent === undefined ? {} : { parent }),
           isNamed: named.has(layer) || layer === disk.base,
           isBusy: known?.isBusy === true || (isUp && top === active),
+          isCloned: known?.isCloned === true || cloned.has(top),
         });
       });
       return chain;
@@ -52,6 +54,7 @@ function namedLayers(records: MachineRecords, disk: string): Set<string> {
     records.now.activeLayers,
     ...records.checkpoints.map(({ layers }: Checkpoint) => layers),
     ...records.trash.map(({ checkpoint }) => checkpoint.layers),
+    ...records.clones.map(({ layers }) => layers),
   ];
   return new Set(tops.flatMap((layers) => layers[disk] ?? []));
 }

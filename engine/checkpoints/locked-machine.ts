@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Presence } from '../hosts/host.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 
 /** A machine that is locked and whole. */
@@ -13,4 +14,19 @@ export interface OpenMachine {
 export async function readMachine(folder: MachineFolder): Promise<MachineRecords> {
   const records = await folder.read();
   return { ...records, definition: { ...records.definition, name: path.basename(folder.path) } };
+}
+
+/**
+ * @param purpose ends the sentence, such as `removing it`
+ * @throws MachineRunning
+ */
+export function requireStopped(machine: OpenMachine, purpose: string): void {
+  const { name } = machine.records.definition;
+  if (machine.presence.state !== 'stopped') {
+    throw new CheckpointError(
+      'MachineRunning',
+      `Machine “${name}” is ${machine.presence.state}. Stop it before ${purpose}.`,
+      { machine: name },
+    );
+  }
 }

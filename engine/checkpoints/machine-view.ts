@@ -7,16 +7,22 @@ import { lockHolder } from '../store/file-lock.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
+import type { InterruptedJobs } from './interrupted-jobs.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out. */
-export async function viewMachine(context: EngineContext, folder: MachineFolder): Promise<MachineInfo> {
+export async function viewMachine(
+  context: EngineContext,
+  folder: MachineFolder,
+  interruptedJobs: InterruptedJobs,
+): Promise<MachineInfo> {
   try {
     const [records, holder] = await Promise.all([readMachine(folder), lockHolder(folder.lock)]);
     const { definition, now, checkpoints, trash } = records;
     const presence = await hostOf(context, definition).look(folder);
     const files = new LayerFiles(folder, definition, now.activeLayers);
     const known = new Set(checkpoints.map(({ id }) => id));
+    const interrupted = interruptedJobs.get(definition.id);
     return {
       id: definition.id,
       name: definition.name,
@@ -26,6 +32,7 @@ export async function viewMachine(context: EngineContext, folder: MachineFolder)
       ...(holder === undefined
         ? {}
         : { busy: { operation: holder.operation, holder: `${holder.face} (process ${holder.pid})` } }),
+      ...(interrupted === undefined ? {} : { interrupted }),
       folder: folder.path,
       ...(definition.memoryMiB === undefined ? {} : { memoryBytes: definition.memoryMiB * 1024 * 1024 }),
       ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),

@@ -1,16 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, constants, copyFile, open, realpath, statfs } from 'node:fs/promises';
+import { chmod, constants, copyFile, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { openLayer } from '../disks/open-chain.ts';
 import { identifyImage, type ImageIdentity } from '../disks/image-format.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
+import { requireSpace } from '../model/require-space.ts';
 import type { Params } from '../protocol/operations.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { adoptDisks } from './adopt-disks.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
 import { createLayer, newLayerNames } from './layers.ts';
+import { freeBytesOf } from './machine-space.ts';
 import { freeName } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
 
@@ -43,7 +45,8 @@ export async function createMachine(
     async (folder) => {
       const base = `layers/disk0-base.${identity.format}`;
       const virtualSizeBytes = await inspect(disk, identity, call);
-      await requireSpace(context.home.machines, identity.sizeBytes);
+      const freeBytes = await freeBytesOf(context.home.machines);
+      requireSpace('The copy of the disk', freeBytes, identity.sizeBytes, () => []);
       call.report?.('Copying the disk');
       await copyFile(disk, folder.inner(base), constants.COPYFILE_FICLONE);
       await syncAndProtect(folder.inner(base));
@@ -190,20 +193,7 @@ async function syncAndProtect(file: string): Promise<void> {
   await chmod(file, 0o400);
 }
 
-async function requireSpace(folder: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
-  if (freeBytes < neededBytes) {
-    const shortBytes = neededBytes - freeBytes;
-    throw new CheckpointError(
-      'NotEnoughSpace',
-      `The copy of the disk needs ${neededBytes} bytes, and ${freeBytes} are free: ${shortBytes} short. Free some space, or add the disk without copying it.`,
-      { path: folder, neededBytes, freeBytes, shortBytes },
-    );
-  }
-}
-
 /** A random address under the prefix that QEMU's documentation gives for its guests. */
-function newMacAddress(): string {
+export function newMacAddress(): string {
   return ['52', '54', '00', ...(randomBytes(3).toString('hex').match(/../g) ?? [])].join(':');
 }

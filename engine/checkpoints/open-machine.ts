@@ -4,6 +4,7 @@ import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
 import { withLock } from '../store/machine-lock.ts';
+import { dropStaleClones } from './clone-records.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { recover } from './recover.ts';
@@ -70,6 +71,7 @@ export async function changeMachine<T>(
       await first(folder);
       await folder.removeTemporaries();
       await recover(context, folder);
+      await dropStaleClones(folder, () => machineFolders(context));
       const records = await readMachine(folder);
       const presence = await hostOf(context, records.definition).look(folder);
       const changed = await change({ folder, records, presence });

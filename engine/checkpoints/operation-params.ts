@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { OperationName, Params } from '../protocol/operations.ts';
+import { retentionPolicy } from '../store/policy-record.ts';
 
 const reference = z.string().min(1).max(4096);
 const name = z.string().max(4096);
@@ -11,6 +12,7 @@ const path = z
   .refine((text) => !text.includes('\0'), 'contains a zero byte');
 const onMachine = { machine: reference };
 const onCheckpoint = { machine: reference, checkpoint: reference };
+const onJob = { job: reference };
 const applyOptions = { discardNow: z.boolean().exactOptional(), disksOnly: z.boolean().exactOptional() };
 const hardware = {
   memoryMiB: z
@@ -89,6 +91,29 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     colour: z.enum(['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'none']).exactOptional(),
   }),
   rename: z.strictObject({ ...onCheckpoint, name }),
+  clone: z.strictObject({
+    ...onMachine,
+    checkpoint: reference.exactOptional(),
+    name,
+    full: z.boolean().exactOptional(),
+  }),
+  flatten: z.strictObject(onMachine),
+  export: z.strictObject({
+    ...onMachine,
+    target: path,
+    checkpoint: reference.exactOptional(),
+    to: diskFormat.exactOptional(),
+  }),
+  import: z.strictObject({ folder: path, name: name.exactOptional() }),
+  groupList: z.strictObject({}),
+  groupTake: z.strictObject({
+    name: name.exactOptional(),
+    machines: z.array(reference).min(1).max(1000),
+    notes: z.string().max(100_000).exactOptional(),
+    memory: z.boolean().exactOptional(),
+  }),
+  groupApply: z.strictObject({ group: reference, disksOnly: z.boolean().exactOptional() }),
+  groupDelete: z.strictObject({ group: reference }),
   diskInfo: z.strictObject(onDisk),
   diskCreate: z.strictObject({
     file: path,
@@ -123,6 +148,19 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   }),
   diskServe: z.strictObject({ ...onDisk, socket: path, readOnly: z.boolean().exactOptional() }),
   diskStopServing: z.strictObject({ socket: path }),
+  jobs: z.strictObject({}),
+  followJob: z.strictObject(onJob),
+  cancelJob: z.strictObject(onJob),
+  resumeJob: z.strictObject(onJob),
+  policy: z.strictObject({ ...onMachine, policy: retentionPolicy.exactOptional() }),
+  prune: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
+  space: z.strictObject({ machine: reference.exactOptional() }),
+  doctor: z.strictObject({
+    machine: reference.exactOptional(),
+    deep: z.boolean().exactOptional(),
+    repair: z.boolean().exactOptional(),
+    acceptChanged: z.boolean().exactOptional(),
+  }),
 };
 
 /**

@@ -4,6 +4,7 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { Now } from '../model/machine.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
+import { estimateTake } from '../model/space-estimates.ts';
 import { byCreation } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -13,12 +14,13 @@ import { hostOf, signalOf } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
+import { requireSpaceFor } from './space-check.ts';
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
 export async function take(
   context: EngineContext,
   machine: OpenMachine,
-  options: Omit<Params<'take'>, 'machine'>,
+  options: Omit<Params<'take'>, 'machine'> & { group?: string },
   call: Call,
 ): Promise<Checkpoint> {
   const { folder, records, presence } = machine;
@@ -39,6 +41,10 @@ export async function take(
   const id = randomUUID();
   const newLayers = newLayerNames(definition);
   const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
+  if (memoryFile !== undefined) {
+    const estimate = estimateTake(definition.disks.length, (definition.memoryMiB ?? 0) * 1024 * 1024);
+    await requireSpaceFor(machine, `Taking a checkpoint of “${definition.name}” with its memory`, estimate);
+  }
   const wasRunning = presence.state === 'running';
   const after = nowOnTop(now, id, newLayers);
   call.signal?.throwIfAborted();
@@ -70,6 +76,7 @@ export async function take(
       definition,
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
       ...(captured === undefined ? {} : { pauseMs: captured.pauseMs }),
+      ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.git === undefined ? {} : { git: options.git }),
     };
     await folder.writeCheckpoint(checkpoint);

@@ -1,10 +1,10 @@
 import { chmod, stat } from 'node:fs/promises';
-import path from 'node:path';
 import type { Layer } from '../disks/disk.ts';
 import { openChain, openLayer } from '../disks/open-chain.ts';
 import { bytesToMerge, mergeIntoAncestor, mergeIntoChild, type MergeDirection } from '../disks/operations/merge.ts';
 import { planTidying, type TidyStep } from '../model/layer-tree.ts';
 import type { LayerOfDisk, MachineDisk } from '../model/machine.ts';
+import { foldersOf } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
@@ -14,6 +14,7 @@ import { readLayerGraph, type LayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { executeRelink } from './relink.ts';
+import { requireSpaceFor } from './space-check.ts';
 
 export interface Tidied {
   removedLayers: number;
@@ -74,7 +75,8 @@ async function mergeHidden(
   const upper = files.fileOf(disk, step.upper);
   const lower = files.fileOf(disk, step.lower);
   const options = { format: disk.format ?? ('qcow2' as const), ...allowed(disk) };
-  const direction = await cheaperDirection(upper, options, call);
+  const { direction, bytes } = await cheaperDirection(upper, options, call);
+  await requireSpaceFor({ folder, records }, `Merging layers of “${records.definition.name}”`, { peakBytes: bytes });
   const sizeBefore = await sizes(upper, lower);
   await changing(files, disk, [step.upper, step.lower]);
   const children = graph.layers.filter((one) => one.disk === disk.id && one.parent === step.upper);
@@ -103,7 +105,8 @@ async function mergeHidden(
     }
     const long = {
       ...(call.signal === undefined ? {} : { signal: call.signal }),
-      onProgress: (done: number, total: number) => call.report?.('Merging layers', total === 0 ? 1 : done / total),
+      onProgress: (doneBytes: number, totalBytes: number) =>
+        call.report?.('Merging layers', totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
     };
     ({ movedBytes } = await (direction === 'ancestor'
       ? mergeIntoAncestor(chain, 1, long)
@@ -125,8 +128,9 @@ async function mergeHidden(
   return { movedBytes, freedBytes: Math.max(0, sizeBefore - sizeAfter) };
 }
 
-function allowed({ externalBase }: MachineDisk): { allowParents?: string[] } {
-  return externalBase === undefined ? {} : { allowParents: [path.dirname(externalBase.path)] };
+/** Where a disk's chain goes on outside of its machine, for opening it. */
+export function allowed({ externalBase }: MachineDisk): { allowParents?: string[] } {
+  return externalBase === undefined ? {} : { allowParents: foldersOf(externalBase) };
 }
 
 /** On a tie the lower layer's data goes up: no child has to be told of another parent then. */
@@ -134,18 +138,19 @@ async function cheaperDirection(
   upper: string,
   options: { format: NonNullable<MachineDisk['format']>; allowParents?: string[] },
   call: Call,
-): Promise<MergeDirection> {
+): Promise<{ direction: MergeDirection; bytes: number }> {
   const chain = await openChain(upper, options);
   try {
     const bytes = await bytesToMerge(chain, 1, call.signal === undefined ? {} : { signal: call.signal });
-    return bytes.ancestor < bytes.child ? 'ancestor' : 'child';
+    const direction = bytes.ancestor < bytes.child ? 'ancestor' : 'child';
+    return { direction, bytes: bytes[direction] };
   } finally {
     await chain.close();
   }
 }
 
 /** From here on these files may differ from what is on record of them, and may be written. */
-async function changing(files: LayerFiles, disk: MachineDisk, layers: readonly string[]): Promise<void> {
+export async function changing(files: LayerFiles, disk: MachineDisk, layers: readonly string[]): Promise<void> {
   const { layers: known } = await files.folder.readFrozen();
   await files.folder.writeFrozen(
     Object.fromEntries(Object.entries(known).filter(([layer]) => !layers.includes(layer))),
@@ -157,7 +162,7 @@ async function changing(files: LayerFiles, disk: MachineDisk, layers: readonly s
 }
 
 /** A child has to match its parent as it is and as it will be: some formats tell a disk that was written to from before. */
-async function expectChange(
+export async function expectChange(
   files: LayerFiles,
   disk: MachineDisk,
   { layer, file }: { layer: string; file: string },
@@ -176,7 +181,7 @@ async function expectChange(
 }
 
 /** Whatever of these is not the active layer is not to be written any more. */
-async function freezeAgain(
+export async function freezeAgain(
   files: LayerFiles,
   disk: MachineDisk,
   layers: readonly string[],

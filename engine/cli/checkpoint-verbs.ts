@@ -68,9 +68,9 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     .option('--subtree', 'with everything that hangs from it')
     .option('--purge', 'for good: its layers merge away, and it cannot be restored')
     .action((machine: string, checkpoint: string, options: Given) =>
-      run(options, async ({ service }, call) => {
+      run(options, async ({ long }, call) => {
         const params = parseParams('delete', { machine, checkpoint, ...pick(options, ['subtree', 'purge']) });
-        const { all, ...rest } = await service.delete(params, call);
+        const { all, ...rest } = await long.delete(params, call);
         const names = all.map(({ name }) => `“${name}”`).join(', ');
         const outcome =
           params.purge === true
@@ -108,9 +108,9 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
   );
   newVerb(trash, 'empty <machine> [checkpoint]', 'delete for good, and merge away the layers that nobody needs').action(
     (machine: string, checkpoint: string | undefined, options: CommonOptions) =>
-      run(options, async ({ service }, call) => {
+      run(options, async ({ long }, call) => {
         const params = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
-        const emptied = await service.emptyTrash(parseParams('emptyTrash', params), call);
+        const emptied = await long.emptyTrash(parseParams('emptyTrash', params), call);
         const count = emptied.discarded.length;
         output.result(
           emptied,

@@ -101,9 +101,9 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
     .option('--into <ancestor>', 'merge down to this ancestor, with all layers between')
     .option('--reverse', "the other way: the ancestor's data into the child, which then does without it")
     .action((child: string, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
+      run(options, async ({ long }, call) => {
         const params = { file: child, ...pick(options, [...common, 'into', 'reverse']) };
-        const merged = await disks.diskMerge(parseParams('diskMerge', params), call);
+        const merged = await long.diskMerge(parseParams('diskMerge', params), call);
         const obsolete = merged.obsolete.length === 0 ? '' : ` No longer needed: ${merged.obsolete.join(', ')}.`;
         output.result(merged, `${merged.into} holds everything now; ${merged.movedBytes} bytes were moved.${obsolete}`);
       }),
@@ -114,21 +114,21 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
     .option('--flatten', 'one image without parents; otherwise a chain stays a chain')
     .option('--stream-optimized', 'VMDK: compressed, for transport; nobody writes into it afterwards')
     .action((source: string, target: string, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
+      run(options, async ({ long }, call) => {
         const params = {
           file: source,
           target,
           ...pick(options, [...common, 'to', 'flatten', 'streamOptimized']),
           ...newDisk(options),
         };
-        const converted = await disks.diskConvert(parseParams('diskConvert', params), call);
+        const converted = await long.diskConvert(parseParams('diskConvert', params), call);
         output.result(converted, `Made ${converted.files.join(', ')}; ${converted.writtenBytes} bytes of data.`);
       }),
     );
 
   verb('compact <file>', 'give unused and zero space back').action((file: string, options: DiskOptions) =>
-    run(options, async ({ disks }, call) => {
-      const compacted = await disks.diskCompact(parseParams('diskCompact', { file, ...pick(options, common) }), call);
+    run(options, async ({ long }, call) => {
+      const compacted = await long.diskCompact(parseParams('diskCompact', { file, ...pick(options, common) }), call);
       const { before, after } = compacted.allocatedBytes;
       output.result(compacted, `${file} takes ${after} bytes now; it took ${before}.`);
     }),

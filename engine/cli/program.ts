@@ -1,16 +1,22 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import { createEngine } from '../engine.ts';
+import { carryOutJob } from '../job/job.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
 import { serve } from '../server/server.ts';
 import { version } from '../version.ts';
 import { addCheckpointVerbs } from './checkpoint-verbs.ts';
+import { addCopyVerbs } from './copy-verbs.ts';
+import { addGroupVerbs } from './group-verbs.ts';
 import { runConsole } from './console.ts';
 import { addDiskVerbs } from './disk-verbs.ts';
+import { addJobVerbs } from './job-verbs.ts';
+import { addDoctorVerb } from './doctor-verb.ts';
 import { exitCode, Output } from './output.ts';
+import { addRetentionVerbs } from './retention-verbs.ts';
 import { hostsText, machineText } from './tree-text.ts';
-import { face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
+import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 /**
  * Runs `ckpt`.
@@ -182,7 +188,22 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   );
 
   addCheckpointVerbs(program, output);
+  addCopyVerbs(program, output);
+  addGroupVerbs(program, output);
   addDiskVerbs(program, output, () => setOutcome(exitCode.failed));
+  addJobVerbs(program, output, ({ jobs }) => jobs);
+  const fail = (): void => setOutcome(exitCode.failed);
+  addRetentionVerbs(program, output, { parse: parseParams, service: ({ retention }) => retention }, fail);
+  addDoctorVerb(program, output, fail);
+
+  program
+    .command('job <id>', { hidden: true })
+    .description('carry out a job that an engine began')
+    .requiredOption('--home <folder>', 'folder with the machines')
+    .action(async (id: string, options: { home: string }) => {
+      const engine = createEngine('a job', chosenHome(options.home));
+      setOutcome(await carryOutJob(engine.home, id, engine.runnableJobs));
+    });
 
   program
     .command('serve', { hidden: true })

@@ -28,7 +28,7 @@ type Options = CommonOptions & Record<string, unknown>;
 
 /**
  * `ckpt policy`, `ckpt prune` and `ckpt space`.
- * @param fail called when a machine could not be pruned
+ * @param fail called when a machine could not be pruned, or not be looked at
  */
 export function addRetentionVerbs(program: Command, output: Output, calls: RetentionCalls, fail: () => void): void {
   const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
@@ -81,12 +81,15 @@ export function addRetentionVerbs(program: Command, output: Output, calls: Reten
   ).action((machine: string | undefined, options: Options) =>
     runVerb(output, options, async (engine, call) => {
       const shown = await service(engine).space(parse('space', machine === undefined ? {} : { machine }), call);
-      output.result(
-        shown,
-        shown.machines
-          .flatMap((one) => [...spaceText(one), `  free on its volume: ${formatSize(one.freeBytes)}`])
-          .join('\n'),
-      );
+      const failures = shown.failed.map((one) => `${one.machine}: ${one.message} [${one.code}]`);
+      const lines = shown.machines.flatMap((one) => [
+        ...spaceText(one),
+        `  free on its volume: ${formatSize(one.freeBytes)}`,
+      ]);
+      output.result(shown, [...lines, ...failures].join('\n'));
+      if (failures.length > 0) {
+        fail();
+      }
     }),
   );
 }

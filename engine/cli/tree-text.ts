@@ -26,8 +26,15 @@ export function machineText(machine: MachineInfo): string[] {
     ...(trash.length === 0 ? [] : [`${trash.length} in the trash`]),
   ];
   const busy = machine.busy === undefined ? [] : [`${machine.busy.operation} by ${machine.busy.holder}`];
+  const interrupted =
+    machine.interrupted === undefined
+      ? []
+      : [`${machine.interrupted.operation} was interrupted: ckpt jobs resume or cancel ${machine.interrupted.job}`];
   const problem = machine.problem === undefined ? [] : [machine.problem];
-  return [[machine.name, machine.state, ...facts, ...busy, ...problem].join('  '), ...branches(machine, undefined)];
+  return [
+    [machine.name, machine.state, ...facts, ...busy, ...interrupted, ...problem].join('  '),
+    ...branches(machine, undefined),
+  ];
 }
 
 function branches(machine: MachineInfo, parent: string | undefined): string[] {

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Call } from '../checkpoints/engine-context.ts';
+import { windowEnded } from '../checkpoints/window-end.ts';
 import { createEngine, type Engine } from '../engine.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
 import { defaultHome, Home } from '../store/home.ts';
@@ -33,7 +34,7 @@ export async function runVerb(
 ): Promise<void> {
   const engine = createEngine(face, chosenHome(options.home));
   const interrupt = new AbortController();
-  const onInterrupt = (): void => interrupt.abort();
+  const onInterrupt = (signal: NodeJS.Signals): void => interrupt.abort(signal === 'SIGHUP' ? windowEnded : undefined);
   // Each time: a second Ctrl+C must not cut off what the first one is undoing.
   for (const signal of interruptions) {
     process.on(signal, onInterrupt);
@@ -56,7 +57,7 @@ export async function runVerb(
 }
 
 /** An empty name is the same as none: the default. */
-function chosenHome(folder: string | undefined): Home {
+export function chosenHome(folder: string | undefined): Home {
   return folder === undefined || folder === '' ? defaultHome() : new Home(folder);
 }
 

@@ -1,7 +1,9 @@
-import { close, constants, fdatasync, fstatSync, ftruncate, open, read, write } from 'node:fs';
+import { close, closeSync, constants, fdatasync, fstatSync, ftruncate, open, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { diskInUse, lockForWriting } from './image-lock.ts';
+import { openCached } from './open-cached.ts';
+import { readCached } from './read-cached.ts';
 import { seekData } from './seek-data.ts';
 import { writeUncached } from './write-uncached.ts';
 
@@ -46,6 +48,8 @@ const truncated = promisify(ftruncate);
 /** How a file is opened. `create` refuses a file that exists. */
 export type FileAccess = 'read' | 'write' | 'create';
 
+/** Longer reads are content: other threads copy it, a few at a time. */
+const longestCachedBytes = 256 * 1024;
 /** Shorter writes are metadata, or a guest's: they are read again soon. */
 const shortestUncachedBytes = 64 * 1024;
 
@@ -96,9 +100,10 @@ export async function openUnlessLink(path: string, access: 'read' | 'write'): Pr
 }
 
 async function openRegular(path: string, access: FileAccess, flags: number, finalPath: string): Promise<DiskFile> {
+  const atOnce = access === 'read' ? openCached?.(path, flags) : undefined;
   let fd: number;
   try {
-    fd = await opened(path, flags, 0o600);
+    fd = atOnce ?? (await opened(path, flags, 0o600));
   } catch (error) {
     if (access === 'write' && systemCode(error) === 'EBUSY') {
       // Windows: another program has it open, and shares it with no writer.
@@ -106,7 +111,7 @@ async function openRegular(path: string, access: FileAccess, flags: number, fina
     }
     throw ['EISDIR', 'ENXIO'].includes(systemCode(error) ?? '') ? notRegular(path) : error;
   }
-  const file = new SystemFile(finalPath, fd, access === 'read');
+  const file = new SystemFile(finalPath, fd, { isReadOnly: access === 'read', isOpenAtOnce: atOnce !== undefined });
   try {
     if (!isRegular(fd)) {
       throw notRegular(path);
@@ -134,13 +139,16 @@ class SystemFile implements DiskFile {
   readonly path: string;
   readonly isReadOnly: boolean;
   readonly #fd: number;
+  readonly #isOpenAtOnce: boolean;
   #isClosed = false;
   #isUncached = false;
 
-  constructor(path: string, fd: number, isReadOnly: boolean) {
+  /** @param how whether it was opened without waiting, by {@link openCached} */
+  constructor(path: string, fd: number, how: { isReadOnly: boolean; isOpenAtOnce: boolean }) {
     this.path = path;
     this.#fd = fd;
-    this.isReadOnly = isReadOnly;
+    this.isReadOnly = how.isReadOnly;
+    this.#isOpenAtOnce = how.isOpenAtOnce;
   }
 
   // At once: the system has the length of an open file in memory, and a turn of a thread costs ten times as much.
@@ -150,8 +158,12 @@ class SystemFile implements DiskFile {
 
   // The callback forms are used where speed counts: a FileHandle costs a few microseconds more a call.
   read(buffer: Buffer, offset: number): Promise<number> {
+    const cached = buffer.length <= longestCachedBytes ? readCached?.(this.#fd, buffer, offset) : undefined;
+    if (cached?.isAll === true) {
+      return Promise.resolve(cached.bytes);
+    }
     return new Promise((resolve, reject) => {
-      let done = 0;
+      let done = cached?.bytes ?? 0;
       const next = (): void => {
         read(this.#fd, buffer, done, buffer.length - done, offset + done, (error, bytes) => {
           if (error !== null) {
@@ -245,7 +257,12 @@ class SystemFile implements DiskFile {
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      await closed(this.#fd);
+      if (this.#isOpenAtOnce) {
+        // Only for reading: nothing is left to be written, which could take its time.
+        closeSync(this.#fd);
+      } else {
+        await closed(this.#fd);
+      }
     }
   }
 }

@@ -10,6 +10,8 @@ interface Koffi {
   struct(name: string, members: Readonly<Record<string, string>>): unknown;
   /** Of the last call on this thread. */
   errno(): number;
+  /** Where a buffer's bytes begin in memory; they stay there as long as somebody knows of the buffer. */
+  address(buffer: Buffer): bigint;
 }
 
 export interface Libc {
@@ -17,7 +19,7 @@ export interface Libc {
 }
 
 /** The system's own C library. Undefined where it is not to be had, or `off_t` is not 64 bits wide: then there are plainer ways. */
-export const libc: (Pick<Koffi, 'struct' | 'errno'> & Libc) | undefined = load();
+export const libc: (Pick<Koffi, 'struct' | 'errno' | 'address'> & Libc) | undefined = load();
 
 function load(): typeof libc {
   if (!['linux', 'darwin'].includes(process.platform) || !['x64', 'arm64'].includes(process.arch)) {
@@ -32,6 +34,7 @@ function load(): typeof libc {
       func: (prototype) => library.func(prototype),
       struct: (name, members) => koffi.struct(name, members),
       errno: () => koffi.errno(),
+      address: (buffer) => koffi.address(buffer),
     };
   } catch {
     return undefined;

@@ -3,7 +3,7 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DiskFormat } from '../model/machine.ts';
 import { detectFormat } from './detect-format.ts';
 import { openDiskFile, type DiskFile } from './disk-file.ts';
-import type { Layer } from './disk.ts';
+import type { Layer, ParentReference } from './disk.ts';
 import { driverOf } from './drivers.ts';
 import { OpenChain } from './chain-of-layers.ts';
 import { verifyParent } from './parent-check.ts';
@@ -50,9 +50,13 @@ export async function openChain(image: string, options: OpenWholeChain = {}): Pr
   try {
     let last = await openOne(await openDiskFile(file, access(0)), access(0), options.format, folders);
     layers.push(last);
-    while (last.parentReference !== undefined) {
+    for (;;) {
+      const reference = last.parentReference;
+      if (reference === undefined) {
+        break;
+      }
       options.signal?.throwIfAborted();
-      const parent = await openParent(last, layers, access(layers.length), folders);
+      const parent = await openParent(last, reference, layers, access(layers.length), folders);
       layers.push(parent);
       last = parent;
     }
@@ -71,11 +75,11 @@ export async function openChain(image: string, options: OpenWholeChain = {}): Pr
 
 async function openParent(
   child: Layer,
+  { paths, format }: ParentReference,
   above: readonly Layer[],
   access: LayerAccess,
   folders: PermittedFolders,
 ): Promise<Layer> {
-  const { paths, format } = child.parentReference ?? { paths: [] };
   if (format === undefined) {
     throw new CheckpointError(
       'ParentMismatch',

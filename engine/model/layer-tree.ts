@@ -8,6 +8,8 @@ export interface TreeLayer {
   isNamed: boolean;
   /** A running machine has it open. */
   isBusy: boolean;
+  /** A linked clone stands on it: its file stays byte for byte the same. */
+  isCloned: boolean;
 }
 
 /** One way to be rid of a hidden layer. */
@@ -23,7 +25,7 @@ export function hiddenLayers(layers: readonly TreeLayer[]): TreeLayer[] {
 
 /**
  * What makes hidden layers go: those that nothing stands on are removed, those that one layer stands on are merged with it.
- * Layers that several need stay, and so does what a running machine has open. A layer takes part in one step only: plan
+ * Layers that several need stay, and so does what a running machine has open or a clone stands on. A layer takes part in one step only: plan
  * again when the steps are done.
  */
 export function planTidying(layers: readonly TreeLayer[]): TidyStep[] {
@@ -33,13 +35,13 @@ export function planTidying(layers: readonly TreeLayer[]): TidyStep[] {
   for (const lower of hiddenLayers(layers)) {
     const above = layers.filter(({ disk, parent }) => disk === lower.disk && parent === lower.layer);
     const [upper] = above;
-    if (lower.isBusy || taken.has(key(lower, lower.layer))) {
+    if (lower.isBusy || lower.isCloned || taken.has(key(lower, lower.layer))) {
       continue;
     }
     if (upper === undefined) {
       steps.push({ kind: 'remove', disk: lower.disk, layer: lower.layer });
       taken.add(key(lower, lower.layer));
-    } else if (above.length === 1 && !upper.isBusy && !taken.has(key(upper, upper.layer))) {
+    } else if (above.length === 1 && !upper.isBusy && !upper.isCloned && !taken.has(key(upper, upper.layer))) {
       steps.push({ kind: 'merge', disk: lower.disk, lower: lower.layer, upper: upper.layer });
       taken.add(key(lower, lower.layer)).add(key(upper, upper.layer));
     }

@@ -37,6 +37,8 @@ export interface MachineDisk {
     modifiedMs: number;
     /** Of a linked clone: it has parents of its own, beside it. */
     isChain?: boolean;
+    /** Folders that the rest of that chain lies in; that of `path` by default. */
+    chainFolders?: string[];
   };
 }
 

@@ -49,7 +49,7 @@ export interface RetentionState {
  * - Counts (`keepLast`, `hourly`, …) see what was made automatically and does not expire. What is pinned, or made or
  *   named by a person, takes no place in them; Now's parent does.
  * - `maxBytes` takes the oldest until the rest fits, and leaves out those whose going would not help.
- * - Now's parent, what undo goes to, what is pinned, and what a clone grew from stay in any case.
+ * - Now's parent, what is pinned, and what a clone grew from stay in any case; what undo goes to, until it expires.
  * - With a clock that cannot be believed, nothing is deleted by expiry or by a policy that counts hours or days.
  *
  * @param at what the clock shows
@@ -115,7 +115,7 @@ class RulesAtWork {
   /** What expired and has no child goes; that may leave its parent without one. */
   #expire(): void {
     for (;;) {
-      const due = this.#remaining.find((one) => this.#protectedBy(one) === undefined && this.#expiry(one) === 'due');
+      const due = this.#remaining.find((one) => this.#mayExpire(one) && this.#expiry(one) === 'due');
       if (due === undefined || !this.#delete(due, 'expired')) {
         return;
       }
@@ -194,15 +194,20 @@ class RulesAtWork {
     const { parent, undo } = this.#state.now;
     return one.id === parent
       ? 'nowParent'
-      : one.id === undo
-        ? 'undo'
-        : one.isPinned === true
-          ? 'pinned'
-          : isNamed(one) && this.#policy.includeNamed !== true
-            ? 'named'
-            : one.hasClones === true
-              ? 'clone'
+      : one.isPinned === true
+        ? 'pinned'
+        : isNamed(one) && this.#policy.includeNamed !== true
+          ? 'named'
+          : one.hasClones === true
+            ? 'clone'
+            : one.id === undo
+              ? 'undo'
               : undefined;
+  }
+
+  /** Undo lasts as long as what it goes back to. */
+  #mayExpire(one: RetainedCheckpoint): boolean {
+    return [undefined, 'undo'].includes(this.#protectedBy(one));
   }
 
   #counted(): RetainedCheckpoint[] {
@@ -298,7 +303,7 @@ const plainReasons = {
 
 /** What apply and undo keep expires; that it no longer does says that a person wanted it. */
 function isNamed(one: RetainedCheckpoint): boolean {
-  const isKeptState = one.createdBy === 'apply' || one.createdBy === 'undo';
+  const isKeptState = ['apply', 'undo', 'redo'].includes(one.createdBy);
   return one.createdBy === 'person' || one.isRenamed === true || (isKeptState && one.expires === undefined);
 }
 

@@ -41,6 +41,7 @@ export const errorCodes = [
   'NotSupported',
   'NothingToRedo',
   'NotInTrash',
+  'HasClones',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -29,6 +29,8 @@ export interface MachineInfo {
   problem?: string;
   /** The operation that is changing the machine at this moment, and who runs it. */
   busy?: { operation: string; holder: string };
+  /** A job on the machine whose process ended without an outcome: `resumeJob` lets it go on, `cancelJob` undoes it. */
+  interrupted?: { job: string; operation: string };
   folder: string;
   /** Absent where the host knows disks only. */
   memoryBytes?: number;

@@ -1,4 +1,10 @@
+import { copyOperationNames, type CopyOperations } from './copies.ts';
 import { diskOperationNames, type DiskOperations } from './disks.ts';
+import { groupOperationNames, type GroupOperations } from './groups.ts';
+import { jobOperationNames, type JobOperations } from './jobs.ts';
+import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
+import { retentionOperationNames, type RetentionOperations } from './retention.ts';
+import { spaceOperationNames, type SpaceOperations } from './space.ts';
 import type { CheckpointInfo, Colour, CreatedBy, HostId, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
 
 /** Names a machine by name or id. */
@@ -12,7 +18,15 @@ interface OnCheckpoint extends OnMachine {
 }
 
 /** Every operation: JSON-RPC method `vmCheckpoints/NAME`, and the service call behind a `ckpt` verb. */
-export interface Operations extends DiskOperations {
+export interface Operations
+  extends
+    CopyOperations,
+    GroupOperations,
+    DiskOperations,
+    JobOperations,
+    RetentionOperations,
+    SpaceOperations,
+    DoctorOperations {
   about: { params: Record<string, never>; result: EngineInfo };
   list: { params: Record<string, never>; result: { hosts: HostInfo[] } };
   show: { params: OnMachine; result: { machine: MachineInfo } };
@@ -164,7 +178,13 @@ export const operationNames = [
   'emptyTrash',
   'annotate',
   'rename',
+  ...copyOperationNames,
+  ...groupOperationNames,
   ...diskOperationNames,
+  ...jobOperationNames,
+  ...retentionOperationNames,
+  ...spaceOperationNames,
+  ...doctorOperationNames,
 ] as const satisfies readonly OperationName[];
 
 /** JSON-RPC method of an operation. */

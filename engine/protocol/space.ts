@@ -50,7 +50,11 @@ export interface SpaceOperations {
   /** All machines unless one is named. */
   space: {
     params: { machine?: string };
-    result: { machines: (MachineSpace & { /** On the volume that holds the machine. */ freeBytes: number })[] };
+    result: {
+      machines: (MachineSpace & { /** On the volume that holds the machine. */ freeBytes: number })[];
+      /** Machines whose files cannot be believed. */
+      failed: { machine: string; code: string; message: string }[];
+    };
   };
 }
 

@@ -1,3 +1,5 @@
+import { windowEnded } from '../checkpoints/window-end.ts';
+
 /** The requests that are being carried out, so that the engine does not end in the middle of one. */
 export class CallsUnderWay {
   readonly #calls = new Map<AbortController, Promise<unknown>>();
@@ -16,7 +18,7 @@ export class CallsUnderWay {
   /** Cancels all calls and waits until each has undone what it began. */
   async end(): Promise<void> {
     for (const cancel of this.#calls.keys()) {
-      cancel.abort();
+      cancel.abort(windowEnded);
     }
     await Promise.allSettled(this.#calls.values());
   }

@@ -20,6 +20,9 @@ import { version } from '../version.ts';
 
 const expiryCheckMs = 15 * 60 * 1000;
 
+/** To look for what expired takes reading all there is, just when the client waits for its first list. */
+const firstExpiryMs = 5000;
+
 /** Serves one client over standard input and output until it leaves. */
 export function serve(engine: Engine): void {
   const calls = new CallsUnderWay();
@@ -44,17 +47,22 @@ export function serve(engine: Engine): void {
   });
   const processWatch = new ProcessWatch(engine.service, (machine) => homeWatch.touch(machine));
   const expire = (): void => {
-    engine.service
-      .expire(new Date())
+    engine.retention
+      .prune({}, {})
+      .then(({ failed }) =>
+        failed.forEach((one) => engine.log.error(`What expired of ${one.machine} stays: ${one.message}`)),
+      )
       .catch((error: unknown) => engine.log.error(`Expired checkpoints stay: ${String(error)}`));
   };
+  let firstExpiry: NodeJS.Timeout | undefined;
   connection.onInitialized(() => {
     homeWatch.start();
     processWatch.start();
-    expire();
+    firstExpiry = setTimeout(expire, firstExpiryMs);
   });
   const expiry = setInterval(expire, expiryCheckMs);
   connection.onShutdown(async () => {
+    clearTimeout(firstExpiry);
     clearInterval(expiry);
     processWatch.close();
     homeWatch.close();
@@ -135,24 +143,40 @@ export async function perform<K extends OperationName>(
     revert: (given, how) => engine.service.revert(given, how),
     undo: (given, how) => engine.service.undo(given, how),
     redo: (given, how) => engine.service.redo(given, how),
-    delete: (given, how) => engine.service.delete(given, how),
+    delete: (given, how) => engine.long.delete(given, how),
     restore: (given) => engine.service.restore(given),
-    emptyTrash: (given, how) => engine.service.emptyTrash(given, how),
+    emptyTrash: (given, how) => engine.long.emptyTrash(given, how),
     annotate: (given) => engine.service.annotate(given),
     rename: (given) => engine.service.rename(given),
+    clone: (given, how) => engine.copies.clone(given, how),
+    flatten: (given, how) => engine.copies.flatten(given, how),
+    export: (given, how) => engine.copies.export(given, how),
+    import: (given, how) => engine.copies.import(given, how),
+    groupList: () => engine.groups.groupList(),
+    groupTake: (given, how) => engine.groups.groupTake(given, how),
+    groupApply: (given, how) => engine.groups.groupApply(given, how),
+    groupDelete: (given) => engine.groups.groupDelete(given),
     diskInfo: (given, how) => engine.disks.diskInfo(given, how),
     diskCreate: (given, how) => engine.disks.diskCreate(given, how),
     diskChain: (given, how) => engine.disks.diskChain(given, how),
     diskMap: (given, how) => engine.disks.diskMap(given, how),
     diskCheck: (given, how) => engine.disks.diskCheck(given, how),
-    diskMerge: (given, how) => engine.disks.diskMerge(given, how),
-    diskConvert: (given, how) => engine.disks.diskConvert(given, how),
-    diskCompact: (given, how) => engine.disks.diskCompact(given, how),
+    diskMerge: (given, how) => engine.long.diskMerge(given, how),
+    diskConvert: (given, how) => engine.long.diskConvert(given, how),
+    diskCompact: (given, how) => engine.long.diskCompact(given, how),
     diskResize: (given, how) => engine.disks.diskResize(given, how),
     diskCompare: (given, how) => engine.disks.diskCompare(given, how),
     diskRebase: (given, how) => engine.disks.diskRebase(given, how),
     diskServe: (given, how) => engine.disks.diskServe(given, how),
     diskStopServing: (given) => engine.disks.diskStopServing(given),
+    jobs: () => engine.jobs.jobs(),
+    followJob: (given, how) => engine.jobs.followJob(given, how),
+    cancelJob: (given, how) => engine.jobs.cancelJob(given, how),
+    resumeJob: (given) => engine.jobs.resumeJob(given),
+    policy: (given) => engine.retention.policy(given),
+    prune: (given, how) => engine.retention.prune(given, how),
+    space: (given, how) => engine.retention.space(given, how),
+    doctor: (given, how) => engine.doctor.doctor(given, how),
   };
   return operations[name](params, call);
 }

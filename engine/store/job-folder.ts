@@ -67,6 +67,11 @@ export class JobFolder {
     await this.#write('job.json', job);
   }
 
+  /** Without reading it. */
+  async hasOutcome(): Promise<boolean> {
+    return this.#exists('outcome.json');
+  }
+
   /** @throws JobDamaged */
   async readOutcome(): Promise<JobOutcomeRecord | undefined> {
     return this.#read('outcome.json', jobOutcomeRecord);
@@ -111,10 +116,7 @@ export class JobFolder {
   }
 
   async isCancelAsked(): Promise<boolean> {
-    return stat(path.join(this.path, 'cancel')).then(
-      () => true,
-      () => false,
-    );
+    return this.#exists('cancel');
   }
 
   async forgetCancel(): Promise<void> {
@@ -141,6 +143,13 @@ export class JobFolder {
       return { ...common, ...ending };
     }
     return isAlive ? { ...common, state: 'running', pid: answering.pid } : { ...common, state: 'interrupted' };
+  }
+
+  async #exists(name: string): Promise<boolean> {
+    return stat(path.join(this.path, name)).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #read<S extends z.ZodType>(name: string, schema: S): Promise<z.output<S> | undefined> {

@@ -49,6 +49,19 @@ export class Jobs {
     return folder;
   }
 
+  /** Jobs whose process is gone without an outcome; the newest last. Jobs that ended cost next to nothing to pass over. */
+  async interrupted(): Promise<JobInfo[]> {
+    const found: JobInfo[] = [];
+    for (const id of await this.#ids()) {
+      const folder = new JobFolder(path.join(this.#folder, id));
+      const info = (await folder.hasOutcome()) ? undefined : await folder.info().catch(() => undefined);
+      if (info?.state === 'interrupted') {
+        found.push(info);
+      }
+    }
+    return found.sort((a, b) => Date.parse(a.started) - Date.parse(b.started));
+  }
+
   /** All jobs, the newest first. */
   async list(): Promise<{ jobs: JobInfo[]; damaged: DamagedJob[] }> {
     const jobs: JobInfo[] = [];

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Layer } from '../disks/disk.ts';
@@ -110,8 +111,8 @@ export class ChainReader {
   #isAllowed(disk: MachineDisk, child: ChainLayer, file: string): boolean {
     const base = disk.externalBase;
     if (child.layer === undefined) {
-      // What a linked clone hangs from goes on in the folder of that machine.
-      return base !== undefined && path.dirname(file) === path.dirname(base.path);
+      // What a linked clone hangs from goes on in the folder of that machine, or where that one's base lies.
+      return base !== undefined && foldersOf(base).includes(path.dirname(file));
     }
     return file === base?.path || this.#files.layerAt(disk, file) !== undefined;
   }
@@ -122,7 +123,7 @@ export class ChainReader {
       const layer = this.#files.layerAt(disk, file);
       return this.#open(file, format, layer);
     }
-    await requireOwnFile(file);
+    requireOwnFile(file);
     const opening = this.#open(file, base.format === 'raw' ? 'raw' : undefined, undefined);
     // A file that was changed may be no disk any more; that it was changed is what the user has to know.
     await requireUnchanged(
@@ -150,12 +151,17 @@ export class ChainReader {
   }
 }
 
+/** Folders that files of a machine's chain outside of it may lie in. */
+export function foldersOf(base: ExternalBase): string[] {
+  return [path.dirname(base.path), ...(base.chainFolders ?? [])];
+}
+
 async function readHeader(
   file: string,
   format: DiskFormat | undefined,
   layer: string | undefined,
 ): Promise<ChainLayer> {
-  await requireOwnFile(file);
+  requireOwnFile(file);
   const header = await openLayer(file, 'read', format === undefined ? {} : { format });
   await header.close();
   if (header.details['data_file'] !== undefined) {
@@ -165,10 +171,10 @@ async function readHeader(
 }
 
 /** A layer is a file itself: behind a link could lie anything. */
-async function requireOwnFile(file: string): Promise<void> {
+function requireOwnFile(file: string): void {
   let isLink: boolean;
   try {
-    isLink = (await lstat(file)).isSymbolicLink();
+    isLink = lstatSync(file).isSymbolicLink();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
       throw new CheckpointError(

@@ -1,4 +1,5 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
@@ -7,6 +8,7 @@ import { ownAncestor, sameLayers } from '../model/tree.ts';
 import { readRecord, syncFolder, writeFileAtomically, writeRecord } from './atomic-file.ts';
 import {
   checkpointRecord,
+  cloneRecord,
   frozenRecord,
   journalRecord,
   machineRecord,
@@ -14,6 +16,7 @@ import {
   processRecord,
   recordVersion,
   trashedRecord,
+  type CloneRecord,
   type FrozenRecord,
   type JournalRecord,
   type ProcessRecord,
@@ -26,6 +29,8 @@ export interface MachineRecords {
   checkpoints: Checkpoint[];
   /** Deleted checkpoints that are still whole, in order of deletion. */
   trash: TrashedCheckpoint[];
+  /** Machines that stand on layers of this one. */
+  clones: CloneRecord[];
 }
 
 const reserveBytes = 256 * 1024;
@@ -36,6 +41,7 @@ export type ProcessRole = 'current' | 'successor';
  * The folder of one machine, which can be moved or copied whole:
  *
  * - `machine.json` definition, `now.json` Now, `checkpoints/ID.json` a manifest each, `trash/ID.json` deleted ones
+ * - `clones/ID.json` machines that stand on layers of this one
  * - `layers/` disks, `memory/` saved memory, `boot/` kernel for direct boot
  * - `frozen.json` what frozen layers looked like when they were last right
  * - `reserve` space that a full volume still has for deleting
@@ -69,11 +75,12 @@ export class MachineFolder {
 
   /** @throws MachineDamaged */
   async read(): Promise<MachineRecords> {
-    const [definition, now, checkpoints, trash] = await Promise.all([
+    const [definition, now, checkpoints, trash, clones] = await Promise.all([
       readRecord(path.join(this.path, 'machine.json'), machineRecord),
       readRecord(path.join(this.path, 'now.json'), nowRecord),
       this.#readCheckpoints(),
       this.#readTrash(),
+      this.readClones(),
     ]);
     if (definition === undefined || now === undefined) {
       const missing = path.join(this.path, definition === undefined ? 'machine.json' : 'now.json');
@@ -109,6 +116,7 @@ export class MachineFolder {
       checkpoints: frozen,
       // A delete that died halfway leaves both: the tree is right until its journal is ended.
       trash: trash.filter(({ checkpoint }) => !known.has(checkpoint.id)),
+      clones,
     };
   }
 
@@ -144,10 +152,25 @@ export class MachineFolder {
     return read.flat().sort((a, b) => Date.parse(a.deleted) - Date.parse(b.deleted));
   }
 
+  async readClones(): Promise<CloneRecord[]> {
+    const read = await Promise.all(
+      (await this.#manifestsIn(path.join(this.path, 'clones'))).map(async (file) => {
+        const record = await readRecord(file, cloneRecord);
+        if (record === undefined) {
+          return [];
+        }
+        const { version: _, ...clone } = record;
+        requireOwnManifest(file, this.#clone(clone.machine), clone.machine);
+        return [clone];
+      }),
+    );
+    return read.flat();
+  }
+
   async #manifestsIn(folder: string): Promise<string[]> {
     let files: string[];
     try {
-      files = await readdir(folder);
+      files = readdirSync(folder);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') {
         return [];
@@ -194,6 +217,20 @@ export class MachineFolder {
         throw error;
       }
     }
+  }
+
+  async writeClone(clone: CloneRecord): Promise<void> {
+    await mkdir(path.join(this.path, 'clones'), { recursive: true, mode: 0o700 });
+    await writeRecord(this.#clone(clone.machine), { version: recordVersion, ...clone });
+  }
+
+  async removeClone(machine: string): Promise<void> {
+    await rm(this.#clone(machine), { force: true });
+    await syncFolder(path.join(this.path, 'clones'));
+  }
+
+  #clone(machine: string): string {
+    return path.join(this.path, 'clones', `${machine}.json`);
   }
 
   #trashed(id: string): string {
@@ -280,9 +317,8 @@ export class MachineFolder {
 
   /** Removes what writers of records left that died; to be called with the machine locked. */
   async removeTemporaries(): Promise<void> {
-    for (const folder of ['', 'checkpoints', 'trash', 'run'].map((inner) => path.join(this.path, inner))) {
-      const names = await readdir(folder).catch(() => []);
-      for (const name of names.filter((one) => /\.json\.[0-9a-f]{8}\.new$/.test(one))) {
+    for (const folder of ['', 'checkpoints', 'trash', 'clones', 'run'].map((inner) => path.join(this.path, inner))) {
+      for (const name of namesIn(folder).filter((one) => /\.json\.[0-9a-f]{8}\.new$/.test(one))) {
         await rm(path.join(folder, name), { force: true });
       }
     }
@@ -290,7 +326,7 @@ export class MachineFolder {
 
   /** True when a writer of a record is at work, or has died at it. */
   async hasTemporaries(): Promise<boolean> {
-    return (await readdir(this.path).catch(() => [])).some((name) => name.endsWith('.new'));
+    return namesIn(this.path).some((name) => name.endsWith('.new'));
   }
 
   /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
@@ -305,6 +341,15 @@ export class MachineFolder {
       }
       throw error;
     }
+  }
+}
+
+/** At once: the folders of a machine are small, and a turn of a thread costs more than to read one. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { systemCode } from '../model/checkpoint-error.ts';
 
@@ -13,10 +13,9 @@ const run = promisify(execFile);
 export async function processIdentity(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     try {
-      const [stat, bootId] = await Promise.all([
-        readFile(`/proc/${pid}/stat`, 'utf8'),
-        readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-      ]);
+      // At once: the kernel makes both up in memory, and nothing has to be waited for.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       const [state] = fields;
       const startTime = fields[19];

@@ -40,6 +40,7 @@ const disk = z.strictObject({
       sizeBytes,
       modifiedMs: sizeBytes,
       isChain: z.boolean().exactOptional(),
+      chainFolders: z.array(z.string().max(4096)).max(1024).exactOptional(),
     })
     .exactOptional(),
 });
@@ -116,6 +117,15 @@ const trashed = z.strictObject({
   wasParentOfNow: z.boolean(),
 }) satisfies z.ZodType<TrashedCheckpoint>;
 export const trashedRecord = z.strictObject({ version, ...trashed.shape });
+
+/** A linked clone: a machine of the same home whose disks stand on frozen layers of this one. */
+export const cloneRecord = z.strictObject({
+  version,
+  machine: id,
+  name: z.string().min(1).max(200),
+  layers: layerOfDisk,
+});
+export type CloneRecord = Omit<z.output<typeof cloneRecord>, 'version'>;
 
 /** What a frozen layer's file looked like when it was last right, by layer. */
 export const frozenRecord = z.strictObject({

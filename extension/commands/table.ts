@@ -5,11 +5,14 @@ import type { CommandId } from '../contributions/commands.ts';
 import { commands } from '../contributions/commands.ts';
 import { engineErrorFrom } from '../engine/engine-error.ts';
 import { tellFailure } from '../operations/perform.ts';
+import { editNotes, pin, setColour, unpin } from './checkpoint/annotate.ts';
 import { apply } from './checkpoint/apply.ts';
-import { deleteCheckpoint } from './checkpoint/delete.ts';
+import { deleteCheckpoint, deleteSubtree } from './checkpoint/delete.ts';
+import { redo } from './checkpoint/redo.ts';
 import { rename } from './checkpoint/rename.ts';
 import { revert, revertDiscard } from './checkpoint/revert.ts';
 import { take } from './checkpoint/take.ts';
+import { emptyTrash, restore } from './checkpoint/trash.ts';
 import { undo } from './checkpoint/undo.ts';
 import type { CommandHandler } from './command.ts';
 import { refresh } from './engine/refresh.ts';
@@ -18,6 +21,7 @@ import { showEngineInformation } from './engine/show-engine-information.ts';
 import { showEngineMenu } from './engine/show-engine-menu.ts';
 import { showLog } from './engine/show-log.ts';
 import { showProblem } from './engine/show-problem.ts';
+import { addDiskImages } from './machine/add-disk-images.ts';
 import { addMachine } from './machine/add-machine.ts';
 import { createMachine } from './machine/create-machine.ts';
 import { forceStop } from './machine/force-stop.ts';
@@ -52,6 +56,15 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.revertDiscard': { run: revertDiscard, effect: 'changes' },
   'vmCheckpoints.undo': { run: undo, effect: 'changes' },
   'vmCheckpoints.delete': { run: deleteCheckpoint, effect: 'changes' },
+  'vmCheckpoints.redo': { run: redo, effect: 'changes' },
+  'vmCheckpoints.deleteSubtree': { run: deleteSubtree, effect: 'changes' },
+  'vmCheckpoints.restore': { run: restore, effect: 'changes' },
+  'vmCheckpoints.emptyTrash': { run: emptyTrash, effect: 'changes' },
+  'vmCheckpoints.editNotes': { run: editNotes, effect: 'changes' },
+  'vmCheckpoints.pin': { run: pin, effect: 'changes' },
+  'vmCheckpoints.unpin': { run: unpin, effect: 'changes' },
+  'vmCheckpoints.setColour': { run: setColour, effect: 'changes' },
+  'vmCheckpoints.addDiskImages': { run: addDiskImages, effect: 'changes' },
   'vmCheckpoints.rename': { run: rename, effect: 'changes' },
   'vmCheckpoints.runTaskWithCheckpoint': { run: runTaskWithCheckpoint, effect: 'changes' },
   'vmCheckpoints.showCommand': { run: showCommand, effect: 'shows' },

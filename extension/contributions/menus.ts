@@ -6,7 +6,18 @@ import { machinesViewId } from './views.ts';
  * `.machine.running.canRevert.`
  */
 export type ItemKind = 'host' | 'machine' | 'checkpoint' | 'now' | 'problem';
-export type ItemFact = 'running' | 'paused' | 'stopped' | 'damaged' | 'canRevert' | 'canUndo';
+export type ItemFact =
+  | 'running'
+  | 'paused'
+  | 'stopped'
+  | 'damaged'
+  | 'disks'
+  | 'canRevert'
+  | 'canUndo'
+  | 'canRedo'
+  | 'hasTrash'
+  | 'pinned'
+  | 'unpinned';
 
 export function itemContext(kind: ItemKind, facts: readonly ItemFact[]): string {
   return `.${[kind, ...facts].join('.')}.`;
@@ -32,7 +43,7 @@ function trusted(condition: string): string {
   return `${condition} && isWorkspaceTrusted`;
 }
 
-const undamaged = ['running', 'paused', 'stopped'] as const;
+const undamaged = ['running', 'paused', 'stopped', 'disks'] as const;
 
 export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
   commandPalette: [{ command: 'vmCheckpoints.showProblem', when: 'false' }],
@@ -40,6 +51,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.createMachine', when: trusted(inView), group: 'navigation@1' },
     { command: 'vmCheckpoints.refresh', when: inView, group: 'navigation@2' },
     { command: 'vmCheckpoints.addMachine', when: trusted(inView), group: '1_machines@1' },
+    { command: 'vmCheckpoints.addDiskImages', when: trusted(inView), group: '1_machines@2' },
     { command: 'vmCheckpoints.runTaskWithCheckpoint', when: trusted(inView), group: '2_tasks@1' },
     { command: 'vmCheckpoints.showLog', when: inView, group: '3_engine@1' },
     { command: 'vmCheckpoints.showEngineInformation', when: inView, group: '3_engine@2' },
@@ -57,6 +69,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
 
     { command: 'vmCheckpoints.createMachine', when: trusted(item('host')), group: '1_machines@1' },
     { command: 'vmCheckpoints.addMachine', when: trusted(item('host')), group: '1_machines@2' },
+    { command: 'vmCheckpoints.addDiskImages', when: trusted(item('host')), group: '1_machines@3' },
 
     { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: '1_power@1' },
     { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: '1_power@1' },
@@ -68,6 +81,9 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.revert', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@2' },
     { command: 'vmCheckpoints.revertDiscard', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@3' },
     { command: 'vmCheckpoints.undo', when: trusted(item('machine', 'canUndo')), group: '3_checkpoints@4' },
+    { command: 'vmCheckpoints.redo', when: trusted(item('machine', 'canRedo')), group: '3_checkpoints@5' },
+    { command: 'vmCheckpoints.restore', when: trusted(item('machine', 'hasTrash')), group: '5_trash@1' },
+    { command: 'vmCheckpoints.emptyTrash', when: trusted(item('machine', 'hasTrash')), group: '5_trash@2' },
     { command: 'vmCheckpoints.showCommand', when: item('machine', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.removeMachine', when: trusted(item('machine')), group: '9_remove@1' },
 
@@ -75,12 +91,18 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.revert', when: trusted(item('now', 'canRevert')), group: '3_checkpoints@2' },
     { command: 'vmCheckpoints.revertDiscard', when: trusted(item('now', 'canRevert')), group: '3_checkpoints@3' },
     { command: 'vmCheckpoints.undo', when: trusted(item('now', 'canUndo')), group: '3_checkpoints@4' },
+    { command: 'vmCheckpoints.redo', when: trusted(item('now', 'canRedo')), group: '3_checkpoints@5' },
     { command: 'vmCheckpoints.showCommand', when: item('now', ...undamaged), group: '8_command@1' },
 
     { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: '3_checkpoints@1' },
     { command: 'vmCheckpoints.rename', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@1' },
+    { command: 'vmCheckpoints.editNotes', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@2' },
+    { command: 'vmCheckpoints.pin', when: trusted(item('checkpoint', 'unpinned')), group: '4_edit@3' },
+    { command: 'vmCheckpoints.unpin', when: trusted(item('checkpoint', 'pinned')), group: '4_edit@3' },
+    { command: 'vmCheckpoints.setColour', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@4' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },
+    { command: 'vmCheckpoints.deleteSubtree', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@2' },
 
     { command: 'vmCheckpoints.refresh', when: item('problem'), group: '1_problem@1' },
   ],

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type {
   CheckpointInfo,
+  Colour,
   Consistency,
   CreatedBy,
   MachineInfo,
@@ -24,7 +25,8 @@ export function stateText(state: MachineState): string {
 
 /** Such as `running` or `stopped · ended unexpectedly`. */
 export function describeMachine(machine: MachineInfo): string {
-  const state = stateText(machine.state);
+  const state =
+    machine.host === 'disks' && machine.state !== 'damaged' ? vscode.l10n.t('disk images') : stateText(machine.state);
   if (machine.busy !== undefined) {
     return vscode.l10n.t('{0} · busy: {1}', state, machine.busy.operation);
   }
@@ -39,6 +41,8 @@ export function describeCheckpoint(checkpoint: CheckpointInfo): string {
     age(checkpoint.created),
     ...(checkpoint.hasMemory ? [vscode.l10n.t('with memory')] : []),
     ...(checkpoint.expires === undefined ? [] : [expiry(checkpoint.expires)]),
+    ...(checkpoint.pinned === true ? [vscode.l10n.t('pinned')] : []),
+    ...(checkpoint.colour === undefined ? [] : [colourText(checkpoint.colour)]),
   ].join(' · ');
 }
 
@@ -51,6 +55,23 @@ export function checkpointSentence({ created, hasMemory }: CheckpointInfo): stri
 
 export function countCheckpoints(count: number): string {
   return count === 1 ? vscode.l10n.t('1 checkpoint') : vscode.l10n.t('{0} checkpoints', count);
+}
+
+export function colourText(colour: Colour): string {
+  switch (colour) {
+    case 'red':
+      return vscode.l10n.t('red');
+    case 'orange':
+      return vscode.l10n.t('orange');
+    case 'yellow':
+      return vscode.l10n.t('yellow');
+    case 'green':
+      return vscode.l10n.t('green');
+    case 'blue':
+      return vscode.l10n.t('blue');
+    case 'purple':
+      return vscode.l10n.t('purple');
+  }
 }
 
 export function consistencyText(consistency: Consistency): string {

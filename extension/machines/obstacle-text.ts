@@ -22,6 +22,12 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
         '“{0}” has nothing to undo: no apply or revert kept an earlier state that is still there.',
         name,
       );
+    case 'nothingToRedo':
+      return vscode.l10n.t('“{0}” has nothing to redo: nothing was undone, or Now changed its place since.', name);
+    case 'emptyTrash':
+      return vscode.l10n.t('The trash of “{0}” is empty.', name);
+    case 'disksOnly':
+      return vscode.l10n.t('“{0}” is plain disk images. Start and stop it in the program that uses them.', name);
   }
 }
 
@@ -40,11 +46,17 @@ export function noneText(operation: MachineOperation): string {
       return vscode.l10n.t('No machine is paused.');
     case 'apply':
     case 'delete':
+    case 'annotate':
     case 'rename':
     case 'revert':
       return vscode.l10n.t('No machine has a checkpoint yet. Take one first.');
     case 'undo':
       return vscode.l10n.t('There is nothing to undo: no apply or revert kept an earlier state that is still there.');
+    case 'redo':
+      return vscode.l10n.t('There is nothing to redo: nothing was undone.');
+    case 'restore':
+    case 'emptyTrash':
+      return vscode.l10n.t('The trash of every machine is empty.');
     case 'take':
     case 'remove':
     case 'showCommand':

@@ -12,12 +12,28 @@ export type MachineOperation =
   | 'apply'
   | 'revert'
   | 'undo'
+  | 'redo'
   | 'delete'
+  | 'annotate'
+  | 'restore'
+  | 'emptyTrash'
   | 'rename'
   | 'remove'
   | 'showCommand';
 
-export type Obstacle = 'damaged' | 'stopped' | 'running' | 'paused' | 'noCheckpoint' | 'nothingToUndo';
+export type Obstacle =
+  | 'damaged'
+  | 'stopped'
+  | 'running'
+  | 'paused'
+  | 'noCheckpoint'
+  | 'nothingToUndo'
+  | 'nothingToRedo'
+  | 'emptyTrash'
+  | 'disksOnly';
+
+/** What another program does to machines of plain disk images. */
+const ofPower: readonly MachineOperation[] = ['start', 'stop', 'forceStop', 'pause', 'resume', 'openConsole'];
 
 /** Why an operation cannot be done now; undefined when it can. */
 export function obstacle(operation: MachineOperation, machine: MachineInfo): Obstacle | undefined {
@@ -26,6 +42,9 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
   }
   if (machine.state === 'damaged') {
     return 'damaged';
+  }
+  if (machine.host === 'disks' && ofPower.includes(operation)) {
+    return 'disksOnly';
   }
   switch (operation) {
     case 'start':
@@ -42,10 +61,16 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
       return parentOfNow(machine) === undefined ? 'noCheckpoint' : undefined;
     case 'apply':
     case 'delete':
+    case 'annotate':
     case 'rename':
       return machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
     case 'undo':
       return keptLast(machine) === undefined ? 'nothingToUndo' : undefined;
+    case 'redo':
+      return machine.now.redo === undefined ? 'nothingToRedo' : undefined;
+    case 'restore':
+    case 'emptyTrash':
+      return machine.trash.length === 0 ? 'emptyTrash' : undefined;
     case 'take':
     case 'showCommand':
       return undefined;

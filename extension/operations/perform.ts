@@ -35,7 +35,7 @@ export async function perform<K extends OperationName>(
         onProgress: report,
       }),
     );
-    if ('machine' in result) {
+    if ('machine' in result && typeof result.machine !== 'string') {
       context.machines.put(result.machine);
     }
     operation.done?.(result);

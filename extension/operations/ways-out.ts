@@ -52,6 +52,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'InvalidName':
     case 'NameInUse':
     case 'NotSupported':
+    case 'HasClones':
       return [];
     case 'EngineNotRunning':
       return ['restartEngine', 'showLog'];

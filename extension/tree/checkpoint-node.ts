@@ -30,7 +30,10 @@ export class CheckpointNode extends TreeNode {
       this.children.length > 0 ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
     );
     item.id = this.id;
-    item.contextValue = itemContext('checkpoint', factsOf(machine));
+    item.contextValue = itemContext('checkpoint', [
+      ...factsOf(machine),
+      checkpoint.pinned === true ? 'pinned' : 'unpinned',
+    ]);
     item.description = describeCheckpoint(checkpoint);
     item.iconPath = checkpointIcon(checkpoint);
     item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
@@ -53,12 +56,23 @@ export class CheckpointNode extends TreeNode {
   }
 }
 
-/** Filled with memory, hollow without, a watch when it will be deleted by itself. */
+/** Pinned, a watch when it will be deleted by itself, else filled with memory and hollow without; in its colour. */
 export function checkpointIcon(checkpoint: CheckpointInfo): vscode.ThemeIcon {
-  if (checkpoint.expires !== undefined) {
-    return new vscode.ThemeIcon('watch');
+  const { colour } = checkpoint;
+  return new vscode.ThemeIcon(
+    iconName(checkpoint),
+    colour === undefined ? undefined : new vscode.ThemeColor(`charts.${colour}`),
+  );
+}
+
+function iconName({ pinned, expires, hasMemory }: CheckpointInfo): string {
+  if (pinned === true) {
+    return 'pinned';
   }
-  return new vscode.ThemeIcon(checkpoint.hasMemory ? 'circle-filled' : 'circle-outline');
+  if (expires !== undefined) {
+    return 'watch';
+  }
+  return hasMemory ? 'circle-filled' : 'circle-outline';
 }
 
 function memoryText(checkpoint: CheckpointInfo): string {

@@ -56,7 +56,9 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const hosts = this.#machines.hosts ?? [];
     // A lone host without machines is left out, so that the view says what to do next.
     const empty = hosts.every((host) => host.machines.length === 0);
-    this.#roots = empty ? [] : hosts.map((host) => this.#host(host, before));
+    // Disks only is always available, and says nothing while it has no machine.
+    const shown = hosts.filter(({ id, machines }) => id !== 'disks' || machines.length > 0);
+    this.#roots = empty ? [] : shown.map((host) => this.#host(host, before));
     const nodes = changed?.map((machine) => this.#nodes.get(MachineNode.idOf(machine)));
     this.#change.fire(nodes?.every((node) => node !== undefined) ? nodes : undefined);
   }

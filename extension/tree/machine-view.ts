@@ -72,7 +72,7 @@ export class MachineView implements vscode.Disposable {
     if (this.#engine.state.kind === 'failed') {
       return 'engineFailed';
     }
-    return hosts.some((host) => host.available) ? 'noMachines' : 'hostNotAvailable';
+    return hosts.some(({ id, available }) => id !== 'disks' && available) ? 'noMachines' : 'hostNotAvailable';
   }
 
   /** Only over machines: a view with a message shows no welcome text. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import type { BenchRow } from './disks/row.ts';
 import { disksRows } from './disks/rows.ts';
 
 /** What one row's process says when it is done. Times in milliseconds, one of each round. */
@@ -16,13 +17,13 @@ const measurement = z.object({
 type Measurement = z.infer<typeof measurement>;
 
 /**
- * Runs the disk engine's rows, or those whose names contain one of the words given, each in a process of its own so that
+ * Runs rows, or those whose names contain one of the words given, each in a process of its own so that
  * its memory can be told. Ours and the peer's take turns; the median counts.
  * CKPT_BENCH_FOLDER (the temporary folder), CKPT_BENCH_MIB (1024) and CKPT_BENCH_ROUNDS (5) change what is measured.
  */
-export async function benchDisks(words: readonly string[]): Promise<void> {
-  const chosen = disksRows.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
-  console.log(`${disksRows.length} rows, ${chosen.length} chosen; each figure is the median of its rounds, in ms`);
+export async function benchRows(rows: readonly BenchRow[], words: readonly string[]): Promise<void> {
+  const chosen = rows.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+  console.log(`${rows.length} rows, ${chosen.length} chosen; each figure is the median of its rounds, in ms`);
   console.log(line(['work', 'ours', 'peer', 'peer/ours', 'reach', 'MiB', '']));
   let missed = 0;
   for (const row of chosen) {
@@ -49,6 +50,10 @@ export async function benchDisks(words: readonly string[]): Promise<void> {
     }
   }
   console.log(missed === 0 ? 'All reached.' : `${missed} missed.`);
+}
+
+export function benchDisks(words: readonly string[]): Promise<void> {
+  return benchRows(disksRows, words);
 }
 
 function measure(row: string, folder: string): Promise<Measurement> {

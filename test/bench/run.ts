@@ -1,8 +1,12 @@
 // Measures. Usage: npm run bench -- SUITE, with the suites below. Prints our figure, the peer's from the same run, and their ratio.
 
+import { benchCheckpoints } from './checkpoints.ts';
 import { benchDisks } from './disks.ts';
 
-const suites: Readonly<Record<string, (rows: readonly string[]) => Promise<void>>> = { disks: benchDisks };
+const suites: Readonly<Record<string, (rows: readonly string[]) => Promise<void>>> = {
+  disks: benchDisks,
+  checkpoints: benchCheckpoints,
+};
 
 async function main([name, ...rows]: string[]): Promise<void> {
   const suite = suites[name ?? ''];

@@ -123,7 +123,16 @@ describe('in a real VS Code, from the packaged extension', () => {
   it('the context menu offers what fits the item', async () => {
     assert.deepEqual(
       (await workbench.contextMenuItems('before experiment')).filter((item) => item !== ''),
-      ['Apply Checkpoint…', 'Rename Checkpoint…', 'Show Command…', 'Delete Checkpoint…'],
+      [
+        'Apply Checkpoint…',
+        'Rename Checkpoint…',
+        'Edit Notes…',
+        'Pin Checkpoint',
+        'Set Colour…',
+        'Show Command…',
+        'Delete Checkpoint…',
+        'Delete Subtree…',
+      ],
     );
   });
 

@@ -10,12 +10,12 @@ import { MachineFolder } from '../../engine/store/machine-folder.ts';
  */
 export async function auditMachine(machine: string): Promise<{ unknown: string[]; missing: string[] }> {
   const folder = new MachineFolder(machine);
-  const { now, checkpoints, trash, definition } = await folder.read();
+  const { now, checkpoints, trash, clones, definition } = await folder.read();
   const files = new LayerFiles(folder, definition, now.activeLayers);
   const reader = new ChainReader(files);
   const whole = [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)];
   const named = new Set<string>();
-  for (const layers of [now.activeLayers, ...whole.map((checkpoint) => checkpoint.layers)]) {
+  for (const layers of [now.activeLayers, ...[...whole, ...clones].map((one) => one.layers)]) {
     for (const disk of definition.disks) {
       const chain = await reader.chainOf(disk, files.layerOf(layers, disk));
       chain.filter(({ layer }) => layer !== undefined).forEach(({ file }) => named.add(file));

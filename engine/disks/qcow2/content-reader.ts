@@ -171,10 +171,14 @@ export class ContentReader implements PageOwner {
       clusters.map(async ({ cluster, run }) => {
         const compressed = span.subarray(run.hostOffset - spanStart, run.hostOffset - spanStart + run.compressedBytes);
         const { header, geometry, path } = this.#image;
-        const content = await decompressCluster(compressed, header.compressionType, geometry.clusterSize, path);
-        this.#copy(content, buffer, offset, cluster);
-        const isPart = cluster < offset || cluster + geometry.clusterSize > offset + buffer.length;
+        const from = cluster - offset;
+        const isPart = from < 0 || from + geometry.clusterSize > buffer.length;
+        const content = isPart
+          ? Buffer.allocUnsafeSlow(geometry.clusterSize)
+          : buffer.subarray(from, from + geometry.clusterSize);
+        await decompressCluster(compressed, header.compressionType, content, path);
         if (isPart) {
+          this.#copy(content, buffer, offset, cluster);
           this.#keep(run.hostOffset, content);
         }
       }),

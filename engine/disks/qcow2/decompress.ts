@@ -1,5 +1,6 @@
 import zlib from 'node:zlib';
 import { decompress as decompressInJavaScript } from 'fzstd';
+import { inflateInto } from '../raw-inflate.ts';
 import { damagedField } from '../structure.ts';
 import type { CompressionType } from './header.ts';
 import { Semaphore } from './mutex.ts';
@@ -11,27 +12,38 @@ const inFlight = new Semaphore(2);
 /**
  * Decompresses one cluster.
  * @param compressed the sectors that hold its data; what follows the end of the data is not looked at
- * @returns exactly a cluster
+ * @param content as long as a cluster; holds anything when this fails
  * @throws ImageDamaged
  */
-export function decompressCluster(
+export async function decompressCluster(
   compressed: Buffer,
   type: CompressionType,
-  clusterSize: number,
+  content: Buffer,
   path: string,
-): Promise<Buffer> {
-  return inFlight.run(async () => {
-    let content: Buffer | undefined;
-    try {
-      content = type === 'zstd' ? await unzstd(compressed, clusterSize) : await inflate(compressed, clusterSize);
-    } catch {
-      // The decoders' own errors say nothing that a user could act on.
-    }
-    if (content?.length !== clusterSize) {
-      throw damagedField(path, 'compressed cluster', `its data does not decompress to ${clusterSize} bytes`);
-    }
-    return content;
-  });
+): Promise<void> {
+  // What this cannot decode, or what does not end with the cluster, is looked at in the slower way, which decides.
+  if (type === 'zstd' || (await inflateInto?.(compressed, content)) !== true) {
+    await inFlight.run(() => decompressInSteps(compressed, type, content, path));
+  }
+}
+
+async function decompressInSteps(
+  compressed: Buffer,
+  type: CompressionType,
+  content: Buffer,
+  path: string,
+): Promise<void> {
+  const clusterSize = content.length;
+  let found: Buffer | undefined;
+  try {
+    found = type === 'zstd' ? await unzstd(compressed, clusterSize) : await inflate(compressed, clusterSize);
+  } catch {
+    // The decoders' own errors say nothing that a user could act on.
+  }
+  if (found?.length !== clusterSize) {
+    throw damagedField(path, 'compressed cluster', `its data does not decompress to ${clusterSize} bytes`);
+  }
+  found.copy(content);
 }
 
 /** Raw deflate (RFC 1951). The stream may be cut off where the cluster's content is complete. */

@@ -2,14 +2,21 @@ import type { FormatDriver, Layer, OpenLayer } from '../disk.ts';
 import type { DiskFile } from '../disk-file.ts';
 import { damagedField, readField } from '../structure.ts';
 import { createImage } from './create.ts';
-import { Headers, readHeaders, type FoundHeaders } from './headers.ts';
+import { Headers, readHeaders, type FileRange, type FoundHeaders } from './headers.ts';
 import { VhdxImage } from './image.ts';
 import { VhdxLayer } from './layer.ts';
 import { applyReplay, readReplay, ReplayedFile } from './log-replay.ts';
-import { readMetadata, usualMetadataBytes } from './metadata-table.ts';
+import { readMetadata, usualMetadata } from './metadata-table.ts';
 import { PiecesRead } from '../pieces-read.ts';
-import { readRegions } from './region-table.ts';
-import { fileTypeIdentifier, fileTypeIdentifierSignature, regionTableOffsets, zeroGuid } from './structures.ts';
+import { readRegions, usualRegionTableBytes } from './region-table.ts';
+import {
+  fileTypeIdentifier,
+  fileTypeIdentifierSignature,
+  headerBytes,
+  headerOffsets,
+  regionTableOffsets,
+  zeroGuid,
+} from './structures.ts';
 import { SyncedFile } from './synced-file.ts';
 
 /** VHDX ([MS-VHDX] v20240423): fixed, dynamic and differencing. */
@@ -27,29 +34,50 @@ export const vhdxDriver: FormatDriver = {
   create: createImage,
 };
 
-/** All structures that lie at fixed places, but for the second copy of the region table. */
-const startBytes = regionTableOffsets[1];
-const spaceBytes = startBytes + usualMetadataBytes;
+const creatorBytes = fileTypeIdentifier.Creator.offset + fileTypeIdentifier.Creator.length;
+/** The structures that lie at fixed places, but for the second copy of the region table. */
+const fixedPlaces: readonly FileRange[] = [
+  { offset: 0, length: creatorBytes },
+  ...headerOffsets.map((offset) => ({ offset, length: headerBytes })),
+  { offset: regionTableOffsets[0], length: usualRegionTableBytes },
+];
+const spaceBytes = [...fixedPlaces, ...usualMetadata].reduce((bytes, { length }) => bytes + length, 0);
 /** Used again for the next layer of a chain. */
 let spareSpace: Buffer | undefined;
 
 async function openFrom(file: DiskFile, space: Buffer): Promise<Layer> {
   const start = new PiecesRead(file);
-  await start.fetch(space.subarray(0, startBytes), 0);
+  const rest = await fetchAll(start, fixedPlaces, space);
   const creator = await readCreator(start);
   const { replayed, headers, isChanged } = await replayLog(file, start);
   const pieces = isChanged ? new PiecesRead(replayed) : start;
   const regions = await readRegions(pieces, replayed.sizeBytes, headers.log);
-  await pieces.fetch(space.subarray(startBytes), regions.metadata.offset);
+  await fetchAll(
+    pieces,
+    usualMetadata.map(({ offset, length }) => ({ offset: regions.metadata.offset + offset, length })),
+    rest,
+  );
   const metadata = await readMetadata(pieces, regions.metadata);
   return new VhdxLayer(new VhdxImage({ file: replayed, headers, regions, metadata, creator }));
 }
 
+/** @returns what is left of the space */
+async function fetchAll(pieces: PiecesRead, places: readonly FileRange[], space: Buffer): Promise<Buffer> {
+  let used = 0;
+  await Promise.all(
+    places.map(({ offset, length }) => {
+      const buffer = space.subarray(used, used + length);
+      used += length;
+      return pieces.fetch(buffer, offset);
+    }),
+  );
+  return space.subarray(used);
+}
+
 async function readCreator(file: PiecesRead): Promise<string> {
-  const length = fileTypeIdentifier.Creator.offset + fileTypeIdentifier.Creator.length;
-  const identifier = await file.bytes(0, length);
+  const identifier = await file.bytes(0, creatorBytes);
   if (
-    identifier.length < length ||
+    identifier.length < creatorBytes ||
     readField(identifier, fileTypeIdentifier.Signature).toString('latin1') !== fileTypeIdentifierSignature
   ) {
     throw damagedField(file.path, 'file type identifier', 'its signature is missing');

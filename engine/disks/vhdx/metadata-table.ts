@@ -53,8 +53,13 @@ export interface Metadata {
 
 const knownItems: ReadonlySet<string> = new Set(Object.values(metadataItem));
 
-/** The table, and of the items behind it as many as there are as a rule. */
-export const usualMetadataBytes = metadataTableBytes + 4096;
+/** So much of the table, and of the items behind it, is all that there is as a rule. */
+const usualBytes = 4096;
+/** Bytes from the start of the metadata region: where it is worth while to read before the table says so. */
+export const usualMetadata: readonly FileRange[] = [
+  { offset: 0, length: usualBytes },
+  { offset: metadataTableBytes, length: usualBytes },
+];
 
 /** @throws ImageDamaged, naming the item; UnsupportedDisk for an unknown required one */
 export async function readMetadata(file: PiecesRead, region: FileRange): Promise<Metadata> {
@@ -123,16 +128,21 @@ export async function readMetadata(file: PiecesRead, region: FileRange): Promise
 }
 
 async function readEntries(file: PiecesRead, region: FileRange): Promise<MetadataEntry[]> {
-  const table = await file.bytes(region.offset, metadataTableBytes);
-  if (table.length < metadataTableBytes || table.toString('latin1', 0, 8) !== metadataTableSignature) {
+  const start = await file.bytes(region.offset, usualBytes);
+  if (start.length < usualBytes || start.toString('latin1', 0, 8) !== metadataTableSignature) {
     throw damagedField(file.path, 'metadata table', 'its signature is missing');
   }
   const entryCount = boundedNumber(
-    readField(table, metadataTableHeader.EntryCount),
+    readField(start, metadataTableHeader.EntryCount),
     { max: mostTableEntries },
     'EntryCount of the metadata table',
     file.path,
   );
+  const length = metadataTableHeaderBytes + entryCount * metadataTableEntryBytes;
+  const table = length <= usualBytes ? start : await file.bytes(region.offset, length);
+  if (table.length < length) {
+    throw damagedField(file.path, 'metadata table', 'the file ends inside it');
+  }
   const entries: MetadataEntry[] = [];
   const seen = new Set<string>();
   let userItems = 0;

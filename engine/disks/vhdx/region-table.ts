@@ -1,8 +1,8 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { PiecesRead } from '../pieces-read.ts';
-import { isZero } from '../zero-content.ts';
+import { isZero, zeroBuffer } from '../zero-content.ts';
 import { boundedNumber, damagedField, readField, readStructure, writeStructure } from '../structure.ts';
-import { structureChecksum } from './crc32c.ts';
+import { crc32c, structureChecksum } from './crc32c.ts';
 import type { FileRange } from './headers.ts';
 import {
   alignmentBytes,
@@ -19,7 +19,10 @@ import {
   regionTableSignature,
 } from './structures.ts';
 
-const regionTablePageBytes = 4096;
+/** So much of a table is all that is used as a rule; the rest is zeros. */
+export const usualRegionTableBytes = 4096;
+
+const mostUsualEntries = (usualRegionTableBytes - regionTableHeaderBytes) / regionTableEntryBytes;
 
 /** What the region table says ([MS-VHDX] 2.2.3). */
 export interface Regions {
@@ -33,7 +36,7 @@ export interface Regions {
 
 /** @throws ImageDamaged when both copies are unusable; UnsupportedDisk for an unknown required region */
 export async function readRegions(file: PiecesRead, fileSizeBytes: number, log: FileRange): Promise<Regions> {
-  const table = (await readCopy(file, 0)) ?? (await readCopy(file, 1));
+  const table = (await readUsual(file)) ?? (await readCopy(file, 0)) ?? (await readCopy(file, 1));
   if (table === undefined) {
     throw damagedField(file.path, 'region table', 'neither of its two copies has the right signature and checksum');
   }
@@ -72,6 +75,21 @@ export async function readRegions(file: PiecesRead, fileSizeBytes: number, log: 
   return { bat, metadata, others, table: Buffer.from(withoutZeros(table)) };
 }
 
+/** The first copy when its checksum is right with nothing but zeros behind the usual part: then that is not read. */
+async function readUsual(file: PiecesRead): Promise<Buffer | undefined> {
+  const table = await file.bytes(regionTableOffsets[0], usualRegionTableBytes);
+  const isUsual =
+    table.length === usualRegionTableBytes &&
+    readField(table, regionTableHeader.Signature) === regionTableSignature &&
+    readField(table, regionTableHeader.EntryCount) <= mostUsualEntries;
+  const zeros = zeroBuffer.subarray(0, regionTableBytes - usualRegionTableBytes);
+  return isUsual &&
+    readField(table, regionTableHeader.Checksum) ===
+      crc32c(zeros, structureChecksum(table, regionTableHeader.Checksum.offset))
+    ? table
+    : undefined;
+}
+
 async function readCopy(file: PiecesRead, copy: 0 | 1): Promise<Buffer | undefined> {
   const table = await file.bytes(regionTableOffsets[copy], regionTableBytes);
   const isIntact =
@@ -97,7 +115,7 @@ export function wholeTable({ table }: Regions): Buffer {
 
 /** Each layer of a deep chain keeps its table: in most, 4 KiB of it are more than is used. */
 function withoutZeros(table: Buffer): Buffer {
-  return isZero(table, regionTablePageBytes) ? table.subarray(0, regionTablePageBytes) : table;
+  return isZero(table, usualRegionTableBytes) ? table.subarray(0, usualRegionTableBytes) : table;
 }
 
 function regionRange(entry: { FileOffset: bigint; Length: number }, fileSizeBytes: number, path: string): FileRange {

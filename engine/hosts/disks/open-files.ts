@@ -1,4 +1,5 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { systemCode } from '../../model/checkpoint-error.ts';
 
 /** A program that has a file open. */
@@ -23,16 +24,22 @@ export async function userOf(files: readonly string[]): Promise<FileUser | undef
       wanted.add(`${found.dev}:${found.ino}`);
     }
   }
-  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-  const users = await Promise.all(processes.map((pid) => usesOne(pid, wanted)));
-  return users.find((user) => user !== undefined);
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+  for (const pid of processes) {
+    const user = usesOne(pid, wanted);
+    if (user !== undefined) {
+      return user;
+    }
+  }
+  return undefined;
 }
 
-async function usesOne(pid: string, wanted: ReadonlySet<string>): Promise<FileUser | undefined> {
+/** At once: all of this is in the kernel's memory, and thousands of descriptors would each cost turns of a thread. */
+function usesOne(pid: string, wanted: ReadonlySet<string>): FileUser | undefined {
   const folder = `/proc/${pid}/fd`;
   let descriptors: string[];
   try {
-    descriptors = await readdir(folder);
+    descriptors = readdirSync(folder);
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(systemCode(error) ?? '')) {
       return undefined;
@@ -40,11 +47,29 @@ async function usesOne(pid: string, wanted: ReadonlySet<string>): Promise<FileUs
     throw error;
   }
   for (const descriptor of descriptors) {
-    const found = await stat(`${folder}/${descriptor}`, { bigint: true }).catch(() => undefined);
-    if (found?.isFile() === true && wanted.has(`${found.dev}:${found.ino}`)) {
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'a program');
-      return { pid: Number(pid), name: name.trim() };
+    const link = `${folder}/${descriptor}`;
+    if (mayBeFile(link)) {
+      const found = orUndefined(() => statSync(link, { bigint: true }));
+      if (found?.isFile() === true && wanted.has(`${found.dev}:${found.ino}`)) {
+        const name = orUndefined(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? 'a program';
+        return { pid: Number(pid), name: name.trim() };
+      }
     }
   }
   return undefined;
+}
+
+/** Sockets, pipes and the like have no path: most descriptors are such, and to look further at them costs the most. */
+function mayBeFile(link: string): boolean {
+  const target = orUndefined(() => readlinkSync(link));
+  return target?.startsWith('/') === true && !target.startsWith('/dev/');
+}
+
+/** The process may end, or close the file, at any moment. */
+function orUndefined<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }

@@ -75,12 +75,27 @@ export async function askDiskFile(openLabel: string): Promise<string | undefined
   const files = await vscode.window.showOpenDialog({
     openLabel,
     title: vscode.l10n.t('Choose a disk image'),
-    filters: {
-      [vscode.l10n.t('Disk images')]: ['qcow2', 'img', 'raw', 'vhd', 'vhdx', 'vmdk', 'vdi'],
-      [vscode.l10n.t('All files')]: ['*'],
-    },
+    filters: diskFilters(),
   });
   return files?.[0]?.fsPath;
+}
+
+/** @returns none when the user dismissed the question */
+export async function askDiskFiles(): Promise<string[]> {
+  const files = await vscode.window.showOpenDialog({
+    openLabel: vscode.l10n.t('Add Disk Images'),
+    title: vscode.l10n.t('Choose the disk images of one machine, the first disk first'),
+    canSelectMany: true,
+    filters: diskFilters(),
+  });
+  return (files ?? []).map(({ fsPath }) => fsPath);
+}
+
+function diskFilters(): Record<string, string[]> {
+  return {
+    [vscode.l10n.t('Disk images')]: ['qcow2', 'img', 'raw', 'vhd', 'vhdx', 'vmdk', 'vdi'],
+    [vscode.l10n.t('All files')]: ['*'],
+  };
 }
 
 /** Says that the machine is there, and offers to start it. */

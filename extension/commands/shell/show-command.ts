@@ -66,6 +66,8 @@ function machineActions({ name }: MachineInfo): Action[] {
     { label: vscode.l10n.t('Revert'), words: ['revert', name], operation: 'revert' },
     { label: vscode.l10n.t('Revert and Discard Now'), words: ['revert', name, '--discard-now'], operation: 'revert' },
     { label: vscode.l10n.t('Undo Last Apply or Revert'), words: ['undo', name], operation: 'undo' },
+    { label: vscode.l10n.t('Redo'), words: ['redo', name], operation: 'redo' },
+    { label: vscode.l10n.t('Empty Trash'), words: ['trash', 'empty', name], operation: 'emptyTrash' },
     { label: vscode.l10n.t('Show Machine and Checkpoints'), words: ['show', name] },
     { label: vscode.l10n.t('Remove Machine'), words: ['remove-machine', name], operation: 'remove' },
   ];
@@ -83,5 +85,15 @@ function checkpointActions(machine: MachineInfo, { id, name }: CheckpointInfo): 
       operation: 'rename',
     },
     { label: vscode.l10n.t('Delete Checkpoint'), words: ['delete', machine.name, reference], operation: 'delete' },
+    {
+      label: vscode.l10n.t('Delete Subtree'),
+      words: ['delete', machine.name, reference, '--subtree'],
+      operation: 'delete',
+    },
+    {
+      label: vscode.l10n.t('Pin Checkpoint'),
+      words: ['annotate', machine.name, reference, '--pin'],
+      operation: 'annotate',
+    },
   ];
 }

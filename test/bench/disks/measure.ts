@@ -1,11 +1,12 @@
 // One row in a process of its own: prepares it, lets ours and the peer take turns, and sends the times.
 
+import { checkpointsRows } from '../checkpoints/rows.ts';
 import { disksRows } from './rows.ts';
 
 const rounds = Number(process.env['CKPT_BENCH_ROUNDS'] ?? 5);
 
 async function main(name: string, folder: string): Promise<void> {
-  const row = disksRows.find((candidate) => candidate.name === name);
+  const row = [...disksRows, ...checkpointsRows].find((candidate) => candidate.name === name);
   if (row === undefined) {
     throw new Error(`There is no row ${name}`);
   }

@@ -16,6 +16,8 @@ interface MachineState {
   /** By what a new checkpoint is called in both of two states that are compared. */
   checkpoints: Record<string, PointState>;
   now: { parent?: string; undo?: string; disks: string[] };
+  /** Files outside of the machine that its definition allows it to stand on. */
+  standsOn: string[];
 }
 
 interface PointState {
@@ -49,8 +51,10 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const label = (id: string): string => (known.has(id) ? id : `new ${news.indexOf(id)}`);
   const { state, problem, now } = machine;
   const checkpoints: Record<string, PointState> = {};
+  const standsOn: string[] = [];
   if (state !== 'damaged') {
     const records = await new MachineFolder(machine.folder).read();
+    standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
     for (const { id, parent, name, createdBy, expires, notes } of machine.checkpoints) {
       const layers = records.checkpoints.find((checkpoint) => checkpoint.id === id)?.layers ?? {};
       const files = Object.values(layers).map((layer) => path.join(machine.folder, layer));
@@ -76,6 +80,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         place,
       ),
     },
+    standsOn,
   };
 }
 
@@ -101,8 +106,10 @@ const ownNames = new Set([
   'now.json',
   'frozen.json',
   'reserve',
+  'policy.json',
   'trash',
   'checkpoints',
+  'clones',
   'layers',
   'memory',
   'boot',

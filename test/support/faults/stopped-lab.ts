@@ -33,9 +33,18 @@ export function engineOf(home: string): Engine {
 }
 
 /** Writes to a machine's disks as its guest would: through our own disk engine, in the active layer. */
-export async function writeToNow(machine: MachineInfo, tag: number, offset: number, length: number): Promise<void> {
+export async function writeToNow(
+  machine: MachineInfo,
+  tag: number,
+  offset: number,
+  length: number,
+  allowParents: readonly string[] = [],
+): Promise<void> {
   for (const disk of machine.disks) {
-    const chain = await openChain(disk.activeLayer, { access: (depth) => (depth === 0 ? 'write' : 'read') });
+    const chain = await openChain(disk.activeLayer, {
+      allowParents,
+      access: (depth) => (depth === 0 ? 'write' : 'read'),
+    });
     try {
       await chain.top.write(taggedContent(offset, length, tag), offset);
       await chain.top.flush();

@@ -93,15 +93,32 @@ test('context menus fit the item', () => {
   assert.deepEqual(shownOn(itemContext('checkpoint', ['stopped']), false), [
     'apply',
     'rename',
+    'editNotes',
+    'setColour',
     'showCommand',
     'delete',
+    'deleteSubtree',
   ]);
+  assert.ok(shownOn(itemContext('checkpoint', ['stopped', 'pinned']), false).includes('unpin'));
+  assert.ok(shownOn(itemContext('checkpoint', ['stopped', 'unpinned']), false).includes('pin'));
+  assert.ok(shownOn(itemContext('now', ['stopped', 'canRedo']), false).includes('redo'));
   assert.deepEqual(shownOn(itemContext('now', ['running', 'canRevert', 'canUndo']), false), [
     'take',
     'revert',
     'revertDiscard',
     'undo',
     'showCommand',
+  ]);
+});
+
+test('a machine of plain disk images is offered checkpoints and no power', () => {
+  assert.deepEqual(shownOn(itemContext('machine', ['disks']), true), ['take']);
+  assert.deepEqual(shownOn(itemContext('machine', ['disks', 'hasTrash']), false), [
+    'take',
+    'restore',
+    'emptyTrash',
+    'showCommand',
+    'removeMachine',
   ]);
 });
 

@@ -16,6 +16,9 @@ const operations: MachineOperation[] = [
   'revert',
   'undo',
   'apply',
+  'redo',
+  'restore',
+  'emptyTrash',
 ];
 
 function possible(state: MachineState, facts: Parameters<typeof machine>[0] = {}): string[] {
@@ -26,6 +29,19 @@ test('what is possible follows from the state', () => {
   assert.deepEqual(possible('stopped'), ['start', 'take']);
   assert.deepEqual(possible('running'), ['stop', 'forceStop', 'pause', 'openConsole', 'take']);
   assert.deepEqual(possible('paused'), ['forceStop', 'resume', 'openConsole', 'take']);
+});
+
+test('machines of plain disk images are not started or stopped by us', () => {
+  assert.deepEqual(possible('stopped', { host: 'disks' }), ['take']);
+  assert.equal(obstacle('start', machine({ host: 'disks' })), 'disksOnly');
+});
+
+test('redo needs what was undone, and the trash what was deleted', () => {
+  assert.ok(possible('stopped', { now: { redo: 'r' } }).includes('redo'));
+  const trash = [
+    { checkpoint: checkpoint('t'), deleted: '2026-11-21T09:15:03.000Z', expires: '2026-11-22T09:15:03.000Z' },
+  ];
+  assert.deepEqual(possible('stopped', { trash }), ['start', 'take', 'restore', 'emptyTrash']);
 });
 
 test('a damaged machine can be removed and nothing else', () => {

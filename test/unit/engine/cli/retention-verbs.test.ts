@@ -71,6 +71,7 @@ const pruned: Awaited<ReturnType<ReturnType<RetentionCalls['service']>['prune']>
   failed: [{ machine: 'busy', code: 'Locked', message: 'It is busy.' }],
 };
 const spaces = {
+  failed: [],
   machines: [
     {
       machine: 'lab',

@@ -20,5 +20,8 @@ export const verbs: Readonly<Record<string, VerbCall>> = {
   rename: call('rename', () => ({ machine, checkpoint: 'two', name: 'renamed' })),
   'create-machine': call('createMachine', ({ image }) => ({ name: 'created', disk: image })),
   add: call('addMachine', ({ image }) => ({ name: 'added', disk: image })),
+  clone: ({ copies }) => copies.clone({ machine, checkpoint: 'two', name: 'cloned' }, {}),
+  'clone in full': ({ copies }) => copies.clone({ machine, checkpoint: 'two', name: 'cloned', full: true }, {}),
+  'group take of one machine': ({ groups }) => groups.groupTake({ name: 'new', machines: [machine] }, {}),
   'remove-machine': call('removeMachine', () => ({ machine })),
 };

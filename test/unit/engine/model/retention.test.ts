@@ -261,11 +261,11 @@ const cases: [what: string, state: RetentionState, policy: RetentionPolicy, at: 
     'b:notKept | a:builtOn c:nowParent',
   ],
   [
-    'what undo goes to does not expire',
+    'what undo goes to expires all the same',
     line([['kept', '2026-11-18 03:00', { by: 'apply', expires: '2026-11-19 03:00' }]], { now: { undo: 'kept' } }),
     {},
     at,
-    ' | kept:undo',
+    'kept:expired | ',
   ],
   [
     'the minimum holds for what expires, too',

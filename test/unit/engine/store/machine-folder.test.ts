@@ -28,7 +28,7 @@ function manifest(folder: MachineFolder, id: string): string {
 test('write → read: definition, Now and checkpoints', async (context) => {
   const folder = await machineIn(context);
   const { checkpoints, ...rest } = await folder.read();
-  assert.deepEqual(rest, { definition: definition(), now: { parent: second, activeLayers }, trash: [] });
+  assert.deepEqual(rest, { definition: definition(), now: { parent: second, activeLayers }, trash: [], clones: [] });
   assert.deepEqual(
     checkpoints.sort((a, b) => (a.id < b.id ? -1 : 1)),
     [checkpoint(first), checkpoint(second, { parent: first })],

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, copyFile, constants, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { convert } from '../disks/operations/convert.ts';
+import { openLayer } from '../disks/open-chain.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
+import { checkpointName } from '../model/names.ts';
+import type { CloneRecord } from '../store/records.ts';
+import { requireFrozen } from '../store/frozen-layers.ts';
+import { ChainReader } from '../store/layer-chain.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import { dropStaleClones, isCloned } from './clone-records.ts';
+import { deleteForGood } from './delete-for-good.ts';
+import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { createLayer, newLayerNames } from './layers.ts';
+import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
+import { newMacAddress } from './new-machine.ts';
+import { freeName, machineFolders } from './open-machine.ts';
+import { makeMachine } from './staging.ts';
+import { take } from './take.ts';
+import { allowed } from './tidy.ts';
+
+/**
+ * Makes a new machine, with an identity of its own, of a checkpoint's disks. Linked, its first layers stand on those of the
+ * checkpoint, which stay as they are for as long as it needs them; independent, it has copies.
+ * @returns the new machine's name
+ * @throws NameInUse; NotSupported for a machine that is plain disk images; what a chain that does not verify throws
+ */
+export async function cloneCheckpoint(
+  context: EngineContext,
+  source: OpenMachine,
+  checkpoint: Checkpoint,
+  options: { name: string; isIndependent: boolean },
+  call: Call,
+): Promise<string> {
+  requireOwnLayers(source.records.definition);
+  const name = await freeName(context, options.name);
+  const id = randomUUID();
+  const { folder } = source;
+  if (options.isIndependent) {
+    await makeMachine(context, name, async (made) => {
+      const disks = await copiedDisks(source, checkpoint, made, call);
+      await fill(made, source, definitionOf(checkpoint, id, name, disks));
+      call.signal?.throwIfAborted();
+    });
+    return name;
+  }
+  const disks = await linkedDisks(source, checkpoint);
+  const record: CloneRecord = { machine: id, name, layers: checkpoint.layers };
+  // First of all: from here on nothing that the clone stands on goes or changes.
+  await folder.writeClone(record);
+  try {
+    await makeMachine(context, name, async (made) => {
+      await fill(made, source, definitionOf(checkpoint, id, name, disks));
+      call.signal?.throwIfAborted();
+    });
+  } catch (error) {
+    // What is left says whether the clone has come to be.
+    await dropStaleClones(folder, () => machineFolders(context)).catch(() => undefined);
+    throw error;
+  }
+  return name;
+}
+
+/**
+ * Makes a new machine of a stopped machine's Now, of which a checkpoint is taken first. Without the clone that goes again.
+ * @throws as {@link cloneCheckpoint}; MachineRunning
+ */
+export async function cloneNow(
+  context: EngineContext,
+  source: OpenMachine,
+  options: { name: string; isIndependent: boolean },
+  call: Call,
+): Promise<string> {
+  const { folder, presence } = source;
+  requireStopped(source, 'cloning it as it is, or clone one of its checkpoints');
+  requireOwnLayers(source.records.definition);
+  const name = await freeName(context, options.name);
+  const checkpoint = await take(context, source, { name: checkpointName(`Cloned to ${name}`.slice(0, 100)) }, call);
+  const taken: OpenMachine = { folder, presence, records: await readMachine(folder) };
+  try {
+    return await cloneCheckpoint(context, taken, checkpoint, { ...options, name }, call);
+  } catch (error) {
+    const left: OpenMachine = { folder, presence, records: await readMachine(folder) };
+    // The clone may have come to be all the same.
+    if (!isCloned(left.records.clones, checkpoint.layers)) {
+      await deleteForGood(context, left, [checkpoint]);
+    }
+    throw error;
+  }
+}
+
+/** @throws NotSupported */
+export function requireOwnLayers({ name, disks }: MachineDefinition): void {
+  if (disks.some(({ place }) => place !== undefined)) {
+    throw new CheckpointError(
+      'NotSupported',
+      `The disks of “${name}” belong to another program, so they cannot become another machine by themselves. ` +
+        `Export a checkpoint's disks, and add those: ckpt export ${name} FOLDER --checkpoint CHECKPOINT.`,
+      { machine: name },
+    );
+  }
+}
+
+function definitionOf(checkpoint: Checkpoint, id: string, name: string, disks: MachineDisk[]): MachineDefinition {
+  const { definition } = checkpoint;
+  return {
+    ...definition,
+    id,
+    name,
+    created: new Date().toISOString(),
+    ...(definition.macAddress === undefined ? {} : { macAddress: newMacAddress() }),
+    disks,
+  };
+}
+
+async function linkedDisks(source: OpenMachine, checkpoint: Checkpoint): Promise<MachineDisk[]> {
+  const { folder, records } = source;
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const reader = new ChainReader(files);
+  const disks: MachineDisk[] = [];
+  for (const { id, virtualSizeBytes, format } of checkpoint.definition.disks) {
+    const layer = files.layerOf(checkpoint.layers, files.disk(id));
+    const chain = await reader.chainOf(files.disk(id), layer);
+    await requireFrozen(folder, chain);
+    const file = files.fileOf(files.disk(id), layer);
+    const { size, mtimeMs } = await stat(file);
+    const below = new Set(chain.map((link) => path.dirname(link.file)).filter((one) => one !== path.dirname(file)));
+    disks.push({
+      id,
+      virtualSizeBytes,
+      ...(format === undefined ? {} : { format }),
+      externalBase: {
+        path: file,
+        format: chain[0]?.format ?? 'qcow2',
+        sizeBytes: size,
+        modifiedMs: Math.floor(mtimeMs),
+        isChain: true,
+        ...(below.size === 0 ? {} : { chainFolders: [...below] }),
+      },
+    });
+  }
+  return disks;
+}
+
+async function copiedDisks(
+  source: OpenMachine,
+  checkpoint: Checkpoint,
+  made: MachineFolder,
+  call: Call,
+): Promise<MachineDisk[]> {
+  const { folder, records } = source;
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const reader = new ChainReader(files);
+  const disks: MachineDisk[] = [];
+  for (const { id, virtualSizeBytes, format = 'qcow2' } of checkpoint.definition.disks) {
+    const disk = files.disk(id);
+    const layer = files.layerOf(checkpoint.layers, disk);
+    await requireFrozen(folder, await reader.chainOf(disk, layer));
+    const base = `layers/${id}-base.${format}`;
+    await convert(files.fileOf(disk, layer), made.inner(base), {
+      to: format,
+      flatten: true,
+      ...allowed(disk),
+      ...signalOf(call),
+      onProgress: (done, total) => call.report?.(`Copying ${id}`, total === 0 ? 1 : done / total),
+    });
+    await chmod(made.inner(base), 0o400);
+    disks.push({ id, virtualSizeBytes, format, base });
+  }
+  return disks;
+}
+
+/** Empty layers on what each disk stands on, the kernel, and the records of a machine without checkpoints. */
+async function fill(made: MachineFolder, source: OpenMachine, definition: MachineDefinition): Promise<void> {
+  const activeLayers = newLayerNames(definition);
+  const files = new LayerFiles(made, definition, activeLayers);
+  for (const disk of files.disks) {
+    const parent = disk.externalBase?.path ?? made.inner(disk.base ?? '');
+    const format = disk.externalBase?.format ?? disk.format ?? 'qcow2';
+    const layer = await openLayer(parent, 'read', { format });
+    await layer.close();
+    await createLayer(files.fileOf(disk, files.layerOf(activeLayers, disk)), disk.format ?? 'qcow2', {
+      layer,
+      relativePath: disk.externalBase === undefined ? path.basename(parent) : parent,
+    });
+  }
+  for (const file of bootFiles(definition)) {
+    await copyFile(source.folder.inner(file), made.inner(file), constants.COPYFILE_FICLONE);
+  }
+  await made.writeDefinition(definition);
+  await made.writeNow({ activeLayers });
+}
+
+/** Files of a direct boot, relative to the machine's folder. */
+export function bootFiles({ directBoot }: MachineDefinition): string[] {
+  return directBoot === undefined
+    ? []
+    : [directBoot.kernel, ...(directBoot.initrd === undefined ? [] : [directBoot.initrd])];
+}

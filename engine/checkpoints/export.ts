@@ -1,0 +1,135 @@
+import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { requireFree } from '../disks/new-file.ts';
+import { convert } from '../disks/operations/convert.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { DiskFormat } from '../model/machine.ts';
+import type { Result } from '../protocol/operations.ts';
+import { syncFolder, writeRecord } from '../store/atomic-file.ts';
+import { requireFrozen } from '../store/frozen-layers.ts';
+import { ChainReader } from '../store/layer-chain.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { recordVersion } from '../store/records.ts';
+import { bootFiles, requireOwnLayers } from './clone.ts';
+import { definitionsOf } from './clone-records.ts';
+import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { copyFiles } from './file-copies.ts';
+import { copyBasesIn, standingAlone } from './flatten.ts';
+import { readLayerGraph } from './layer-graph.ts';
+import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { allowed } from './tidy.ts';
+
+/**
+ * Copies a stopped machine with its whole tree into a new folder, from which it can be imported anywhere: what it stands on
+ * outside of its folder is copied in. What lies in its trash stays behind.
+ * @throws NameInUse, MachineRunning, NotEnoughSpace; NotSupported for a machine that is plain disk images
+ */
+export async function exportMachine(
+  context: EngineContext,
+  machine: OpenMachine,
+  target: string,
+  call: Call,
+): Promise<Result<'export'>> {
+  const { folder, records } = machine;
+  const { definition, now } = records;
+  requireStopped(machine, 'exporting it whole, or export one of its checkpoints');
+  requireOwnLayers(definition);
+  await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
+  const kept: MachineRecords = { ...records, trash: [], clones: [] };
+  const inner = await filesOf(folder, kept);
+  return makeFolder(target, async (staging) => {
+    const copy = new MachineFolder(staging);
+    await copy.create();
+    const copies = inner.map((file) => ({ from: folder.inner(file), to: copy.inner(file) }));
+    await copyFiles(copies, staging, `Exporting “${definition.name}”`, call);
+    await copyBasesIn(new LayerFiles(copy, definition, now.activeLayers), kept, call);
+    for (const checkpoint of kept.checkpoints) {
+      await copy.writeCheckpoint({ ...checkpoint, definition: standingAlone(checkpoint.definition) });
+    }
+    await copy.writeNow(now);
+    await copy.writeDefinition(standingAlone(definition));
+    // What frozen layers look like is another thing for each copy.
+    await rm(path.join(staging, 'frozen.json'), { force: true });
+    await Promise.all(['layers', 'memory', 'boot'].map((one) => syncFolder(copy.inner(one))));
+    return inner;
+  });
+}
+
+/** Makes one image of each disk of a checkpoint, in a new folder. @throws NameInUse, and what {@link convert} throws */
+export async function exportCheckpoint(
+  machine: OpenMachine,
+  checkpoint: Checkpoint,
+  target: string,
+  to: DiskFormat,
+  call: Call,
+): Promise<Result<'export'>> {
+  const { folder, records } = machine;
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const reader = new ChainReader(files);
+  return makeFolder(target, async (staging) => {
+    const disks = [];
+    for (const { id, virtualSizeBytes } of checkpoint.definition.disks) {
+      const disk = files.disk(id);
+      const layer = files.layerOf(checkpoint.layers, disk);
+      await requireFrozen(folder, await reader.chainOf(disk, layer));
+      const file = `${id}.${to}`;
+      await convert(files.fileOf(disk, layer), path.join(staging, file), {
+        to,
+        flatten: true,
+        ...allowed(disk),
+        ...signalOf(call),
+        onProgress: (doneBytes, totalBytes) =>
+          call.report?.(`Copying ${id}`, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
+      });
+      disks.push({ id, file, format: to, virtualSizeBytes });
+    }
+    const { name, created, notes, definition } = checkpoint;
+    const { memoryMiB, cpus, macAddress } = definition;
+    await writeRecord(path.join(staging, 'machine.json'), {
+      version: recordVersion,
+      kind: 'disks of a checkpoint',
+      machine: records.definition.name,
+      checkpoint: { name, created, ...(notes === undefined ? {} : { notes }) },
+      ...(memoryMiB === undefined ? {} : { memoryMiB }),
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(macAddress === undefined ? {} : { macAddress }),
+      disks,
+    });
+    return disks.map(({ file }) => file);
+  });
+}
+
+/** Layers, memory and kernels that the points of a machine need, relative to its folder. */
+export async function filesOf(folder: MachineFolder, records: MachineRecords): Promise<string[]> {
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const { layers } = await readLayerGraph(files, records, false);
+  const memory = records.checkpoints.flatMap((checkpoint) =>
+    checkpoint.memory === undefined ? [] : [checkpoint.memory.file],
+  );
+  const boot = definitionsOf(records).flatMap(bootFiles);
+  return [...new Set([...layers.map(({ layer }) => layer), ...memory, ...boot])];
+}
+
+/** Makes a folder that appears under its name once it is whole. @param make fills it, and gives the names of its files */
+async function makeFolder(
+  target: string,
+  make: (staging: string) => Promise<string[]>,
+): Promise<{ folder: string; files: string[]; sizeBytes: number }> {
+  const folder = path.resolve(target);
+  const parent = path.dirname(folder);
+  await requireFree(folder);
+  await mkdir(parent, { recursive: true });
+  const staging = await mkdtemp(path.join(parent, `.${path.basename(folder)}.`));
+  try {
+    const files = await make(staging);
+    const sizes = await Promise.all(files.map((file) => stat(path.join(staging, file))));
+    await requireFree(folder);
+    await rename(staging, folder);
+    await syncFolder(parent);
+    return { folder, files, sizeBytes: sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0) };
+  } catch (error) {
+    await rm(staging, { recursive: true, force: true });
+    throw error;
+  }
+}

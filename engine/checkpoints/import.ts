@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import type { MachineDefinition } from '../model/machine.ts';
+import { syncFolder } from '../store/atomic-file.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { bootFiles } from './clone.ts';
+import { definitionsOf } from './clone-records.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { filesOf } from './export.ts';
+import { copyFiles } from './file-copies.ts';
+import { readLayerGraph } from './layer-graph.ts';
+import { freeze } from './layers.ts';
+import { newMacAddress } from './new-machine.ts';
+import { freeName, machineFolders } from './open-machine.ts';
+import { makeMachine } from './staging.ts';
+
+/** Folders that an exported machine's files lie in, and nothing else of it is read. */
+const partsOf = { layers: 'layers/', memory: 'memory/', boot: 'boot/', checkpoints: 'checkpoints/' } as const;
+
+/**
+ * Makes a machine of an exported one, which anybody may have made: nothing outside its folder is read, and its copy is
+ * verified before it becomes a machine. It keeps its id unless a machine here has it; then it gets a new one, and another
+ * MAC address.
+ * @returns its name
+ * @throws MachineDamaged, ParentNotAllowed, ParentMismatch, ImageDamaged, NameInUse, NotEnoughSpace
+ */
+export async function importMachine(
+  context: EngineContext,
+  exported: string,
+  wanted: string | undefined,
+  call: Call,
+): Promise<string> {
+  const place = path.resolve(exported);
+  await requireExportedFolder(context, place);
+  const source = new MachineFolder(place);
+  const records = withoutHistory(await source.read());
+  requireInside(place, records);
+  const name = await freeName(context, wanted ?? records.definition.name);
+  const identify = await newIdentity(context, records.definition.id);
+  const inner = await filesOf(source, records);
+  await makeMachine(context, name, async (made) => {
+    const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
+    await copyFiles(copies, made.path, `Importing “${name}”`, call);
+    await protectLayers(made, records);
+    for (const checkpoint of records.checkpoints) {
+      const definition = identify(checkpoint.definition, checkpoint.memory !== undefined);
+      await made.writeCheckpoint({ ...checkpoint, definition: { ...definition, name } });
+    }
+    await made.writeNow(records.now);
+    await made.writeDefinition({ ...identify(records.definition, false), name });
+    await syncFolder(made.inner('layers'));
+    call.signal?.throwIfAborted();
+  });
+  return name;
+}
+
+async function requireExportedFolder(context: EngineContext, place: string): Promise<void> {
+  const way = path.relative(context.home.machines, place);
+  if (way === '' || !(way.startsWith('..') || path.isAbsolute(way))) {
+    throw new CheckpointError(
+      'InvalidArgument',
+      `${place} is where machines are. Make another one of it: ckpt clone.`,
+      {
+        path: place,
+      },
+    );
+  }
+  for (const folder of [place, ...Object.keys(partsOf).map((part) => path.join(place, part))]) {
+    const found = await lstat(folder).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
+        return undefined;
+      }
+      throw error;
+    });
+    if (found === undefined ? folder === place : !found.isDirectory()) {
+      throw notExported(place, `${folder} is not a folder`);
+    }
+  }
+}
+
+/** Without the trash, whose files no export has, and without what ties it to other machines of where it came from. */
+function withoutHistory(records: MachineRecords): MachineRecords {
+  return {
+    ...records,
+    checkpoints: records.checkpoints.map(({ group: _, ...checkpoint }) => checkpoint),
+    trash: [],
+    clones: [],
+  };
+}
+
+function requireInside(place: string, records: MachineRecords): void {
+  const ids = records.definition.disks.map(({ id }) => id);
+  for (const definition of definitionsOf(records)) {
+    if (definition.host !== 'qemu') {
+      throw notExported(place, `a machine of the host “${definition.host}” cannot be imported`);
+    }
+    if (
+      !sameNames(
+        definition.disks.map(({ id }) => id),
+        ids,
+      ) ||
+      new Set(ids).size !== ids.length
+    ) {
+      throw notExported(place, 'its points have different disks');
+    }
+    for (const disk of definition.disks) {
+      if (disk.externalBase !== undefined || disk.place !== undefined) {
+        throw notExported(place, `its disk ${disk.id} lies outside of it`);
+      }
+      requireIn(place, partsOf.layers, disk.base === undefined ? [] : [disk.base]);
+    }
+    requireIn(place, partsOf.boot, bootFiles(definition));
+  }
+  for (const layers of [records.now.activeLayers, ...records.checkpoints.map((checkpoint) => checkpoint.layers)]) {
+    if (!sameNames(Object.keys(layers), ids)) {
+      throw notExported(place, 'its points have different disks');
+    }
+    requireIn(place, partsOf.layers, Object.values(layers));
+  }
+  for (const { memory } of records.checkpoints) {
+    requireIn(place, partsOf.memory, memory === undefined ? [] : [memory.file]);
+  }
+}
+
+function requireIn(place: string, part: string, files: readonly string[]): void {
+  const stray = files.find((file) => !file.startsWith(part) || file.slice(part.length).includes('/'));
+  if (stray !== undefined) {
+    throw notExported(place, `it names the file ${stray}, which does not lie in ${part}`);
+  }
+}
+
+function sameNames(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name) => other.includes(name));
+}
+
+/** Memory comes back only with the card that it was saved with, so that one keeps its address. */
+async function newIdentity(
+  context: EngineContext,
+  id: string,
+): Promise<(definition: MachineDefinition, hasMemory: boolean) => MachineDefinition> {
+  const all = await Promise.all((await machineFolders(context)).map((one) => one.read().catch(() => undefined)));
+  if (!all.some((one) => one?.definition.id === id)) {
+    return (definition) => ({ ...definition, id });
+  }
+  const identity = { id: randomUUID(), macAddress: newMacAddress() };
+  return (definition, hasMemory) => ({
+    ...definition,
+    id: identity.id,
+    ...(definition.macAddress === undefined || hasMemory ? {} : { macAddress: identity.macAddress }),
+  });
+}
+
+/** Verifies every chain of the copy, which nobody else changes any more, and freezes what is not active. */
+async function protectLayers(made: MachineFolder, records: MachineRecords): Promise<void> {
+  const files = new LayerFiles(made, records.definition, records.now.activeLayers);
+  const { layers } = await readLayerGraph(files, records, false);
+  for (const { disk, layer, file } of layers) {
+    await chmod(file, 0o600);
+    if (records.now.activeLayers[disk] !== layer) {
+      await freeze(files, { [disk]: layer });
+    }
+  }
+}
+
+function notExported(place: string, problem: string): CheckpointError {
+  return new CheckpointError(
+    'MachineDamaged',
+    `${place} is not an exported machine: ${problem}. Export the machine again (ckpt export MACHINE FOLDER), or make a machine of one disk (ckpt create-machine NAME --disk FILE).`,
+    { path: place, problem },
+  );
+}

@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import { bytesToMerge } from '../disks/operations/merge.ts';
+import { openChain } from '../disks/open-chain.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { findCheckpoint, subtreeOf } from '../model/tree.ts';
+import type { DiskOperations, OnDisk } from '../protocol/disks.ts';
+import type { Params, Result } from '../protocol/operations.ts';
+import type { MachineRecords } from '../store/machine-folder.ts';
+import type { CheckpointService } from './checkpoint-service.ts';
+import type { DiskService } from './disk-service.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import type { JobService } from './job-service.ts';
+import { readMachine } from './locked-machine.ts';
+import { viewCheckpoint } from './machine-view.ts';
+import { findMachine } from './open-machine.ts';
+import { bytesToPurge } from './purge.ts';
+import { findTrashed } from './trash.ts';
+
+/** What moves less than this is done before a process would have begun. */
+const shortestJobBytes = 64 * 1024 * 1024;
+
+const bytes = z.int().min(0);
+const beforeAndAfter = z.object({ before: bytes, after: bytes });
+const mergeResult = z.object({ into: z.string(), obsolete: z.array(z.string()), movedBytes: bytes });
+const convertResult = z.object({ files: z.array(z.string()), virtualSizeBytes: bytes, writtenBytes: bytes });
+const compactResult = z.object({ allocatedBytes: beforeAndAfter, fileSizeBytes: beforeAndAfter });
+const purgeResult = z.object({ freedBytes: bytes, movedBytes: bytes });
+
+/** A machine with checkpoints that are to be deleted for good. */
+interface Doomed {
+  machine: { id: string; name: string };
+  checkpoints: Checkpoint[];
+}
+
+/**
+ * Operations that can take long, once for all faces: what moves many bytes runs as a job, which goes on when the window is
+ * gone; what moves few runs in this process. Aborting the call cancels the job, unless the window's end was the reason.
+ */
+export class LongOperations {
+  readonly #context: EngineContext;
+  readonly #service: CheckpointService;
+  readonly #disks: DiskService;
+  readonly #jobs: JobService;
+
+  constructor(context: EngineContext, service: CheckpointService, disks: DiskService, jobs: JobService) {
+    this.#context = context;
+    this.#service = service;
+    this.#disks = disks;
+    this.#jobs = jobs;
+  }
+
+  async diskMerge(
+    params: DiskOperations['diskMerge']['params'],
+    call: Call,
+  ): Promise<DiskOperations['diskMerge']['result']> {
+    return (await isLong(() => mergeBytes(params)))
+      ? mergeResult.parse(await this.#run('diskMerge', params, call))
+      : this.#disks.diskMerge(params, call);
+  }
+
+  async diskConvert(
+    params: DiskOperations['diskConvert']['params'],
+    call: Call,
+  ): Promise<DiskOperations['diskConvert']['result']> {
+    return (await isLong(() => this.#convertBytes(params)))
+      ? convertResult.parse(await this.#run('diskConvert', params, call))
+      : this.#disks.diskConvert(params, call);
+  }
+
+  async diskCompact(params: OnDisk, call: Call): Promise<DiskOperations['diskCompact']['result']> {
+    return (await isLong(async () => (await this.#disks.diskInfo(params)).allocatedBytes))
+      ? compactResult.parse(await this.#run('diskCompact', params, call))
+      : this.#disks.diskCompact(params, call);
+  }
+
+  async delete(params: Params<'delete'>, call: Call): Promise<Result<'delete'>> {
+    const doomed = params.purge === true ? await this.#doomed(params.machine, toDelete(params)) : undefined;
+    const [first] = doomed?.checkpoints ?? [];
+    if (doomed === undefined || first === undefined) {
+      return this.#service.delete(params, call);
+    }
+    const gone = await this.#purge('delete', doomed, call);
+    return { ...gone, deleted: viewCheckpoint(first), all: doomed.checkpoints.map(viewCheckpoint) };
+  }
+
+  async emptyTrash(params: Params<'emptyTrash'>, call: Call): Promise<Result<'emptyTrash'>> {
+    const doomed = await this.#doomed(params.machine, toDiscard(params));
+    if (doomed === undefined) {
+      return this.#service.emptyTrash(params, call);
+    }
+    const gone = await this.#purge('emptyTrash', doomed, call);
+    return { ...gone, discarded: doomed.checkpoints.map(viewCheckpoint) };
+  }
+
+  async #purge(
+    operation: 'delete' | 'emptyTrash',
+    { machine, checkpoints }: Doomed,
+    call: Call,
+  ): Promise<Pick<Result<'emptyTrash'>, 'machine' | 'freedBytes' | 'movedBytes'>> {
+    const job = { operation, machine, params: { machine: machine.id, checkpoints: checkpoints.map(({ id }) => id) } };
+    const gone = purgeResult.parse(await this.#jobs.run(job, call, 'cancel'));
+    return { ...(await this.#service.show({ machine: machine.id })), ...gone };
+  }
+
+  /** @returns undefined when it is done quickly, and when it will be refused: the operation itself then says why */
+  async #doomed(reference: string, choose: (records: MachineRecords) => Checkpoint[]): Promise<Doomed | undefined> {
+    let doomed: Doomed | undefined;
+    const long = await isLong(async () => {
+      const folder = await findMachine(this.#context, reference);
+      const records = await readMachine(folder);
+      const checkpoints = choose(records);
+      const { id, name } = records.definition;
+      doomed = { machine: { id, name }, checkpoints };
+      return bytesToPurge(
+        folder,
+        records,
+        checkpoints.map((one) => one.id),
+      );
+    });
+    return long ? doomed : undefined;
+  }
+
+  /** A chain that stays one becomes several files, each published when it is whole: too much for a job to go on with. */
+  async #convertBytes(params: DiskOperations['diskConvert']['params']): Promise<number> {
+    const { layers } = await this.#disks.diskChain(onDisk(params), {});
+    const isOneFile = layers.length === 1 || params.flatten === true;
+    return isOneFile ? layers.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0) : 0;
+  }
+
+  #run(operation: string, params: object, call: Call): Promise<Record<string, unknown>> {
+    return this.#jobs.run({ operation, params: { ...params } }, call, 'cancel');
+  }
+}
+
+/** What cannot be measured is tried at once, and refused with its reason. */
+async function isLong(measure: () => Promise<number>): Promise<boolean> {
+  return (await measure().catch(() => 0)) >= shortestJobBytes;
+}
+
+async function mergeBytes(params: DiskOperations['diskMerge']['params']): Promise<number> {
+  const chain = await openChain(params.file, {
+    ...(params.from === undefined ? {} : { format: params.from }),
+    ...(params.allowParents === undefined ? {} : { allowParents: params.allowParents }),
+  });
+  try {
+    // To an ancestor further down it may be more, never less.
+    const moved = await bytesToMerge(chain, 1);
+    return params.reverse === true ? moved.child : moved.ancestor;
+  } finally {
+    await chain.close();
+  }
+}
+
+function onDisk({ file, from, allowParents }: OnDisk): OnDisk {
+  return { file, ...(from === undefined ? {} : { from }), ...(allowParents === undefined ? {} : { allowParents }) };
+}
+
+function toDelete({ checkpoint, subtree }: Params<'delete'>): (records: MachineRecords) => Checkpoint[] {
+  return ({ definition, checkpoints, now }) => {
+    const tree = { machine: definition.name, checkpoints, now };
+    const chosen = findCheckpoint(tree, checkpoint);
+    return subtree === true ? subtreeOf(tree, chosen) : [chosen];
+  };
+}
+
+function toDiscard({ checkpoint }: Params<'emptyTrash'>): (records: MachineRecords) => Checkpoint[] {
+  return (records) =>
+    (checkpoint === undefined ? records.trash : [findTrashed(records, checkpoint)]).map((one) => one.checkpoint);
+}

@@ -1,0 +1,76 @@
+import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
+import { planRetention } from '../model/retention.ts';
+import { costOfCheckpoints } from '../model/space.ts';
+import { byCreation } from '../model/tree.ts';
+import type { RetentionPlan } from '../protocol/retention.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { readPolicy } from '../store/policy-record.ts';
+import { deleteCheckpoints } from './delete.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { readMachine, type OpenMachine } from './locked-machine.ts';
+import { readLayerTree } from './machine-space.ts';
+import { tidy } from './tidy.ts';
+import { discardTrash } from './trash.ts';
+
+/** What is to go of one machine: by the rules, and out of the trash because its time is over. */
+export interface Pruning {
+  plan: RetentionPlan;
+  trash: TrashedCheckpoint[];
+}
+
+/**
+ * What the rules say of a machine. Changes nothing.
+ * @throws MachineDamaged when its policy cannot be believed; what `ChainReader.chainOf` throws, for a broken chain
+ */
+export async function planPruning(folder: MachineFolder, records: MachineRecords, at: Date): Promise<Pruning> {
+  const { definition, now, checkpoints, trash, clones } = records;
+  const policy = await readPolicy(folder.path);
+  const cloned = new Set(clones.flatMap(({ layers }) => Object.values(layers)));
+  const hasClones = ({ layers }: Checkpoint): boolean => Object.values(layers).some((layer) => cloned.has(layer));
+  const plan = planRetention(
+    {
+      checkpoints: checkpoints.map((one) => ({
+        ...one,
+        ...(one.pinned === true ? { isPinned: true } : {}),
+        ...(hasClones(one) ? { hasClones: true } : {}),
+      })),
+      now,
+      facts: [definition.created, ...trash.map(({ deleted }) => deleted)],
+      costOf: costOfCheckpoints(await readLayerTree(folder, records)),
+    },
+    policy,
+    at,
+  );
+  return { plan, trash: trash.filter(({ expires }) => Date.parse(expires) <= at.getTime()) };
+}
+
+/**
+ * Deletes what the rules say, for good: what a rule took would only fill the trash. To be called with the machine locked.
+ * @returns what was deleted, by the plan that was carried out
+ */
+export async function carryOutPruning(
+  context: EngineContext,
+  open: OpenMachine,
+  at: Date,
+  call: Call,
+): Promise<RetentionPlan> {
+  const { plan, trash } = await planPruning(open.folder, open.records, at);
+  const ids = new Set([...plan.deleted.map(({ id }) => id), ...trash.map(({ checkpoint }) => checkpoint.id)]);
+  if (ids.size === 0) {
+    return plan;
+  }
+  call.signal?.throwIfAborted();
+  // Parents before children, as a delete takes them.
+  const doomed = byCreation(open.records.checkpoints.filter(({ id }) => ids.has(id)));
+  if (doomed.length > 0) {
+    await deleteCheckpoints(open, doomed);
+  }
+  const records = await readMachine(open.folder);
+  await discardTrash(
+    { ...open, records },
+    records.trash.filter(({ checkpoint }) => ids.has(checkpoint.id)),
+  );
+  await tidy(context, open, call);
+  context.log.info(`What expired or was not to be kept of ${open.folder.path} is gone: ${[...ids].join(', ')}.`);
+  return plan;
+}

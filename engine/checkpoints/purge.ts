@@ -1,0 +1,69 @@
+import { stat } from 'node:fs/promises';
+import { hiddenLayers } from '../model/layer-tree.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { deleteCheckpoints } from './delete.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { readLayerGraph } from './layer-graph.ts';
+import { readMachine } from './locked-machine.ts';
+import { changeMachine } from './open-machine.ts';
+import { tidy } from './tidy.ts';
+import { discardTrash } from './trash.ts';
+
+export interface Purged {
+  freedBytes: number;
+  movedBytes: number;
+}
+
+/**
+ * Deletes for good what of some checkpoints is still there, and merges hidden layers away. Safe to repeat after its process
+ * was killed: what is gone already is not missed.
+ * @param from `trash` leaves alone what is in the tree (again)
+ * @throws MachineNotFound, Locked, MachineDamaged
+ */
+export async function purge(
+  context: EngineContext,
+  machine: string,
+  ids: readonly string[],
+  from: 'tree' | 'trash',
+  call: Call,
+): Promise<Purged> {
+  call.signal?.throwIfAborted();
+  return changeMachine(context, machine, 'delete', async (open) => {
+    const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
+    if (from === 'tree' && chosen.length > 0) {
+      await deleteCheckpoints(open, chosen);
+    }
+    const records = await readMachine(open.folder);
+    const discarded = records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
+    const freedBytes = discarded.length === 0 ? 0 : await discardTrash({ ...open, records }, discarded);
+    const tidied = await tidy(context, open, call);
+    return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
+  });
+}
+
+/** Bytes that {@link purge} would move, roughly: what hidden layers with one child take on their volume, or that child. */
+export async function bytesToPurge(
+  folder: MachineFolder,
+  records: MachineRecords,
+  ids: readonly string[],
+): Promise<number> {
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const after: MachineRecords = {
+    ...records,
+    checkpoints: records.checkpoints.filter(({ id }) => !ids.includes(id)),
+    trash: records.trash.filter(({ checkpoint }) => !ids.includes(checkpoint.id)),
+  };
+  const { layers } = await readLayerGraph(files, after, false);
+  let bytes = 0;
+  for (const { disk, layer } of hiddenLayers(layers)) {
+    const above = layers.filter((one) => one.disk === disk && one.parent === layer);
+    const [upper] = above;
+    const lower = layers.find((one) => one.disk === disk && one.layer === layer);
+    if (upper !== undefined && lower !== undefined && above.length === 1) {
+      const sizes = await Promise.all([upper, lower].map(async ({ file }) => (await stat(file)).blocks * 512));
+      bytes += Math.min(...sizes);
+    }
+  }
+  return bytes;
+}

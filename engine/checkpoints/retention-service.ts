@@ -1,0 +1,110 @@
+import path from 'node:path';
+import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { machineSpace } from '../model/space.ts';
+import type { PrunedMachine, RetentionOperations } from '../protocol/retention.ts';
+import type { SpaceOperations } from '../protocol/space.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import { readPolicy, writePolicy } from '../store/policy-record.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { readMachine } from './locked-machine.ts';
+import { freeBytesOf, readLayerTree } from './machine-space.ts';
+import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
+import { carryOutPruning, planPruning } from './prune.ts';
+
+type RetentionAndSpace = RetentionOperations & SpaceOperations;
+type RetentionCalls = {
+  [K in keyof RetentionAndSpace]: (
+    params: RetentionAndSpace[K]['params'],
+    call: Call,
+  ) => Promise<RetentionAndSpace[K]['result']>;
+};
+type Failed = SpaceOperations['space']['result']['failed'][number];
+
+/** The operations on what machines keep and what they take, once for all faces. */
+export class RetentionService implements RetentionCalls {
+  readonly #context: EngineContext;
+  readonly #clock: () => Date;
+
+  constructor(context: EngineContext, clock: () => Date = () => new Date()) {
+    this.#context = context;
+    this.#clock = clock;
+  }
+
+  async policy({
+    machine,
+    policy,
+  }: RetentionOperations['policy']['params']): Promise<RetentionOperations['policy']['result']> {
+    const folder = await findMachine(this.#context, machine);
+    if (policy?.ageBy === 'running') {
+      throw new CheckpointError(
+        'NotSupported',
+        'How long a machine has run is not recorded yet, so no rule can go by it. Leave ageBy out, or let it be wall.',
+        { field: 'ageBy' },
+      );
+    }
+    if (policy !== undefined) {
+      await changeMachine(this.#context, machine, 'policy', (open) => writePolicy(open.folder.path, policy));
+    }
+    return { machine: path.basename(folder.path), policy: await readPolicy(folder.path) };
+  }
+
+  async prune(
+    { machine, dryRun }: RetentionOperations['prune']['params'],
+    call: Call,
+  ): Promise<RetentionOperations['prune']['result']> {
+    const isDryRun = dryRun === true;
+    const { done, failed } = await this.#each(machine, call, (folder) => this.#prune(folder, isDryRun, call));
+    return { isDryRun, machines: done, failed };
+  }
+
+  async #prune(folder: MachineFolder, isDryRun: boolean, call: Call): Promise<PrunedMachine> {
+    const at = this.#clock();
+    const machine = path.basename(folder.path);
+    const { plan, trash } = await planPruning(folder, await readMachine(folder), at);
+    // A machine that nothing is to be done to is neither locked nor written.
+    if (isDryRun || (plan.deleted.length === 0 && trash.length === 0)) {
+      return { machine, ...plan };
+    }
+    const carriedOut = await changeMachine(this.#context, machine, 'prune', (open) =>
+      carryOutPruning(this.#context, open, at, call),
+    );
+    return { machine, ...carriedOut };
+  }
+
+  async space(
+    { machine }: SpaceOperations['space']['params'],
+    call: Call,
+  ): Promise<SpaceOperations['space']['result']> {
+    const { done, failed } = await this.#each(machine, call, async (folder) => ({
+      ...machineSpace(path.basename(folder.path), await readLayerTree(folder, await readMachine(folder))),
+      freeBytes: await freeBytesOf(folder.path),
+    }));
+    return { machines: done, failed };
+  }
+
+  /** One that was named fails with its own error; of all, the others go on. */
+  async #each<T>(
+    reference: string | undefined,
+    call: Call,
+    act: (folder: MachineFolder) => Promise<T>,
+  ): Promise<{ done: T[]; failed: Failed[] }> {
+    if (reference !== undefined) {
+      return { done: [await act(await findMachine(this.#context, reference))], failed: [] };
+    }
+    const done: T[] = [];
+    const failed: Failed[] = [];
+    for (const folder of await machineFolders(this.#context)) {
+      call.signal?.throwIfAborted();
+      try {
+        done.push(await act(folder));
+      } catch (error) {
+        if (isAbort(error)) {
+          throw error;
+        }
+        const { code, message } = toWireError(error);
+        failed.push({ machine: path.basename(folder.path), code, message });
+      }
+    }
+    return { done, failed };
+  }
+}

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import type { DiskService } from './disk-service.ts';
+import type { EngineContext } from './engine-context.ts';
+import { parseParams } from './operation-params.ts';
+import { removePartialFiles } from './partial-files.ts';
+import { purge } from './purge.ts';
+import type { RunnableJobs } from './run-job.ts';
+
+const reference = z.string().min(1).max(4096);
+
+/** What a job that deletes for good is given: the ids that its caller chose, so that a second run means the same. */
+export const purgeParams = z.strictObject({ machine: reference, checkpoints: z.array(reference) });
+
+/** What this engine carries out in jobs. */
+export function runnableJobs(context: EngineContext, disks: DiskService): RunnableJobs {
+  const purging =
+    (from: 'tree' | 'trash'): RunnableJobs[string] =>
+    (params, call) => {
+      const { machine, checkpoints } = purgeParams.parse(params);
+      return purge(context, machine, checkpoints, from, call);
+    };
+  return {
+    diskMerge: (params, call) => disks.diskMerge(parseParams('diskMerge', params), call),
+    diskCompact: (params, call) => disks.diskCompact(parseParams('diskCompact', params), call),
+    diskConvert: async (params, call) => {
+      const parsed = parseParams('diskConvert', params);
+      await removePartialFiles(parsed.target);
+      return disks.diskConvert(parsed, call);
+    },
+    delete: purging('tree'),
+    emptyTrash: purging('trash'),
+  };
+}

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { parseParams } from '../checkpoints/operation-params.ts';
+import type { GroupInfo } from '../protocol/groups.ts';
+import type { Output } from './output.ts';
+import { pick, runVerb, verb, type CommonOptions } from './verb.ts';
+
+type Given = CommonOptions & Record<string, unknown>;
+
+/** The verbs on groups: checkpoints of several machines, all or none. */
+export function addGroupVerbs(program: Command, output: Output): void {
+  const group = program.command('group').description('checkpoints of several machines, all or none');
+
+  verb(group, 'list', 'show the groups').action((options: CommonOptions) =>
+    runVerb(output, options, async ({ groups }) => {
+      const listed = await groups.groupList();
+      output.result(listed, listed.groups.length === 0 ? 'No groups.' : listed.groups.map(groupText).join('\n'));
+    }),
+  );
+
+  verb(group, 'take [name]', 'make a checkpoint of each machine, or of none')
+    .requiredOption('--machine <machine>', 'a machine of the group; once for each', collect)
+    .option('--notes <text>', 'notes to keep with each')
+    .option('--no-memory', 'disks only')
+    .action((name: string | undefined, options: Given) =>
+      runVerb(output, options, async ({ groups }, call) => {
+        const params = parseParams('groupTake', {
+          machines: options['machine'],
+          ...(name === undefined ? {} : { name }),
+          ...pick(options, ['notes', 'memory']),
+        });
+        const taken = await groups.groupTake(params, call);
+        output.result(taken, `Took ${groupText(taken.group)}`);
+      }),
+    );
+
+  verb(group, 'apply <group>', 'make Now of each machine equal to its checkpoint')
+    .option('--disks-only', "leave the checkpoints' memory out; the machines end stopped")
+    .action((reference: string, options: Given) =>
+      runVerb(output, options, async ({ groups }, call) => {
+        const params = parseParams('groupApply', { group: reference, ...pick(options, ['disksOnly']) });
+        const applied = await groups.groupApply(params, call);
+        output.result(applied, `Applied ${groupText(applied.group)}`);
+      }),
+    );
+
+  verb(group, 'delete <group>', 'move the checkpoints of a group to the trash').action(
+    (reference: string, options: CommonOptions) =>
+      runVerb(output, options, async ({ groups }) => {
+        const deleted = await groups.groupDelete(parseParams('groupDelete', { group: reference }));
+        output.result(deleted, `Deleted ${groupText(deleted.group)}`);
+      }),
+  );
+}
+
+function collect(machine: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), machine];
+}
+
+function groupText({ id, name, members }: GroupInfo): string {
+  return `“${name}” (${id.slice(0, 8)}) of ${members.map(({ machine }) => `“${machine}”`).join(', ')}`;
+}

@@ -1,0 +1,52 @@
+import type { CheckpointInfo, MachineInfo } from './machines.ts';
+
+/** Checkpoints of several machines that were taken together. */
+export interface GroupInfo {
+  id: string;
+  name: string;
+  /** When the first of them was taken. */
+  created: string;
+  members: GroupMember[];
+}
+
+export interface GroupMember {
+  machine: string;
+  checkpoint: CheckpointInfo;
+}
+
+/** Names a group by id, by a unique beginning of it (4 or more characters), or by its name where that is unique. */
+interface OnGroup {
+  group: string;
+}
+
+/** Operations on groups, in the form of {@link Operations}. Each happens to all of their machines, or to none. */
+export interface GroupOperations {
+  groupList: { params: Record<string, never>; result: { groups: GroupInfo[] } };
+  groupTake: {
+    params: {
+      /** Default: local date and time. */
+      name?: string;
+      machines: string[];
+      notes?: string;
+      /** Save the memory of those that run too; default true. */
+      memory?: boolean;
+    };
+    result: { group: GroupInfo; machines: MachineInfo[] };
+  };
+  groupApply: {
+    params: OnGroup & {
+      /** Leave the checkpoints' memory out: the machines end stopped. */
+      disksOnly?: boolean;
+    };
+    result: { group: GroupInfo; machines: MachineInfo[] };
+  };
+  /** Moves the checkpoints to the trash. */
+  groupDelete: { params: OnGroup; result: { group: GroupInfo; machines: MachineInfo[] } };
+}
+
+export const groupOperationNames = [
+  'groupList',
+  'groupTake',
+  'groupApply',
+  'groupDelete',
+] as const satisfies readonly (keyof GroupOperations)[];
