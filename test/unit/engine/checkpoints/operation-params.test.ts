@@ -54,13 +54,14 @@ const full: { [K in OperationName]: Params<K> } = {
     allowParents: ['/p'],
   },
   diskChain: { file: '/d', from: 'raw', allowParents: ['/p'] },
-  diskMap: { file: '/d', from: 'raw', allowParents: ['/p'], offset: 512, limit: 10 },
+  diskMap: { file: '/d', from: 'raw', allowParents: ['/p'], snapshot: 's', offset: 512, limit: 10 },
   diskCheck: { file: '/d', from: 'raw', allowParents: ['/p'], repair: true },
   diskMerge: { file: '/d', from: 'raw', allowParents: ['/p'], into: '/p', reverse: true },
   diskConvert: {
     file: '/d',
     from: 'raw',
     allowParents: ['/p'],
+    snapshot: 's',
     target: '/t',
     to: 'vhd',
     flatten: true,
@@ -70,9 +71,9 @@ const full: { [K in OperationName]: Params<K> } = {
   },
   diskCompact: { file: '/d', from: 'raw', allowParents: ['/p'] },
   diskResize: { file: '/d', from: 'raw', allowParents: ['/p'], sizeBytes: 1024 },
-  diskCompare: { file: '/d', other: '/e', from: 'raw', to: 'raw', allowParents: ['/p'], limit: 10 },
+  diskCompare: { file: '/d', other: '/e', from: 'raw', to: 'raw', allowParents: ['/p'], snapshot: 's', limit: 10 },
   diskRebase: { file: '/d', parent: '/p', from: 'raw', acceptMismatch: true, allowParents: ['/p'] },
-  diskServe: { file: '/d', from: 'raw', allowParents: ['/p'], socket: '/s', readOnly: true },
+  diskServe: { file: '/d', from: 'raw', allowParents: ['/p'], snapshot: 's', socket: '/s', readOnly: true },
   diskStopServing: { socket: '/s' },
 };
 
