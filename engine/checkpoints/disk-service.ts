@@ -14,7 +14,7 @@ import { rebase } from '../disks/operations/rebase.ts';
 import { resize } from '../disks/operations/resize.ts';
 import type { OpenChain } from '../disks/chain-of-layers.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import { defaultDiskListLimit, type DiskOperations, type OnDisk } from '../protocol/disks.ts';
+import { defaultDiskListLimit, type DiskOperations, type OnDisk, type OnDiskToRead } from '../protocol/disks.ts';
 import type { Call } from './engine-context.ts';
 
 type DiskCalls = {
@@ -69,7 +69,9 @@ export class DiskService implements DiskCalls {
 
   async diskMap(params: DiskOperations['diskMap']['params'], call: Call): Promise<DiskOperations['diskMap']['result']> {
     const { offset = 0, limit = defaultDiskListLimit } = params;
-    const { virtualSizeBytes } = await this.diskInfo(params, call);
+    const info = await this.diskInfo(params, call);
+    const meant = info.snapshots?.find(({ id, name }) => id === params.snapshot || name === params.snapshot);
+    const { virtualSizeBytes } = meant ?? info;
     const extents: DiskOperations['diskMap']['result']['extents'] = [];
     for await (const extent of mapDisk(params.file, { ...opening(params, call), offset })) {
       if (extents.length === limit) {
@@ -167,7 +169,7 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskServe']['params'],
     call: Call,
   ): Promise<DiskOperations['diskServe']['result']> {
-    const isReadOnly = params.readOnly === true;
+    const isReadOnly = params.readOnly === true || params.snapshot !== undefined;
     const socket = path.resolve(params.socket);
     const chain = await openChain(params.file, {
       ...opening(params, call),
@@ -204,15 +206,16 @@ export class DiskService implements DiskCalls {
   }
 }
 
-function opening({ from, allowParents }: Omit<OnDisk, 'file'>, { signal }: Call): OpenImage {
+function opening({ from, allowParents, snapshot }: Omit<OnDiskToRead, 'file'>, { signal }: Call): OpenImage {
   return {
     ...(from === undefined ? {} : { format: from }),
     ...(allowParents === undefined ? {} : { allowParents }),
+    ...(snapshot === undefined ? {} : { snapshot }),
     ...(signal === undefined ? {} : { signal }),
   };
 }
 
-function working(params: Omit<OnDisk, 'file'>, call: Call, doing: string): OpenImage & LongCall {
+function working(params: Omit<OnDiskToRead, 'file'>, call: Call, doing: string): OpenImage & LongCall {
   return {
     ...opening(params, call),
     onProgress: (doneBytes, totalBytes) =>

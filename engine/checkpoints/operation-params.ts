@@ -28,6 +28,7 @@ const diskFormat = z.enum(['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk']);
 const bytes = z.int().min(0);
 const allowParents = z.array(path).max(1000).exactOptional();
 const onDisk = { file: path, from: diskFormat.exactOptional(), allowParents };
+const onDiskToRead = { ...onDisk, snapshot: reference.exactOptional() };
 const newDisk = {
   fixed: z.boolean().exactOptional(),
   blockBytes: bytes.exactOptional(),
@@ -125,11 +126,11 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     ...newDisk,
   }),
   diskChain: z.strictObject(onDisk),
-  diskMap: z.strictObject({ ...onDisk, offset: bytes.exactOptional(), limit: listLimit }),
+  diskMap: z.strictObject({ ...onDiskToRead, offset: bytes.exactOptional(), limit: listLimit }),
   diskCheck: z.strictObject({ ...onDisk, repair: z.boolean().exactOptional() }),
   diskMerge: z.strictObject({ ...onDisk, into: path.exactOptional(), reverse: z.boolean().exactOptional() }),
   diskConvert: z.strictObject({
-    ...onDisk,
+    ...onDiskToRead,
     target: path,
     to: diskFormat,
     flatten: z.boolean().exactOptional(),
@@ -138,7 +139,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   }),
   diskCompact: z.strictObject(onDisk),
   diskResize: z.strictObject({ ...onDisk, sizeBytes: bytes }),
-  diskCompare: z.strictObject({ ...onDisk, other: path, to: diskFormat.exactOptional(), limit: listLimit }),
+  diskCompare: z.strictObject({ ...onDiskToRead, other: path, to: diskFormat.exactOptional(), limit: listLimit }),
   diskRebase: z.strictObject({
     file: path,
     parent: path,
@@ -146,7 +147,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     acceptMismatch: z.boolean().exactOptional(),
     allowParents,
   }),
-  diskServe: z.strictObject({ ...onDisk, socket: path, readOnly: z.boolean().exactOptional() }),
+  diskServe: z.strictObject({ ...onDiskToRead, socket: path, readOnly: z.boolean().exactOptional() }),
   diskStopServing: z.strictObject({ socket: path }),
   jobs: z.strictObject({}),
   followJob: z.strictObject(onJob),

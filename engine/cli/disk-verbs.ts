@@ -63,12 +63,13 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
   );
 
   verb('map <file>', 'show where each part of the content lies')
+    .addOption(snapshot())
     .addOption(new Option('--offset <bytes>', 'where to begin').argParser(size))
     .addOption(new Option('--limit <number>', 'how many extents at most').argParser(wholeNumber))
     .action((file: string, options: DiskOptions) =>
       run(options, async ({ disks }, call) => {
         const map = await disks.diskMap(
-          parseParams('diskMap', { file, ...pick(options, [...common, 'offset', 'limit']) }),
+          parseParams('diskMap', { file, ...pick(options, [...common, 'snapshot', 'offset', 'limit']) }),
           call,
         );
         const more = map.nextOffset === undefined ? [] : [`… more from --offset ${map.nextOffset}`];
@@ -111,6 +112,7 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
 
   withNewDisk(verb('convert <source> <target>', 'make the same disk in another format; holes and zeros stay holes'))
     .addOption(new Option('--to <format>', 'format of the target').choices(formats).makeOptionMandatory())
+    .addOption(snapshot())
     .option('--flatten', 'one image without parents; otherwise a chain stays a chain')
     .option('--stream-optimized', 'VMDK: compressed, for transport; nobody writes into it afterwards')
     .action((source: string, target: string, options: DiskOptions) =>
@@ -118,7 +120,7 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
         const params = {
           file: source,
           target,
-          ...pick(options, [...common, 'to', 'flatten', 'streamOptimized']),
+          ...pick(options, [...common, 'snapshot', 'to', 'flatten', 'streamOptimized']),
           ...newDisk(options),
         };
         const converted = await long.diskConvert(parseParams('diskConvert', params), call);
@@ -147,11 +149,12 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
     );
 
   verb('compare <a> <b>', 'show where two disks, or two points of a chain, differ')
+    .addOption(snapshot('first '))
     .addOption(new Option('--to <format>', 'format of the second one when its content cannot tell').choices(formats))
     .addOption(new Option('--limit <number>', 'how many ranges to list at most').argParser(wholeNumber))
     .action((file: string, other: string, options: DiskOptions) =>
       run(options, async ({ disks }, call) => {
-        const params = { file, other, ...pick(options, [...common, 'to', 'limit']) };
+        const params = { file, other, ...pick(options, [...common, 'snapshot', 'to', 'limit']) };
         const compared = await disks.diskCompare(parseParams('diskCompare', params), call);
         const ranges = compared.ranges.map((range) => `${range.offset}  ${range.length}`);
         const summary = compared.isSame
@@ -175,9 +178,13 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
   verb('serve <file>', 'serve a disk by the NBD protocol until interrupted')
     .requiredOption('--socket <path>', 'Unix socket, in a folder that is private to you')
     .option('--read-only', 'refuse writes')
+    .addOption(snapshot())
     .action((file: string, options: DiskOptions) =>
       run(options, async ({ disks }, call) => {
-        const params = parseParams('diskServe', { file, ...pick(options, [...common, 'socket', 'readOnly']) });
+        const params = parseParams('diskServe', {
+          file,
+          ...pick(options, [...common, 'snapshot', 'socket', 'readOnly']),
+        });
         const served = await disks.diskServe(params, call);
         output.result(served, `Serving ${file} at ${served.uri}. Ctrl+C ends it.`);
         if (!call.signal.aborted) {
@@ -193,6 +200,10 @@ function withNewDisk(command: Command): Command {
     .option('--fixed', 'allocate everything from the start (VHD, VHDX)')
     .addOption(new Option('--block-size <bytes>', 'block size of VHD and VHDX, cluster size of qcow2').argParser(size))
     .addOption(new Option('--logical-sector-size <bytes>', 'VHDX: 512 or 4096').argParser(size));
+}
+
+function snapshot(which = ''): Option {
+  return new Option('--snapshot <name>', `a snapshot inside the ${which}image (qcow2), by name or id; see info`);
 }
 
 function newDisk(options: DiskOptions): Record<string, unknown> {
@@ -240,7 +251,10 @@ function infoText(info: DiskInfo): string {
     ...info.identity,
     ...info.details,
   };
-  return [info.file, ...Object.entries(facts).map(([name, value]) => `  ${name}: ${value}`)].join('\n');
+  const snapshots = (info.snapshots ?? []).map(
+    ({ id, name, takenMs }) => `  snapshot ${id}: ${name}, ${new Date(takenMs).toISOString()}`,
+  );
+  return [info.file, ...Object.entries(facts).map(([name, value]) => `  ${name}: ${value}`), ...snapshots].join('\n');
 }
 
 function extentText(extent: MappedExtent): string {

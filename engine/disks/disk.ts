@@ -84,6 +84,17 @@ export interface Fault {
   isRepaired: boolean;
 }
 
+/** A snapshot inside an image. */
+export interface InnerSnapshot {
+  id: string;
+  name: string;
+  /** When it was taken, in milliseconds since the epoch. */
+  takenMs: number;
+  virtualSizeBytes: number;
+  /** 0 when the guest's memory is not in it. */
+  vmStateBytes: number;
+}
+
 /** One layer of a chain with what its format knows beyond {@link Disk}. */
 export interface Layer extends Disk {
   readonly file: DiskFile;
@@ -108,6 +119,15 @@ export interface Layer extends Disk {
    * will be (VHDX `parent_linkage2`). Nothing to do for formats whose parent identity does not change with writes.
    */
   expectParentChange(parent: Layer): Promise<void>;
+
+  /** Points in time that the image itself has inside; absent for formats that know none. @throws ImageDamaged */
+  snapshots?(): Promise<InnerSnapshot[]>;
+  /**
+   * What the guest saw when a snapshot inside was taken; to be closed before the layer is.
+   * @param id of the snapshot, or else its name
+   * @throws CheckpointNotFound, ImageDamaged
+   */
+  openSnapshot?(id: string): Promise<Disk>;
 
   check(options: LongCall & { repair: boolean }): Promise<Fault[]>;
   /** Gives space back: unused and all-zero blocks go, the file gets shorter where it can. @returns bytes freed */

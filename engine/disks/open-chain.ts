@@ -7,6 +7,7 @@ import type { Layer, ParentReference } from './disk.ts';
 import { driverOf } from './drivers.ts';
 import { OpenChain } from './chain-of-layers.ts';
 import { verifyParent } from './parent-check.ts';
+import { SnapshotView } from './snapshot-view.ts';
 import { PermittedFolders } from './permitted-folders.ts';
 
 /** How an image, or a chain of them, is opened. */
@@ -15,6 +16,8 @@ export interface OpenImage {
   format?: DiskFormat;
   /** Folders that parents and other files may lie in besides the image's own. */
   allowParents?: readonly string[];
+  /** A snapshot inside the image, by id or name, whose content is meant; for reading only. */
+  snapshot?: string;
   signal?: AbortSignal;
 }
 
@@ -66,7 +69,11 @@ export async function openChain(image: string, options: OpenWholeChain = {}): Pr
         layer.attachParent(parent);
       }
     });
-    return new OpenChain(last, layers);
+    if (options.snapshot !== undefined) {
+      const [top = last] = layers;
+      layers[0] = await SnapshotView.of(top, options.snapshot);
+    }
+    return new OpenChain(layers.at(-1) ?? last, layers);
   } catch (error) {
     await Promise.allSettled(layers.map((layer) => layer.close()));
     throw error;

@@ -11,6 +11,11 @@ export interface OnDisk {
   allowParents?: string[];
 }
 
+/** As {@link OnDisk}; what is read may be a snapshot inside the image, by id or name. */
+export interface OnDiskToRead extends OnDisk {
+  snapshot?: string;
+}
+
 /** Facts of one layer, from its own file alone. */
 export interface DiskInfo {
   file: string;
@@ -25,6 +30,19 @@ export interface DiskInfo {
   /** By the specification's names. */
   identity: Readonly<Record<string, string>>;
   details: Readonly<Record<string, string | number | boolean>>;
+  /** Points in time inside the image (qcow2); absent where there are none. */
+  snapshots?: InnerSnapshotInfo[];
+}
+
+/** A snapshot inside an image. */
+export interface InnerSnapshotInfo {
+  id: string;
+  name: string;
+  /** Milliseconds since the epoch. */
+  takenMs: number;
+  virtualSizeBytes: number;
+  /** 0 when the guest's memory is not in it. */
+  vmStateBytes: number;
 }
 
 /** An extent of what the guest sees. */
@@ -75,7 +93,7 @@ export interface DiskOperations {
   };
   diskChain: { params: OnDisk; result: { layers: DiskInfo[] } };
   diskMap: {
-    params: OnDisk & { offset?: number; limit?: number };
+    params: OnDiskToRead & { offset?: number; limit?: number };
     result: {
       virtualSizeBytes: number;
       extents: MappedExtent[];
@@ -96,7 +114,7 @@ export interface DiskOperations {
     result: { into: string; obsolete: string[]; movedBytes: number };
   };
   diskConvert: {
-    params: OnDisk & {
+    params: OnDiskToRead & {
       target: string;
       to: DiskFormatName;
       flatten?: boolean;
@@ -114,7 +132,7 @@ export interface DiskOperations {
   };
   diskResize: { params: OnDisk & { sizeBytes: number }; result: DiskInfo };
   diskCompare: {
-    params: OnDisk & {
+    params: OnDiskToRead & {
       other: string;
       /** Format of `other` when its content cannot tell. */ to?: DiskFormatName;
       limit?: number;
@@ -142,7 +160,7 @@ export interface DiskOperations {
   };
   /** Serves until `diskStopServing`, or the engine's end. */
   diskServe: {
-    params: OnDisk & { socket: string; readOnly?: boolean };
+    params: OnDiskToRead & { socket: string; readOnly?: boolean };
     result: { uri: string; socket: string; isReadOnly: boolean };
   };
   diskStopServing: { params: { socket: string }; result: { socket: string } };

@@ -2,6 +2,7 @@ import type { DiskFormat } from '../../model/machine.ts';
 import { ChainMap } from '../chain-map.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
 import type { LongCall } from '../disk.ts';
+import { SnapshotView } from '../snapshot-view.ts';
 import { openChain, type OpenImage } from '../open-chain.ts';
 import { isZero } from '../zero-content.ts';
 
@@ -31,8 +32,12 @@ export interface CompareResult {
 
 /** Where two disks, or two points of one chain, differ. What both have from the same layer is not read. */
 export async function compare(a: string, b: string, options: CompareOptions = {}): Promise<CompareResult> {
-  const { formatOfA, formatOfB, ...common } = options;
-  const chainA = await openChain(a, { ...common, ...(formatOfA === undefined ? {} : { format: formatOfA }) });
+  const { formatOfA, formatOfB, snapshot, ...common } = options;
+  const chainA = await openChain(a, {
+    ...common,
+    ...(formatOfA === undefined ? {} : { format: formatOfA }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+  });
   try {
     const chainB = await openChain(b, { ...common, ...(formatOfB === undefined ? {} : { format: formatOfB }) });
     try {
@@ -176,7 +181,7 @@ function countShared(a: OpenChain, b: OpenChain): number {
   while (count < Math.min(a.layers.length, b.layers.length)) {
     const ofA = a.layers[a.layers.length - 1 - count];
     const ofB = b.layers[b.layers.length - 1 - count];
-    if (ofA === undefined || ofA.file.path !== ofB?.file.path) {
+    if (ofA === undefined || ofA.file.path !== ofB?.file.path || ofA instanceof SnapshotView) {
       break;
     }
     count++;

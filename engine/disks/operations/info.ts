@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { DiskFormat } from '../../model/machine.ts';
-import type { Layer } from '../disk.ts';
+import type { InnerSnapshot, Layer } from '../disk.ts';
 import { openChain, openLayer, type OpenImage } from '../open-chain.ts';
 
 /** Facts of one layer, from its own file alone. */
@@ -17,6 +17,8 @@ export interface DiskInfo {
   /** By the specification's names. */
   identity: Readonly<Record<string, string>>;
   details: Readonly<Record<string, string | number | boolean>>;
+  /** Points in time inside the image; absent where there are none. */
+  snapshots?: InnerSnapshot[];
 }
 
 /** What an image is. Its parents need not be there. */
@@ -41,6 +43,7 @@ export async function chainInfo(image: string, options: OpenImage = {}): Promise
 
 async function infoOf(layer: Layer): Promise<DiskInfo> {
   const { size, blocks } = await stat(layer.file.path);
+  const snapshots = (await layer.snapshots?.()) ?? [];
   return {
     file: layer.file.path,
     format: layer.format,
@@ -51,5 +54,12 @@ async function infoOf(layer: Layer): Promise<DiskInfo> {
     ...(layer.parentReference === undefined ? {} : { parent: layer.parentReference }),
     identity: layer.identity,
     details: layer.details,
+    ...(snapshots.length === 0
+      ? {}
+      : {
+          snapshots: snapshots.map(({ id, name, takenMs, virtualSizeBytes, vmStateBytes }) => ({
+            ...{ id, name, takenMs, virtualSizeBytes, vmStateBytes },
+          })),
+        }),
   };
 }

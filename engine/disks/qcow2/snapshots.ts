@@ -1,3 +1,4 @@
+import type { InnerSnapshot } from '../disk.ts';
 import { boundedNumber, damagedField, readStructure, type StructureTable } from '../structure.ts';
 import type { ImageFile } from './image-file.ts';
 
@@ -27,14 +28,7 @@ const longestTableBytes = 64 * 1024 * 1024;
 const longestL1TableBytes = 32 * 1024 * 1024;
 
 /** An internal snapshot. Sizes and offsets in bytes. */
-export interface SnapshotInfo {
-  id: string;
-  name: string;
-  /** When it was taken, in milliseconds since the epoch. */
-  takenMs: number;
-  virtualSizeBytes: number;
-  /** 0 when the guest's memory is not in it. */
-  vmStateBytes: number;
+export interface SnapshotInfo extends InnerSnapshot {
   l1TableOffset: number;
   l1Size: number;
 }

@@ -197,3 +197,31 @@ test('check --repair of a vmdk: mended from the redundant tables; what has none 
     assert.equal(/cannot be mended/.test(stdout), !isMended);
   }
 });
+
+test('snapshots inside a qcow2: listed by info; read by map, compare, convert and serve with --snapshot', async (context) => {
+  const folder = await folderOf(context);
+  const image = path.join(folder, 'image.qcow2');
+  const qemu = (pattern: number): Promise<unknown> =>
+    runProgram('qemu-io', ['-f', 'qcow2', '-c', `write -P ${pattern} 0 1M`, image]);
+  await runProgram('qemu-img', ['create', '-q', '-f', 'qcow2', image, '8M']);
+  await qemu(1);
+  await runProgram('qemu-img', ['snapshot', '-c', 'before', image]);
+  await qemu(2);
+  const listed = z.object({ snapshots: z.array(z.object({ id: z.string(), name: z.string() })) });
+  const { snapshots } = await disk(listed, 'info', image);
+  assert.deepEqual(
+    snapshots.map(({ name }) => name),
+    ['before'],
+  );
+  const [before, now] = [path.join(folder, 'before.raw'), path.join(folder, 'now.raw')];
+  await disk(z.object({}), 'convert', image, before, '--to', 'raw', '--snapshot', 'before');
+  await disk(z.object({}), 'convert', image, now, '--to', 'raw');
+  assert.deepEqual([(await readFile(before))[0], (await readFile(now))[0]], [1, 2]);
+  assert.deepEqual((await disk(compared, 'compare', image, image, '--snapshot', snapshots[0]?.id ?? '')).ranges, [
+    { offset: 0, length: mebibyte },
+  ]);
+  assert.equal((await disk(compared, 'compare', image, before, '--to', 'raw', '--snapshot', 'before')).isSame, true);
+  assert.equal((await disk(map, 'map', image, '--snapshot', 'before')).extents[0]?.state, 'data');
+  assert.equal((await refused('map', image, '--snapshot', 'never')).code, 'CheckpointNotFound');
+  assert.equal((await refused('map', before, '--from', 'raw', '--snapshot', 'before')).code, 'UnsupportedDisk');
+});

@@ -11,7 +11,7 @@ import { withFolder } from '../../../../support/disks/temporary-folder.ts';
 import { randomFrom, seededRandom } from '../../../../support/seeded-random.ts';
 import { intoMemory, kibibyte, mebibyte, qemuImg, qemuIo, randomQemuCommands } from './qemu.ts';
 
-const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 2100);
+const rounds = Number(process.env['CKPT_FUZZ_ROUNDS'] ?? 2500);
 const corpus = new FuzzCorpus(import.meta.dirname);
 const random = seededRandom();
 
