@@ -350,7 +350,8 @@ export type ServiceCalls = {
       | keyof DiskOperations
       | keyof JobOperations
       | keyof RetentionOperations
-      | keyof SpaceOperations | keyof DoctorOperations
+      | keyof SpaceOperations
+      | keyof DoctorOperations
     >
   ]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };

@@ -168,9 +168,15 @@ test('DataWriteGuid stays as it is while only metadata and places change', async
 });
 
 test('region tables: either copy is enough, and the check mends the other', async () => {
-  for (const copy of [0, 1] as const) {
+  // In what is used of it, and in the zeros behind.
+  for (const [copy, at] of [
+    [0, 40],
+    [1, 40],
+    [0, 5000],
+    [1, 5000],
+  ] as const) {
     const file = await markedDisk();
-    put(file, regionTableOffsets[copy] + 40, Buffer.from('damaged'));
+    put(file, regionTableOffsets[copy] + at, Buffer.from('damaged'));
     assert.ok(await isMarked(file));
     const layer = await openChain(file);
     const faults = await layer.check({ repair: true });
@@ -267,6 +273,25 @@ test('metadata: required items, their bounds, and an unknown one', async () => {
     change(file);
     await assertRefused(file, code, field);
   }
+});
+
+test('metadata: items of users, more than the start of the table holds', async () => {
+  const file = await markedDisk();
+  const known = file.peek(metadataOffset + 10, 2).readUInt16LE(0);
+  const users = 300;
+  const entries = Buffer.alloc(users * 32);
+  for (let index = 0; index < users; index++) {
+    entries.writeUInt32LE(index + 1, index * 32);
+    entries.writeUInt32LE(1, index * 32 + 24);
+  }
+  put(file, metadataOffset + 32 + known * 32, entries);
+  const count = Buffer.alloc(2);
+  count.writeUInt16LE(known + users);
+  put(file, metadataOffset + 10, count);
+  assert.ok(await isMarked(file));
+  // The last one becomes the one before it.
+  put(file, metadataOffset + 32 + (known + users - 1) * 32, entries.subarray((users - 2) * 32, (users - 1) * 32));
+  await assertRefused(file, 'ImageDamaged', 'metadata table');
 });
 
 test('BAT entries: reserved states and places outside the file are named when they are met', async () => {
