@@ -37,6 +37,7 @@ export async function makeMachine(
     const folder = new MachineFolder(staging);
     await folder.create();
     await make(folder);
+    await folder.keepReserve();
     await claimName(name, () => rename(staging, path.join(machines, name)));
     isNamed = true;
     await syncFolder(machines);
