@@ -32,7 +32,7 @@ export interface TransferOptions extends LongCall {
 }
 
 /** Bytes of one read; ranges are cut at multiples of it, so that blocks and clusters are written whole. */
-const pieceBytes = 1 << 20;
+const pieceBytes = 2 << 20;
 const piecesInFlight = 4;
 /** Bytes written until the volume is set to work. */
 const syncEveryBytes = 64 * 1024 * 1024;
