@@ -18,18 +18,18 @@ import type { MachineFolder } from '../store/machine-folder.ts';
 import { withAnnotation } from './annotate.ts';
 import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
+import { deleteForGood, discardForGood } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
-import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
+import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
 import { setAside, sweepLeftovers } from './staging.ts';
 import { take } from './take.ts';
-import { tidy } from './tidy.ts';
-import { discardTrash, findTrashed, restoreFromTrash } from './trash.ts';
+import { findTrashed, restoreFromTrash } from './trash.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 
 const defaultShutDownLimitSeconds = 60;
@@ -238,10 +238,10 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
       const chosen = findCheckpoint(treeOf(open), params.checkpoint);
       deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
-      await deleteCheckpoints(open, deleted);
       if (params.purge === true) {
-        const ids = new Set(deleted.map(({ id }) => id));
-        gone = await this.#discard(open, ({ checkpoint }) => ids.has(checkpoint.id), call);
+        gone = await deleteForGood(this.#context, open, deleted, call);
+      } else {
+        await deleteCheckpoints(open, deleted);
       }
     });
     const all = deleted.map(viewCheckpoint);
@@ -262,25 +262,9 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'empty the trash', async (open) => {
       const { trash } = open.records;
       discarded = params.checkpoint === undefined ? trash : [findTrashed(open.records, params.checkpoint)];
-      const chosen = discarded;
-      gone = await this.#discard(
-        open,
-        (one) => chosen.some(({ checkpoint }) => checkpoint.id === one.checkpoint.id),
-        call,
-      );
+      gone = await discardForGood(this.#context, open, new Set(discarded.map(({ checkpoint }) => checkpoint.id)), call);
     });
     return { machine, discarded: discarded.map(({ checkpoint }) => viewCheckpoint(checkpoint)), ...gone };
-  }
-
-  async #discard(
-    open: OpenMachine,
-    isMeant: (trashed: TrashedCheckpoint) => boolean,
-    call: Call,
-  ): Promise<{ freedBytes: number; movedBytes: number }> {
-    const records = await readMachine(open.folder);
-    const freedBytes = await discardTrash({ ...open, records }, records.trash.filter(isMeant));
-    const tidied = await tidy(this.#context, open, call);
-    return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
   }
 
   async annotate(params: Params<'annotate'>): Promise<Result<'annotate'>> {

@@ -89,7 +89,9 @@ export async function takeGroup(
       },
       call,
     );
-    return (changed) => deleteForGood(context, changed, [checkpoint]);
+    return async (changed) => {
+      await deleteForGood(context, changed, [checkpoint]);
+    };
   });
   return group;
 }

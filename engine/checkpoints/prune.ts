@@ -6,11 +6,10 @@ import type { RetentionPlan } from '../protocol/retention.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { readPolicy } from '../store/policy-record.ts';
 import { deleteCheckpoints } from './delete.ts';
+import { discardForGood } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
-import { readMachine, type OpenMachine } from './locked-machine.ts';
+import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
-import { tidy } from './tidy.ts';
-import { discardTrash } from './trash.ts';
 
 /** What is to go of one machine: by the rules, and out of the trash because its time is over. */
 export interface Pruning {
@@ -65,12 +64,7 @@ export async function carryOutPruning(
   if (doomed.length > 0) {
     await deleteCheckpoints(open, doomed);
   }
-  const records = await readMachine(open.folder);
-  await discardTrash(
-    { ...open, records },
-    records.trash.filter(({ checkpoint }) => ids.has(checkpoint.id)),
-  );
-  await tidy(context, open, call);
+  await discardForGood(context, open, ids, call);
   context.log.info(`What expired or was not to be kept of ${open.folder.path} is gone: ${[...ids].join(', ')}.`);
   return plan;
 }

@@ -3,17 +3,10 @@ import { hiddenLayers } from '../model/layer-tree.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { deleteCheckpoints } from './delete.ts';
+import { discardForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
-import { readMachine } from './locked-machine.ts';
 import { changeMachine } from './open-machine.ts';
-import { tidy } from './tidy.ts';
-import { discardTrash } from './trash.ts';
-
-export interface Purged {
-  freedBytes: number;
-  movedBytes: number;
-}
 
 /**
  * Deletes for good what of some checkpoints is still there, and merges hidden layers away. Safe to repeat after its process
@@ -34,11 +27,7 @@ export async function purge(
     if (from === 'tree' && chosen.length > 0) {
       await deleteCheckpoints(open, chosen);
     }
-    const records = await readMachine(open.folder);
-    const discarded = records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
-    const freedBytes = discarded.length === 0 ? 0 : await discardTrash({ ...open, records }, discarded);
-    const tidied = await tidy(context, open, call);
-    return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
+    return discardForGood(context, open, new Set(ids), call);
   });
 }
 

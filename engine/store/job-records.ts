@@ -48,9 +48,6 @@ export const jobProgressRecord = z.strictObject({
   updated: time,
 });
 
-/** Somebody's wish that the job end; the file's presence is the wish. */
-export const jobCancelRecord = z.strictObject({ version, face, pid, asked: time });
-
 const error = z.strictObject({ code: z.enum(errorCodes), message: z.string(), data: object });
 
 /** How it ended, written once. */

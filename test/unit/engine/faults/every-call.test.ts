@@ -56,8 +56,7 @@ describe('whatever call is the last one, or fails', () => {
 
 /**
  * What the engine is not yet right about: a promise still to be kept, each. Empty it.
- * A temporary file that the next engine does not take away; an operation that is told as failed when it has happened;
- * an error of the volume that qemu-img met, without a sentence of its own.
+ * A temporary file that the next engine does not take away; an operation that is told as failed when it has happened.
  */
 const known: readonly (readonly [kind: Finding['kind'], detail: RegExp])[] = [
   [
@@ -65,7 +64,6 @@ const known: readonly (readonly [kind: Finding['kind'], detail: RegExp])[] = [
     /^(?:machines\/(?:[^/]+\/(?:checkpoints\/)?[\w-]+\.json\.[0-9a-f]{8}\.new|\.(?:new|removed)-[\w-]+)(?:, )?)+$/,
   ],
   ['failed, but it has happened', /./],
-  ['failed without saying why', /^(?:NotEnoughSpace|QemuFailed): qemu-img/],
 ];
 
 function report(findings: readonly Finding[], tell: (line: string) => void): void {
