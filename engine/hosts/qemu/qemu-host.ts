@@ -1,20 +1,18 @@
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
-import { requireFrozen } from '../../store/frozen-layers.ts';
-import { ChainReader } from '../../store/layer-chain.ts';
-import { LayerFiles } from '../../store/layer-files.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
-import { commandLine, fileNode, formatNode, guestArguments, hardwareOf, type DiskChain } from './command-line.ts';
+import { commandLine, guestArguments, hardwareOf } from './command-line.ts';
+import { nodeName, resolveChains } from './disk-chains.ts';
 import { shutDownByAgent } from './guest-agent.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
+import { switchBack, switchLayers } from './layer-switch.ts';
 import { cancelMigration, saveMemory } from './memory-stream.ts';
+import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import {
   endProcess,
   incomingDescriptor,
@@ -25,15 +23,12 @@ import {
   untilEnded,
 } from './qemu-process.ts';
 import { QmpConnection } from './qmp.ts';
+import { pausedStates, problemOfState } from './run-states.ts';
 import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
 
 const blockAnswer = z.array(
   z.object({ qdev: z.string().optional(), inserted: z.object({ 'node-name': z.string().optional() }).optional() }),
 );
-
-const jobsAnswer = z.array(z.object({ id: z.string(), status: z.string() }));
-/** An empty layer is committed in milliseconds. */
-const jobLimitMs = 5000;
 
 /** A look may take this long; a QEMU that is busy longer is running. */
 const lookLimitMs = 1000;
@@ -335,25 +330,6 @@ export class QemuHost implements Host {
   }
 }
 
-/** Run states in which the guest stands still (`RunState` of QEMU's run-state schema). */
-const pausedStates = new Set([
-  'paused',
-  'postmigrate',
-  'prelaunch',
-  'inmigrate',
-  'finish-migrate',
-  'save-vm',
-  'io-error',
-  'internal-error',
-  'suspended',
-]);
-
-/** Why the guest stands still although nobody paused it. */
-const problemOfState: Readonly<Record<string, string>> = {
-  'io-error': 'A disk could not be written: the volume is full, or failed. Free some space, then resume the machine.',
-  'internal-error': 'QEMU has stopped the guest after an error of its own. Force the machine off and start it again.',
-};
-
 function identityOf(
   qemu: QemuInstallation,
   accelerator: Accelerator,
@@ -371,114 +347,4 @@ function notOnWindows(): CheckpointError {
     'QemuNotFound',
     "Running machines is not possible on Windows yet: QEMU's control sockets cannot be reached from here. Use WSL, where the extension runs as on Linux.",
   );
-}
-
-/** All chains of a machine, verified. */
-async function resolveChains({ folder, definition, layers }: RunnableMachine): Promise<DiskChain[]> {
-  const files = new LayerFiles(folder, definition, layers);
-  const reader = new ChainReader(files);
-  const { activeLayers } = (await folder.read()).now;
-  return Promise.all(
-    files.disks.map(async (disk) => {
-      const chain = await reader.chainOf(disk, files.layerOf(layers, disk));
-      await requireFrozen(
-        folder,
-        chain.filter(({ layer }) => layer !== activeLayers[disk.id]),
-      );
-      return {
-        diskId: disk.id,
-        nodes: chain.map(({ file, format, layer }, depth) => ({
-          nodeName: layer === undefined ? `${disk.id}-external${depth}` : nodeName(layer),
-          file,
-          format,
-        })),
-      };
-    }),
-  );
-}
-
-/** The same layer has the same node name in every process. QEMU allows 31 characters. */
-function nodeName(layer: string): string {
-  return path.posix.parse(layer).name;
-}
-
-/** One transaction for all disks: all of them switch, or none (QMP `transaction` of `blockdev-snapshot`). */
-async function switchLayers(monitor: QmpConnection, oldChains: DiskChain[], newChains: DiskChain[]): Promise<void> {
-  const switches = newChains.map((chain, index) => ({ overlay: chain.nodes[0], node: oldChains[index]?.nodes[0] }));
-  const added: string[] = [];
-  try {
-    const actions = [];
-    for (const { overlay, node } of switches) {
-      if (overlay === undefined || node === undefined) {
-        throw new CheckpointError('MachineDamaged', 'A disk has no layers.', {});
-      }
-      await monitor.execute('blockdev-add', fileNode(overlay, false));
-      added.unshift(`${overlay.nodeName}-f`);
-      await monitor.execute('blockdev-add', formatNode(overlay, false, null));
-      added.unshift(overlay.nodeName);
-      actions.push({ type: 'blockdev-snapshot', data: { node: node.nodeName, overlay: overlay.nodeName } });
-    }
-    await monitor.execute('transaction', { actions });
-  } catch (error) {
-    for (const node of added) {
-      // Only the first error is of interest; a node that stays is closed with QEMU.
-      await monitor.execute('blockdev-del', { 'node-name': node }).catch(() => undefined);
-    }
-    throw error;
-  }
-}
-
-/** Undoes {@link switchLayers} while the guest stands still: empty layers are committed away (QMP `block-commit`). */
-async function switchBack(monitor: QmpConnection, oldChains: DiskChain[], newChains: DiskChain[]): Promise<void> {
-  for (const [index, chain] of newChains.entries()) {
-    const overlay = chain.nodes[0]?.nodeName;
-    const base = oldChains[index]?.nodes[0]?.nodeName;
-    if (overlay === undefined || base === undefined) {
-      continue;
-    }
-    const id = `back-${overlay}`;
-    await monitor.execute('block-commit', { 'job-id': id, device: overlay, 'top-node': overlay, 'base-node': base });
-    await untilJob(monitor, id, 'ready');
-    await monitor.execute('job-complete', { id });
-    await untilJob(monitor, id, undefined);
-    await monitor.execute('blockdev-del', { 'node-name': overlay });
-    await monitor.execute('blockdev-del', { 'node-name': `${overlay}-f` });
-  }
-}
-
-/** Waits until a block job has a status (`JobStatus` of QEMU's job schema), or is gone. */
-async function untilJob(monitor: QmpConnection, id: string, status: string | undefined): Promise<void> {
-  const end = performance.now() + jobLimitMs;
-  while (performance.now() < end) {
-    const job = (await monitor.query('query-jobs', jobsAnswer)).find((one) => one.id === id);
-    if (job?.status === status) {
-      return;
-    }
-    await delay(10);
-  }
-  throw new CheckpointError('QmpTimeout', `QEMU's job ${id} did not end in time.`, { id });
-}
-
-async function requireLiving(
-  folder: MachineFolder,
-): Promise<{ socketsFolder: string; hypervisor: HypervisorIdentity }> {
-  const living = await livingProcess(folder, 'current');
-  if (living === undefined) {
-    throw new CheckpointError('MachineNotRunning', 'The machine has stopped meanwhile. Nothing was changed.', {});
-  }
-  return living;
-}
-
-async function withCurrent(folder: MachineFolder, use: (monitor: QmpConnection) => Promise<unknown>): Promise<void> {
-  const living = await requireLiving(folder);
-  await withMonitor(living.socketsFolder, use);
-}
-
-async function withMonitor<T>(socketsFolder: string, use: (monitor: QmpConnection) => Promise<T>): Promise<T> {
-  const monitor = await QmpConnection.connect(socketsIn(socketsFolder).monitor);
-  try {
-    return await use(monitor);
-  } finally {
-    monitor.close();
-  }
 }
