@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointName } from '../model/names.ts';
@@ -21,13 +20,14 @@ import { deleteCheckpoints } from './delete.ts';
 import { deleteForGood, discardForGood } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { layersBeside } from './layers-beside.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
-import { setAside, sweepLeftovers } from './staging.ts';
+import { removeSetAside, setAside, sweepLeftovers } from './staging.ts';
 import { take } from './take.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
@@ -105,15 +105,12 @@ export class CheckpointService implements ServiceCalls {
   async removeMachine(params: Params<'removeMachine'>): Promise<Result<'removeMachine'>> {
     const folder = await findMachine(this.#context, params.machine);
     const name = path.basename(folder.path);
-    const doomed = await changeMachine(this.#context, params.machine, 'remove', (machine) => {
+    const doomed = await changeMachine(this.#context, params.machine, 'remove', async (machine) => {
       requireStopped(machine, 'removing it');
       requireNoClones(machine, 'it is removed');
-      return setAside(this.#context, folder);
+      return setAside(this.#context, folder, await layersBeside(this.#context, machine));
     });
-    // What is left of it when this fails goes at the next sweep.
-    await rm(doomed, { recursive: true, force: true }).catch((error: unknown) =>
-      this.#context.log.error(`${doomed} could not be removed: ${String(error)}`),
-    );
+    await removeSetAside(this.#context, doomed);
     return { removed: name };
   }
 

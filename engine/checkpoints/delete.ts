@@ -14,7 +14,6 @@ export const keptInTrashMs = 24 * 60 * 60 * 1000;
  */
 export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly Checkpoint[]): Promise<void> {
   const { folder, records } = machine;
-  const tree = { machine: records.definition.name, ...records };
   const at = new Date();
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'delete',
@@ -24,7 +23,7 @@ export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly 
     wasRunning: false,
     runsAfterwards: false,
     releasedLayers: [],
-    trashed: deleted.map((checkpoint) => trashedCheckpoint(tree, checkpoint, at, keptInTrashMs)),
+    trashed: deleted.map((checkpoint) => trashedCheckpoint(checkpoint, at, keptInTrashMs)),
   };
   await carryOut(folder, journal, () => executeDelete(folder, records, journal));
 }

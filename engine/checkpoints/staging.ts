@@ -1,16 +1,19 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { syncFolder } from '../store/atomic-file.ts';
+import { readRecord, syncFolder, writeRecord } from '../store/atomic-file.ts';
 import { tryFileLock } from '../store/file-lock.ts';
 import type { FileLock } from '../store/lock-holder.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
+import { recordVersion, removedFilesRecord } from '../store/records.ts';
 import type { EngineContext } from './engine-context.ts';
 import { claimName } from './open-machine.ts';
 
 /** A folder that a new machine is made in, out of sight, and one that a machine which was removed is on its way out in. */
 const newPrefix = '.new-';
 const removedPrefix = '.removed-';
+const removedMachine = 'machine';
+const removedFiles = 'files.json';
 
 /** Making such a folder and locking it takes a moment; a sweep waits for that. */
 const momentMs = 1000;
@@ -49,13 +52,40 @@ export async function makeMachine(
   }
 }
 
-/** Takes a machine, which the caller has locked, out of sight. @returns where it is, for {@link rm} */
-export async function setAside(context: EngineContext, folder: MachineFolder): Promise<string> {
+/**
+ * Takes a machine, which the caller has locked, out of sight.
+ * @param besides absolute paths of files outside of its folder that go with it
+ * @returns where it is, for {@link removeSetAside}
+ */
+export async function setAside(
+  context: EngineContext,
+  folder: MachineFolder,
+  besides: readonly string[],
+): Promise<string> {
   const { machines } = context.home;
   const place = await mkdtemp(path.join(machines, removedPrefix));
-  await rename(folder.path, path.join(place, 'machine'));
+  if (besides.length > 0) {
+    await writeRecord(path.join(place, removedFiles), { version: recordVersion, files: besides });
+  }
+  await rename(folder.path, path.join(place, removedMachine));
   await syncFolder(machines);
   return place;
+}
+
+/** Removes a machine that was set aside; what is left of it when this fails goes at the next sweep. */
+export async function removeSetAside(context: EngineContext, place: string): Promise<void> {
+  try {
+    // Without the machine it is what a removal left that did not happen.
+    if ((await readdir(place)).includes(removedMachine)) {
+      const record = await readRecord(path.join(place, removedFiles), removedFilesRecord);
+      for (const file of record?.files ?? []) {
+        await rm(file, { force: true });
+      }
+    }
+    await rm(place, { recursive: true, force: true });
+  } catch (error) {
+    context.log.error(`${place} could not be removed: ${String(error)}`);
+  }
 }
 
 /** Removes what engines that died left of machines that never were, or are no more. */
@@ -70,9 +100,13 @@ export async function sweepLeftovers(context: EngineContext): Promise<void> {
   await withSweepLock(context, async () => {
     for (const name of left) {
       const folder = path.join(machines, name);
-      const lock = name.startsWith(newPrefix) ? await lockOf(context, folder).catch(() => undefined) : undefined;
-      if (lock !== undefined || name.startsWith(removedPrefix)) {
-        await lock?.release();
+      if (name.startsWith(removedPrefix)) {
+        await removeSetAside(context, folder);
+        continue;
+      }
+      const lock = await lockOf(context, folder).catch(() => undefined);
+      if (lock !== undefined) {
+        await lock.release();
         await rm(folder, { recursive: true, force: true }).catch((error: unknown) =>
           context.log.error(`${folder} could not be removed: ${String(error)}`),
         );

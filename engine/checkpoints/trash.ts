@@ -1,5 +1,6 @@
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { LayerOfDisk } from '../model/machine.ts';
 import { findCheckpoint, withParent } from '../model/tree.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -31,28 +32,26 @@ export function findTrashed(records: MachineRecords, reference: string): Trashed
   );
 }
 
-/** Puts a deleted checkpoint back into the tree, and what had hung from it and still stands on it under it again. */
+/**
+ * Puts a deleted checkpoint back where its layers say that it was: under the nearest checkpoint that they stand on, and over
+ * what stands on them. So it does not matter what was deleted or restored in which order.
+ * @throws what {@link ChainReader.chainOf} throws for a chain that does not verify
+ */
 export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedCheckpoint): Promise<Checkpoint> {
   const { folder, records } = machine;
-  const known = new Map(records.checkpoints.map((checkpoint) => [checkpoint.id, checkpoint.parent]));
-  const inTrash = new Map(records.trash.map(({ checkpoint }) => [checkpoint.id, checkpoint.parent]));
-  let parent = trashed.checkpoint.parent;
-  while (parent !== undefined && !known.has(parent)) {
-    parent = inTrash.get(parent);
-  }
+  const standing = new StandingLayers(new LayerFiles(folder, records.definition, records.now.activeLayers));
+  const parent = await standing.nearest(trashed.checkpoint.layers, records.checkpoints);
   // A person wants it: it no longer expires.
   const { expires: _expires, ...lasting } = withParent(trashed.checkpoint, parent);
-  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const hangsFromIt = async (node: { parent?: string }, layers: LayerOfDisk): Promise<boolean> =>
+    node.parent === parent && (await standing.isOn(layers, lasting.layers));
   const children = [];
-  for (const checkpoint of records.checkpoints.filter(({ id }) => trashed.children.includes(id))) {
-    if (checkpoint.parent === parent && (await standsOn(files, checkpoint.layers, lasting))) {
+  for (const checkpoint of records.checkpoints) {
+    if (await hangsFromIt(checkpoint, checkpoint.layers)) {
       children.push(checkpoint.id);
     }
   }
-  const isUnderNow =
-    trashed.wasParentOfNow &&
-    records.now.parent === parent &&
-    (await standsOn(files, records.now.activeLayers, lasting));
+  const isUnderNow = await hangsFromIt(records.now, records.now.activeLayers);
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'restore',
     started: new Date().toISOString(),
@@ -61,7 +60,8 @@ export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedChe
     wasRunning: false,
     runsAfterwards: false,
     releasedLayers: [],
-    trashed: [{ ...trashed, checkpoint: lasting, children }],
+    trashed: [{ ...trashed, checkpoint: lasting }],
+    children,
   };
   await carryOut(folder, journal, () => executeRestore(folder, records, journal));
   return lasting;
@@ -71,9 +71,10 @@ export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedChe
 export async function executeRestore(
   folder: MachineFolder,
   records: MachineRecords,
-  journal: Pick<JournalRecord, 'trashed' | 'after'>,
+  journal: Pick<JournalRecord, 'trashed' | 'children' | 'after'>,
 ): Promise<void> {
-  for (const { checkpoint, children } of journal.trashed ?? []) {
+  const { trashed = [], children = [] } = journal;
+  for (const { checkpoint } of trashed) {
     await folder.writeCheckpoint(checkpoint);
     for (const child of records.checkpoints.filter(({ id }) => children.includes(id))) {
       await folder.writeCheckpoint({ ...child, parent: checkpoint.id });
@@ -118,14 +119,40 @@ export async function executeDiscard(
   return freedBytes + (await releaseLayers(folder, files, await folder.read(), released));
 }
 
-/** True when every layer set stands on the checkpoint's own layers. */
-async function standsOn(files: LayerFiles, layers: Checkpoint['layers'], checkpoint: Checkpoint): Promise<boolean> {
-  const reader = new ChainReader(files);
-  for (const disk of files.disks) {
-    const chain = await reader.chainOf(disk, files.layerOf(layers, disk));
-    if (!chain.some(({ layer }) => layer === checkpoint.layers[disk.id])) {
-      return false;
-    }
+/** What layers stand on, by the headers of their images. */
+class StandingLayers {
+  readonly #files: LayerFiles;
+  readonly #reader: ChainReader;
+
+  constructor(files: LayerFiles) {
+    this.#files = files;
+    this.#reader = new ChainReader(files);
   }
-  return true;
+
+  async isOn(layers: LayerOfDisk, lower: LayerOfDisk): Promise<boolean> {
+    return (await this.#depths(layers, lower)).every((depth) => depth > 0);
+  }
+
+  /** Id of the checkpoint that layers stand on with the fewest layers in between. */
+  async nearest(layers: LayerOfDisk, checkpoints: readonly Checkpoint[]): Promise<string | undefined> {
+    let nearest: { id: string; depth: number } | undefined;
+    for (const checkpoint of checkpoints) {
+      const depths = await this.#depths(layers, checkpoint.layers);
+      const [depth = 0] = depths;
+      if (depths.every((one) => one > 0) && (nearest === undefined || depth < nearest.depth)) {
+        nearest = { id: checkpoint.id, depth };
+      }
+    }
+    return nearest?.id;
+  }
+
+  /** How far below the other each lower layer lies; 0 or less where it does not. */
+  async #depths(layers: LayerOfDisk, lower: LayerOfDisk): Promise<number[]> {
+    const depths = [];
+    for (const disk of this.#files.disks) {
+      const chain = await this.#reader.chainOf(disk, this.#files.layerOf(layers, disk));
+      depths.push(chain.findIndex(({ layer }) => layer !== undefined && layer === lower[disk.id]));
+    }
+    return depths;
+  }
 }

@@ -36,10 +36,6 @@ export interface TrashedCheckpoint {
   /** ISO 8601, UTC. */
   deleted: string;
   expires: string;
-  /** Checkpoints that hung from it. */
-  children: string[];
-  /** Now hung from it. */
-  wasParentOfNow: boolean;
 }
 
 /** The memory of a running machine, with all that must be the same to resume it. */

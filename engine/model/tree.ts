@@ -144,18 +144,11 @@ export function subtreeOf(tree: Tree, top: Checkpoint): Checkpoint[] {
 }
 
 /** The trash's record of a checkpoint that is about to be deleted. */
-export function trashedCheckpoint(
-  tree: Tree,
-  checkpoint: Checkpoint,
-  deleted: Date,
-  keptForMs: number,
-): TrashedCheckpoint {
+export function trashedCheckpoint(checkpoint: Checkpoint, deleted: Date, keptForMs: number): TrashedCheckpoint {
   return {
     checkpoint,
     deleted: deleted.toISOString(),
     expires: new Date(deleted.getTime() + keptForMs).toISOString(),
-    children: tree.checkpoints.filter(({ parent }) => parent === checkpoint.id).map(({ id }) => id),
-    wasParentOfNow: tree.now.parent === checkpoint.id,
   };
 }
 

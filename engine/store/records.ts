@@ -109,14 +109,12 @@ const checkpoint = z.strictObject({
 }) satisfies z.ZodType<Checkpoint>;
 export const checkpointRecord = z.strictObject({ version, ...checkpoint.shape });
 
-const trashed = z.strictObject({
+const trashed = z.object({
   checkpoint,
   deleted: time,
   expires: time,
-  children: z.array(id),
-  wasParentOfNow: z.boolean(),
 }) satisfies z.ZodType<TrashedCheckpoint>;
-export const trashedRecord = z.strictObject({ version, ...trashed.shape });
+export const trashedRecord = z.object({ version, ...trashed.shape });
 
 /** A linked clone: a machine of the same home whose disks stand on frozen layers of this one. */
 export const cloneRecord = z.strictObject({
@@ -126,6 +124,9 @@ export const cloneRecord = z.strictObject({
   layers: layerOfDisk,
 });
 export type CloneRecord = Omit<z.output<typeof cloneRecord>, 'version'>;
+
+/** Files outside of a machine's folder that go with it when it is removed, by absolute path. */
+export const removedFilesRecord = z.strictObject({ version, files: z.array(z.string().max(4096)) });
 
 /** What a frozen layer's file looked like when it was last right, by layer. */
 export const frozenRecord = z.strictObject({
@@ -170,6 +171,8 @@ export const journalRecord = z.strictObject({
   releasedMemoryFile: innerPath.exactOptional(),
   /** Of a delete, a restore or a discard: the checkpoints in the trash, as they will be or are. */
   trashed: z.array(trashed).exactOptional(),
+  /** Of a restore: the checkpoints that hang from it afterwards. */
+  children: z.array(id).exactOptional(),
   /** Of a merge whose data has moved: the layer that goes, and the one that has its content now. */
   relink: z
     .strictObject({ disk: diskId, from: z.string(), to: z.string(), direction: z.enum(['ancestor', 'child']) })

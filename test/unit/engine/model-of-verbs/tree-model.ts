@@ -12,16 +12,10 @@ export interface ModelPoint {
   redo: string | undefined;
 }
 
-interface ModelTrashed {
-  point: ModelPoint;
-  children: string[];
-  wasParentOfNow: boolean;
-}
-
 /** What the verbs do to a tree, in the plainest way: each point has a copy of all its bytes. */
 export class TreeModel {
   readonly points = new Map<string, ModelPoint>();
-  readonly trash = new Map<string, ModelTrashed>();
+  readonly trash = new Map<string, ModelPoint>();
   parent: string | undefined;
   lineage: readonly string[] = [];
   readonly content: Buffer;
@@ -111,8 +105,7 @@ export class TreeModel {
 
   delete(ids: readonly string[]): void {
     for (const id of ids) {
-      const children = [...this.points].filter(([, { parent }]) => parent === id).map(([child]) => child);
-      this.trash.set(id, { point: { ...this.point(id) }, children, wasParentOfNow: this.parent === id });
+      this.trash.set(id, { ...this.point(id) });
     }
     for (const node of [this, ...this.points.values()]) {
       while (node.parent !== undefined && ids.includes(node.parent)) {
@@ -127,19 +120,14 @@ export class TreeModel {
     if (trashed === undefined) {
       throw new Error(`The trash of the model has no ${id}.`);
     }
-    let { parent } = trashed.point;
-    while (parent !== undefined && !this.points.has(parent)) {
-      parent = this.trash.get(parent)?.point.parent;
-    }
-    const nodes = [
-      ...trashed.children.flatMap((child) => this.points.get(child) ?? []),
-      ...(trashed.wasParentOfNow ? [this] : []),
-    ];
-    for (const node of nodes.filter((one) => one.parent === parent && one.lineage.includes(id))) {
-      node.parent = id;
+    const parent = trashed.lineage.findLast((one) => one !== id && this.points.has(one));
+    for (const node of [this, ...this.points.values()]) {
+      if (node.parent === parent && node.lineage.includes(id)) {
+        node.parent = id;
+      }
     }
     this.trash.delete(id);
-    this.points.set(id, { ...trashed.point, parent, expires: false });
+    this.points.set(id, { ...trashed, parent, expires: false });
   }
 
   rename(id: string, name: string): void {
