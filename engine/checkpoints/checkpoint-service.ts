@@ -19,6 +19,7 @@ import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
 import { deleteForGood, discardForGood } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
+import { endForsakenGroups } from './end-groups.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { layersBeside } from './layers-beside.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
@@ -40,6 +41,8 @@ export class CheckpointService implements ServiceCalls {
   /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
   readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
 
+  readonly #failedGroups = new Set<string>();
+
   constructor(context: EngineContext) {
     this.#context = context;
   }
@@ -47,6 +50,7 @@ export class CheckpointService implements ServiceCalls {
   async list(): Promise<Result<'list'>> {
     const { hosts } = this.#context;
     await sweepLeftovers(this.#context);
+    await endForsakenGroups(this.#context, () => machineFolders(this.#context), this.#failedGroups);
     const folders = await machineFolders(this.#context);
     const interrupted = await interruptedJobs(this.#context.home);
     const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted)));
@@ -63,6 +67,7 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
+    await endForsakenGroups(this.#context, () => machineFolders(this.#context), this.#failedGroups);
     const folder = await findMachine(this.#context, params.machine);
     return { machine: await this.#view(folder, await interruptedJobs(this.#context.home)) };
   }

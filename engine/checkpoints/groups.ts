@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { CheckpointError } from '../model/checkpoint-error.ts';
+import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { byCreation, findCheckpoint } from '../model/tree.ts';
 import type { GroupOperations } from '../protocol/groups.ts';
+import { GroupJournal } from '../store/group-journal.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import type { GroupRecord } from '../store/records.ts';
 import { apply } from './apply.ts';
-import { deleteForGood } from './delete-for-good.ts';
 import { deleteCheckpoints } from './delete.ts';
-import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { settle } from './end-groups.ts';
+import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './open-machine.ts';
 import { take } from './take.ts';
-import { findTrashed, restoreFromTrash } from './trash.ts';
 
 /** Checkpoints of several machines that were taken together. */
 export interface Group {
@@ -76,9 +78,9 @@ export async function takeGroup(
 ): Promise<string> {
   const group = randomUUID();
   const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
-  await onAll(context, machines, async (machine) => {
+  await onAll(context, machines, { id: group, operation: 'take' }, async (machine) => {
     const isUp = machine.presence.state !== 'stopped';
-    const checkpoint = await take(
+    await take(
       context,
       machine,
       {
@@ -89,9 +91,6 @@ export async function takeGroup(
       },
       call,
     );
-    return async (changed) => {
-      await deleteForGood(context, changed, [checkpoint]);
-    };
   });
   return group;
 }
@@ -104,13 +103,8 @@ export async function applyGroup(
   options: { disksOnly?: boolean },
   call: Call,
 ): Promise<void> {
-  await onAll(context, machines, async (machine) => {
-    const { kept } = await apply(context, machine, memberOf(group, machine), 'apply', options, call);
-    return async (changed) => {
-      if (kept !== undefined) {
-        await apply(context, changed, kept, 'undo', { discardNow: true }, {});
-      }
-    };
+  await onAll(context, machines, { id: group.id, operation: 'apply', group }, async (machine) => {
+    await apply(context, machine, memberOf(group, machine), 'apply', options, call);
   });
 }
 
@@ -120,13 +114,9 @@ export async function deleteGroup(
   machines: readonly OpenMachine[],
   group: Group,
 ): Promise<void> {
-  await onAll(context, machines, async (machine) => {
-    const checkpoint = memberOf(group, machine);
-    await deleteCheckpoints(machine, [checkpoint]);
-    return async (changed) => {
-      await restoreFromTrash(changed, findTrashed(changed.records, checkpoint.id));
-    };
-  });
+  await onAll(context, machines, { id: group.id, operation: 'delete', group }, (machine) =>
+    deleteCheckpoints(machine, [memberOf(group, machine)]),
+  );
 }
 
 /** As it is now that the machine is locked. @throws CheckpointNotFound */
@@ -135,36 +125,78 @@ function memberOf({ members }: Group, { folder, records }: OpenMachine): Checkpo
   return findCheckpoint({ machine: records.definition.name, ...records }, member?.checkpoint.id ?? '');
 }
 
-type Undo = (changed: OpenMachine) => Promise<void>;
-
-/** Changes one machine after the other; when one fails, those before it are undone, and the error names it. */
+/**
+ * Changes one machine after the other, as the journal says; when one fails, those before it are as they were again, and
+ * the error names it.
+ */
 async function onAll(
   context: EngineContext,
   machines: readonly OpenMachine[],
-  change: (machine: OpenMachine) => Promise<Undo>,
+  { id, operation, group }: Pick<GroupRecord, 'id' | 'operation'> & { group?: Group },
+  change: (machine: OpenMachine) => Promise<void>,
 ): Promise<void> {
-  const changed: { folder: MachineFolder; undo: Undo }[] = [];
+  const intent: GroupRecord = {
+    id,
+    operation,
+    started: new Date().toISOString(),
+    direction: 'forward',
+    members: machines.map((machine) => ({
+      machine: machine.records.definition.id,
+      name: path.basename(machine.folder.path),
+      before: machine.records.now,
+      ...(group === undefined ? {} : { checkpoint: memberOf(group, machine).id }),
+    })),
+  };
+  await writeIntent(context, intent, machines);
   for (const machine of machines) {
     try {
-      changed.push({ folder: machine.folder, undo: await change(machine) });
+      await change(machine);
     } catch (error) {
-      const left: string[] = [];
-      for (const { folder, undo } of changed.toReversed()) {
-        try {
-          await undo(await openAgain(context, folder));
-        } catch (failure) {
-          left.push(folder.path);
-          context.log.error(`Machine ${folder.path} could not be brought back: ${String(failure)}`);
-        }
-      }
-      throw naming(machine, error, left);
+      throw naming(machine, error, await changeBack(context, { ...intent, direction: 'back' }, machines));
     }
+  }
+  // Left where it is, it says what is so.
+  await new GroupJournal(context.home).remove(id).catch((error: unknown) => {
+    context.log.error(`The record of group ${id} is left to the next engine: ${String(error)}`);
+  });
+}
+
+/** @returns the machines that are not as before */
+async function changeBack(
+  context: EngineContext,
+  intent: GroupRecord,
+  machines: readonly OpenMachine[],
+): Promise<string[]> {
+  const folders = new Map(machines.map(({ folder }) => [path.basename(folder.path), folder]));
+  try {
+    // Nobody dies of a full volume: what cannot be written down can still be done.
+    await writeIntent(context, intent, machines).catch((error: unknown) => {
+      context.log.error(`Group ${intent.id} goes back without a record of it: ${String(error)}`);
+    });
+    const left = await settle(context, intent, folders, true);
+    return left.map(({ member }) => member.name);
+  } catch (error) {
+    context.log.error(`Group ${intent.id} is left to the next engine: ${String(error)}`);
+    return intent.members.map(({ name }) => name);
   }
 }
 
-async function openAgain(context: EngineContext, folder: MachineFolder): Promise<OpenMachine> {
-  const records = await readMachine(folder);
-  return { folder, records, presence: await hostOf(context, records.definition).look(folder) };
+/** On a full volume with the space that machines keep in reserve. */
+async function writeIntent(
+  context: EngineContext,
+  intent: GroupRecord,
+  machines: readonly OpenMachine[],
+): Promise<void> {
+  const journal = new GroupJournal(context.home);
+  try {
+    await journal.write(intent);
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) {
+      throw error;
+    }
+    await Promise.all(machines.map(({ folder }) => folder.spendReserve()));
+    await journal.write(intent);
+  }
 }
 
 function naming({ records }: OpenMachine, error: unknown, left: readonly string[]): unknown {
@@ -174,8 +206,8 @@ function naming({ records }: OpenMachine, error: unknown, left: readonly string[
   const { name } = records.definition;
   const outcome =
     left.length === 0
-      ? 'The other machines of the group are as before.'
-      : `These could not be brought back, see the log: ${left.join(', ')}.`;
+      ? 'The machines of the group are as before.'
+      : `These are brought back by the next look at them, see the log: ${left.join(', ')}.`;
   return new CheckpointError(
     error.code,
     `Machine “${name}”: ${error.message} ${outcome}`,

@@ -3,11 +3,11 @@ import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
-import { withLock } from '../store/machine-lock.ts';
-import { dropStaleClones } from './clone-records.ts';
-import { hostOf, type EngineContext } from './engine-context.ts';
-import { readMachine, type OpenMachine } from './locked-machine.ts';
-import { recover } from './recover.ts';
+import { endGroups, isInGroup } from './end-groups.ts';
+import type { EngineContext } from './engine-context.ts';
+import { lockAll } from './lock-all.ts';
+import type { OpenMachine } from './locked-machine.ts';
+import { openLocked } from './open-locked.ts';
 
 /** Folders of all machines, by name. */
 export async function machineFolders(context: EngineContext): Promise<MachineFolder[]> {
@@ -60,25 +60,55 @@ export async function changeMachine<T>(
   reference: string,
   operation: string,
   change: (machine: OpenMachine) => Promise<T>,
-  first: (folder: MachineFolder) => Promise<void> = async () => undefined,
+  first?: (folder: MachineFolder) => Promise<void>,
 ): Promise<T> {
   const folder = await findMachine(context, reference);
-  return withLock(
-    folder.lock,
-    `Machine “${path.basename(folder.path)}”`,
-    { operation, face: context.face },
-    async () => {
-      await first(folder);
-      await folder.removeTemporaries();
-      await recover(context, folder);
-      await dropStaleClones(folder, () => machineFolders(context));
-      const records = await readMachine(folder);
-      const presence = await hostOf(context, records.definition).look(folder);
-      const changed = await change({ folder, records, presence });
-      await folder.keepReserve();
-      return changed;
-    },
-  );
+  if (first !== undefined) {
+    await lockAll(context, [{ folder }], operation, () => first(folder));
+  }
+  return changeAll(context, [folder], operation, ([machine]) => {
+    if (machine === undefined) {
+      throw new Error('The machine was not opened.');
+    }
+    return change(machine);
+  });
+}
+
+/**
+ * As {@link changeMachine} for several at once. Locks are taken in one order.
+ * @param change gets them in the order of their names
+ */
+export async function changeAll<T>(
+  context: EngineContext,
+  folders: readonly MachineFolder[],
+  operation: string,
+  change: (machines: OpenMachine[]) => Promise<T>,
+): Promise<T> {
+  const machines = (): Promise<MachineFolder[]> => machineFolders(context);
+  const places = folders.map((folder) => ({ folder }));
+  for (;;) {
+    await endGroups(context, machines, folders);
+    const changed = await lockAll(context, places, operation, async (locked) => {
+      for (const folder of locked) {
+        // An engine may have died between our look and our lock.
+        if (await isInGroup(context, machines, folder)) {
+          return undefined;
+        }
+      }
+      const open: OpenMachine[] = [];
+      for (const folder of locked) {
+        open.push(await openLocked(context, folder, machines));
+      }
+      const value = await change(open);
+      for (const folder of locked) {
+        await folder.keepReserve();
+      }
+      return { value };
+    });
+    if (changed !== undefined) {
+      return changed.value;
+    }
+  }
 }
 
 /** @throws NameInUse, InvalidName */

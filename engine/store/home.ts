@@ -24,6 +24,11 @@ export class Home {
     return path.join(this.root, 'jobs');
   }
 
+  /** One record for each change of several machines that is under way. */
+  get groups(): string {
+    return path.join(this.root, 'groups');
+  }
+
   get logs(): string {
     return path.join(this.root, 'logs');
   }

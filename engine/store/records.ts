@@ -180,6 +180,34 @@ export const journalRecord = z.strictObject({
 });
 export type JournalRecord = z.output<typeof journalRecord>;
 
+/** What is to happen to several machines together, so that it happens to all of them or to none. */
+export const groupRecord = z.strictObject({
+  version,
+  /** That of the group. */
+  id,
+  operation: z.enum(['take', 'apply', 'delete']),
+  started: time,
+  /** `back`: it failed on one machine, and is being undone on the others. */
+  direction: z.enum(['forward', 'back']),
+  /** Those that are not settled yet. */
+  members: z
+    .array(
+      z.strictObject({
+        /** Id and name of the machine. */
+        machine: id,
+        name: z.string().min(1).max(255),
+        /** Now as it was before. */
+        before: now,
+        /** Checkpoint to be applied or deleted. */
+        checkpoint: id.exactOptional(),
+      }),
+    )
+    .min(1)
+    .max(1000),
+});
+export type GroupRecord = Omit<z.output<typeof groupRecord>, 'version'>;
+export type GroupMemberRecord = GroupRecord['members'][number];
+
 /** The hypervisor's process, as whoever started it found it. */
 export const processRecord = z.strictObject({
   version,

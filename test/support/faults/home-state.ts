@@ -15,7 +15,7 @@ interface MachineState {
   problem?: string;
   /** By what a new checkpoint is called in both of two states that are compared. */
   checkpoints: Record<string, PointState>;
-  now: { parent?: string; undo?: string; disks: string[] };
+  now: { parent?: string; undo?: string; redo?: string; disks: string[] };
   /** Files outside of the machine that its definition allows it to stand on. */
   standsOn: string[];
 }
@@ -25,6 +25,7 @@ interface PointState {
   name: string;
   createdBy: string;
   expires: boolean;
+  isInGroup: boolean;
   notes?: string;
   /** SHA-256 of each disk. */
   disks: string[];
@@ -55,7 +56,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   if (state !== 'damaged') {
     const records = await new MachineFolder(machine.folder).read();
     standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
-    for (const { id, parent, name, createdBy, expires, notes } of machine.checkpoints) {
+    for (const { id, parent, name, createdBy, expires, notes, group } of machine.checkpoints) {
       const layers = records.checkpoints.find((checkpoint) => checkpoint.id === id)?.layers ?? {};
       const files = Object.values(layers).map((layer) => path.join(machine.folder, layer));
       checkpoints[label(id)] = {
@@ -63,6 +64,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         name,
         createdBy,
         expires: expires !== undefined,
+        isInGroup: group !== undefined,
         ...(notes === undefined ? {} : { notes }),
         disks: await contents(files, place),
       };
@@ -75,6 +77,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
     now: {
       ...(now.parent === undefined ? {} : { parent: label(now.parent) }),
       ...(now.undo === undefined ? {} : { undo: label(now.undo) }),
+      ...(now.redo === undefined ? {} : { redo: label(now.redo) }),
       disks: await contents(
         machine.disks.map((disk) => disk.activeLayer),
         place,

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { lab, writeToNow } from '../../../support/faults/stopped-lab.ts';
+import { toWireError } from '../../../../engine/model/checkpoint-error.ts';
+import { GroupJournal } from '../../../../engine/store/group-journal.ts';
+import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
+import type { GroupMemberRecord } from '../../../../engine/store/records.ts';
+import { engineOf, lab, writeToNow } from '../../../support/faults/stopped-lab.ts';
 import { copiesLab, disorderOf, machineOf, pointsOf, type CopiesLab } from './copies-lab.ts';
 
 const other = 'server';
@@ -80,6 +86,96 @@ test('two groups of one name → AmbiguousName, with their ids', async (context)
   await assert.rejects(groups.groupApply({ group: 'both' }, {}), { code: 'AmbiguousName' });
   await groups.groupApply({ group: group.id }, {});
 });
+
+test('an engine died between two machines → the next change of either finds both as before', async (context) => {
+  const { engine, folder, place, now } = await twoMachines(context);
+  const points = await pointsOf(engine, folder);
+  const { id } = await dieAfterTaking(engine, place);
+  await engine.service.take({ machine: other, name: 'alone' }, {});
+  assert.deepEqual(new GroupJournal(engine.home).ids(), []);
+  assert.deepEqual(await pointsOf(engine, folder), points);
+  assert.deepEqual(await nows(engine, folder), now);
+  assert.ok((await machineOf(engine)).checkpoints.every((checkpoint) => checkpoint.group !== id));
+  assert.deepEqual(await disorderOf(place), []);
+});
+
+test('one of the machines cannot be read → the other is settled and free; the first is settled when it can be', async (context) => {
+  const { engine, folder, place } = await twoMachines(context);
+  const points = await pointsOf(engine, folder);
+  const record = path.join((await machineOf(engine, other)).folder, 'now.json');
+  await dieAfterTaking(engine, place);
+  await rename(record, `${record}.away`);
+  await engine.service.take({ machine: lab, name: 'alone' }, {});
+  const { alone: _, ...others } = await pointsOf(engine, folder);
+  assert.deepEqual(others, points);
+  assert.equal(new GroupJournal(engine.home).ids().length, 1);
+  await assert.rejects(engine.service.take({ machine: other, name: 'alone' }, {}), { code: 'MachineDamaged' });
+  await rename(`${record}.away`, record);
+  await engine.service.take({ machine: other, name: 'alone' }, {});
+  assert.deepEqual(new GroupJournal(engine.home).ids(), []);
+});
+
+test('an apply that died, and then the machine was written to → it is as before, and what was written stays', async (context) => {
+  const { engine, folder, place, now } = await twoMachines(context);
+  const { group } = await engine.groups.groupTake({ name: 'both', machines: [lab, other] }, {});
+  const member = await memberOf(engine, lab);
+  await engine.service.apply({ machine: lab, checkpoint: 'one' }, {});
+  await writeToNow(await machineOf(engine), 99, 3000, 4000);
+  const written = (await pointsOf(engine, folder))['Now'];
+  await new GroupJournal(engine.home).write({
+    id: group.id,
+    operation: 'apply',
+    started: new Date().toISOString(),
+    direction: 'forward',
+    members: [member, await memberOf(engine, other)],
+  });
+  const found = await machineOf(engine);
+  assert.deepEqual(await nows(engine, folder), now);
+  assert.equal((await pointsOf(engine, folder))['Before undo'], written);
+  assert.notEqual(found.now.redo, undefined);
+  assert.deepEqual(await disorderOf(place), []);
+});
+
+test('two engines take groups of the same machines, named in opposite order → nobody waits for ever', async (context) => {
+  const { engine, place } = await twoMachines(context);
+  const orders = [
+    [lab, other],
+    [other, lab],
+  ];
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, at) =>
+      engineOf(place.home).groups.groupTake({ name: `group ${at}`, machines: orders[at % 2] ?? [] }, {}),
+    ),
+  );
+  const done = outcomes.filter(({ status }) => status === 'fulfilled').length;
+  assert.ok(done > 0);
+  for (const outcome of outcomes) {
+    assert.ok(outcome.status === 'fulfilled' || toWireError(outcome.reason).code === 'Locked');
+  }
+  const { groups } = await engine.groups.groupList();
+  assert.equal(groups.length, done);
+  assert.ok(groups.every(({ members }) => members.length === 2));
+});
+
+/** Leaves what a group's take does that dies after the first of two machines. */
+async function dieAfterTaking(engine: CopiesLab['engine'], { home }: CopiesLab['place']): Promise<{ id: string }> {
+  const id = randomUUID();
+  const members = [await memberOf(engine, lab), await memberOf(engine, other)];
+  await engine.service.take({ machine: lab, name: 'both' }, {});
+  const folder = new MachineFolder(path.join(home, 'machines', lab));
+  const taken = (await folder.read()).checkpoints.find(({ name }) => name === 'both');
+  assert.ok(taken !== undefined);
+  await folder.writeCheckpoint({ ...taken, group: id });
+  const started = new Date().toISOString();
+  await new GroupJournal(engine.home).write({ id, operation: 'take', started, direction: 'forward', members });
+  return { id };
+}
+
+async function memberOf(engine: CopiesLab['engine'], machine: string): Promise<GroupMemberRecord> {
+  const { folder } = await machineOf(engine, machine);
+  const { definition, now } = await new MachineFolder(folder).read();
+  return { machine: definition.id, name: machine, before: now };
+}
 
 async function twoMachines(context: TestContext): Promise<CopiesLab & { now: Record<string, string | undefined> }> {
   const made = await copiesLab(context);

@@ -1,0 +1,27 @@
+import type { MachineFolder } from '../store/machine-folder.ts';
+import { dropStaleClones } from './clone-records.ts';
+import { hostOf, type EngineContext } from './engine-context.ts';
+import { readMachine, type OpenMachine } from './locked-machine.ts';
+import { recover } from './recover.ts';
+
+/**
+ * Reads a machine that the caller has locked, with anything interrupted finished or undone first.
+ * @param machines all machines of the home
+ * @throws MachineDamaged
+ */
+export async function openLocked(
+  context: EngineContext,
+  folder: MachineFolder,
+  machines: () => Promise<MachineFolder[]>,
+): Promise<OpenMachine> {
+  await folder.removeTemporaries();
+  await recover(context, folder);
+  await dropStaleClones(folder, machines);
+  return lookAgain(context, folder);
+}
+
+/** A locked machine as it is after it was changed. */
+export async function lookAgain(context: EngineContext, folder: MachineFolder): Promise<OpenMachine> {
+  const records = await readMachine(folder);
+  return { folder, records, presence: await hostOf(context, records.definition).look(folder) };
+}
