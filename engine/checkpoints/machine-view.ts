@@ -88,5 +88,6 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
     ...facts,
     hasMemory: memory !== undefined,
     ...(memory === undefined ? {} : { memoryFileBytes: memory.sizeBytes }),
+    ...(memory?.method === undefined ? {} : { memoryMethod: memory.method }),
   };
 }

@@ -75,7 +75,7 @@ export async function take(
       layers: now.activeLayers,
       definition,
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
-      ...(captured === undefined ? {} : { pauseMs: captured.pauseMs }),
+      ...(captured === undefined ? {} : { pauseMs: captured.pauseMs, totalMs: captured.totalMs }),
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.git === undefined ? {} : { git: options.git }),
     };

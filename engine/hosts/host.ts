@@ -31,6 +31,8 @@ export interface CaptureRequest {
 export interface Captured {
   /** How long the guest stood still. */
   pauseMs: number;
+  /** From the beginning until everything was saved. */
+  totalMs: number;
   memory?: SavedMemory;
 }
 

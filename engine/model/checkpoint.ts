@@ -1,4 +1,4 @@
-import type { Colour, Consistency, CreatedBy } from '../protocol/machines.ts';
+import type { Colour, Consistency, CreatedBy, MemoryMethod } from '../protocol/machines.ts';
 import type { LayerOfDisk, MachineDefinition } from './machine.ts';
 
 /** A point in a machine's tree. Its layers are never written again. */
@@ -16,7 +16,10 @@ export interface Checkpoint {
   /** The machine as it was defined when the checkpoint was taken. */
   definition: MachineDefinition;
   memory?: SavedMemory;
+  /** How long the guest stood still while it was taken, in milliseconds; absent when it was stopped. */
   pauseMs?: number;
+  /** How long it took until everything of the running guest was saved, in milliseconds. */
+  totalMs?: number;
   /** ISO 8601, UTC: set on what apply and undo keep, until something is built on it. */
   expires?: string;
   /** Never deleted by a rule. */
@@ -43,6 +46,9 @@ export interface SavedMemory {
   /** Relative to the machine's folder. */
   file: string;
   sizeBytes: number;
+  /** Of the file, in hexadecimal; absent for memory that was saved before this was put on record. */
+  sha256?: string;
+  method?: MemoryMethod;
   /** Whether the guest ran or was paused by its user; it comes back in the same state. */
   wasPaused: boolean;
   hypervisor: HypervisorIdentity;

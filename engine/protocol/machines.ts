@@ -69,6 +69,12 @@ export interface TrashedInfo {
   expires: string;
 }
 
+/**
+ * How the memory of a running guest was saved: `background-snapshot` while it ran on, each page before it was next written;
+ * `pause-before-switchover` while it ran, with a pause for the last of it; `stopped` while it stood still.
+ */
+export type MemoryMethod = 'background-snapshot' | 'pause-before-switchover' | 'stopped';
+
 /** Consistency achieved, see the words in CONTRIBUTING.md. */
 export type Consistency = 'application' | 'file-system' | 'crash' | 'offline';
 
@@ -90,6 +96,9 @@ export interface CheckpointInfo {
   expires?: string;
   /** How long the guest stood still while it was taken, in milliseconds; absent when it was stopped. */
   pauseMs?: number;
+  /** How long it took until everything of the running guest was saved, in milliseconds. */
+  totalMs?: number;
+  memoryMethod?: MemoryMethod;
   /** Bytes of its memory file on disk; absent without memory. */
   memoryFileBytes?: number;
   /** Never deleted by a rule. */

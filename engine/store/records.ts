@@ -90,6 +90,11 @@ const checkpoint = z.strictObject({
     .strictObject({
       file: innerPath,
       sizeBytes,
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .exactOptional(),
+      method: z.enum(['background-snapshot', 'pause-before-switchover', 'stopped']).exactOptional(),
       wasPaused: z.boolean(),
       hypervisor: z.strictObject({
         version: z.string(),
@@ -99,6 +104,7 @@ const checkpoint = z.strictObject({
     })
     .exactOptional(),
   pauseMs: z.number().min(0).exactOptional(),
+  totalMs: z.number().min(0).exactOptional(),
   expires: time.exactOptional(),
   pinned: z.boolean().exactOptional(),
   colour: z.enum(['red', 'orange', 'yellow', 'green', 'blue', 'purple']).exactOptional(),

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { open } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import { Refusal } from '../support/ckpt.ts';
 import { GuestShell, inGuest } from '../support/guest.ts';
 import { TestHome } from '../support/test-home.ts';
 
@@ -29,6 +32,7 @@ describe('a running machine', () => {
     const { checkpoint } = await home.ckpt.run('take', ['take', name, 'before experiment']);
     assert.equal(checkpoint.hasMemory, true);
     assert.ok(checkpoint.pauseMs !== undefined && checkpoint.pauseMs > 0);
+    assert.ok(checkpoint.memoryMethod !== undefined && (checkpoint.totalMs ?? 0) >= checkpoint.pauseMs);
 
     const counterAfter = await guest(async (shell) => {
       await shell.run('rm -r /srv/project /root/marker && echo new > /root/other && sync');
@@ -57,6 +61,33 @@ describe('a running machine', () => {
       const later = Number(await shell.run('usleep 500000; cat /run/counter'));
       assert.ok(later > counter, 'the counter process lives');
     });
+  });
+
+  it('one byte of the memory file has changed → revert is refused, and the machine runs on as it is', async () => {
+    const [checkpoint] = (await machine()).checkpoints;
+    assert.ok(checkpoint);
+    const file = path.join(home.machineFolder(name), 'memory', `${checkpoint.id}.state`);
+    const flip = async (): Promise<void> => {
+      const memory = await open(file, 'r+');
+      try {
+        const byte = Buffer.alloc(1);
+        await memory.read(byte, 0, 1, 4_000_000);
+        await memory.write(Buffer.of(byte.readUInt8() ^ 1), 0, 1, 4_000_000);
+      } finally {
+        await memory.close();
+      }
+    };
+    await flip();
+    try {
+      await assert.rejects(
+        home.ckpt.run('revert', ['revert', name]),
+        (error) => error instanceof Refusal && error.error.code === 'MemoryNotCompatible',
+      );
+      assert.equal((await machine()).state, 'running');
+      await guest(async (shell) => assert.equal(await shell.run('cat /root/marker'), 'precious'));
+    } finally {
+      await flip();
+    }
   });
 
   it('undo → what was there before the revert is back; redo → the revert', async () => {

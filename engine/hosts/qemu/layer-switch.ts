@@ -1,74 +1,89 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
-import { fileNode, formatNode, type DiskChain } from './command-line.ts';
+import { fileNode, formatNode, type ChainNode, type DiskChain } from './command-line.ts';
 import type { QmpConnection } from './qmp.ts';
 
-const jobsAnswer = z.array(z.object({ id: z.string(), status: z.string() }));
-/** An empty layer is committed in milliseconds. */
-const jobLimitMs = 5000;
+const jobsAnswer = z.array(z.object({ id: z.string(), status: z.string(), 'current-progress': z.number() }));
+/** A job that has not moved for this long never will. */
+const stallLimitMs = 30_000;
 
-/** One transaction for all disks: all of them switch, or none (QMP `transaction` of `blockdev-snapshot`). */
-export async function switchLayers(
-  monitor: QmpConnection,
-  oldChains: DiskChain[],
-  newChains: DiskChain[],
-): Promise<void> {
-  const switches = newChains.map((chain, index) => ({ overlay: chain.nodes[0], node: oldChains[index]?.nodes[0] }));
-  const added: string[] = [];
-  try {
-    const actions = [];
-    for (const { overlay, node } of switches) {
+/** The change of a running machine from its active layers to empty ones on top of them. */
+export class LayerSwitch {
+  readonly #monitor: QmpConnection;
+  readonly #steps: readonly { overlay: ChainNode; node: ChainNode }[];
+  /** Nodes that QEMU was given, the newest first. */
+  readonly #added: string[] = [];
+  #isDone = false;
+
+  /** @throws MachineDamaged */
+  constructor(monitor: QmpConnection, oldChains: DiskChain[], newChains: DiskChain[]) {
+    this.#monitor = monitor;
+    this.#steps = newChains.map((chain, index) => {
+      const overlay = chain.nodes[0];
+      const node = oldChains[index]?.nodes[0];
       if (overlay === undefined || node === undefined) {
         throw new CheckpointError('MachineDamaged', 'A disk has no layers.', {});
       }
-      await monitor.execute('blockdev-add', fileNode(overlay, false));
-      added.unshift(`${overlay.nodeName}-f`);
-      await monitor.execute('blockdev-add', formatNode(overlay, false, null));
-      added.unshift(overlay.nodeName);
-      actions.push({ type: 'blockdev-snapshot', data: { node: node.nodeName, overlay: overlay.nodeName } });
+      return { overlay, node };
+    });
+  }
+
+  /** All that can be done while the guest still runs. */
+  async prepare(): Promise<void> {
+    for (const { overlay } of this.#steps) {
+      await this.#monitor.execute('blockdev-add', fileNode(overlay, false));
+      this.#added.unshift(`${overlay.nodeName}-f`);
+      await this.#monitor.execute('blockdev-add', formatNode(overlay, false, null));
+      this.#added.unshift(overlay.nodeName);
     }
-    await monitor.execute('transaction', { actions });
-  } catch (error) {
-    for (const node of added) {
-      // Only the first error is of interest; a node that stays is closed with QEMU.
-      await monitor.execute('blockdev-del', { 'node-name': node }).catch(() => undefined);
+  }
+
+  /** One transaction for all disks: all of them switch, or none (QMP `transaction` of `blockdev-snapshot`). */
+  async switch(): Promise<void> {
+    const actions = this.#steps.map(({ overlay, node }) => ({
+      type: 'blockdev-snapshot',
+      data: { node: node.nodeName, overlay: overlay.nodeName },
+    }));
+    await this.#monitor.execute('transaction', { actions });
+    this.#isDone = true;
+  }
+
+  /** Goes back to the old layers, whether the guest runs or not: what it has written since is committed to them (QMP `block-commit`). */
+  async undo(): Promise<void> {
+    if (this.#isDone) {
+      for (const { overlay, node } of this.#steps) {
+        await commitAway(this.#monitor, overlay.nodeName, node.nodeName);
+      }
     }
-    throw error;
+    for (const node of this.#added) {
+      await this.#monitor.execute('blockdev-del', { 'node-name': node });
+    }
   }
 }
 
-/** Undoes {@link switchLayers} while the guest stands still: empty layers are committed away (QMP `block-commit`). */
-export async function switchBack(
-  monitor: QmpConnection,
-  oldChains: DiskChain[],
-  newChains: DiskChain[],
-): Promise<void> {
-  for (const [index, chain] of newChains.entries()) {
-    const overlay = chain.nodes[0]?.nodeName;
-    const base = oldChains[index]?.nodes[0]?.nodeName;
-    if (overlay === undefined || base === undefined) {
-      continue;
-    }
-    const id = `back-${overlay}`;
-    await monitor.execute('block-commit', { 'job-id': id, device: overlay, 'top-node': overlay, 'base-node': base });
-    await untilJob(monitor, id, 'ready');
-    await monitor.execute('job-complete', { id });
-    await untilJob(monitor, id, undefined);
-    await monitor.execute('blockdev-del', { 'node-name': overlay });
-    await monitor.execute('blockdev-del', { 'node-name': `${overlay}-f` });
-  }
+async function commitAway(monitor: QmpConnection, overlay: string, base: string): Promise<void> {
+  const id = `back-${overlay}`;
+  await monitor.execute('block-commit', { 'job-id': id, device: overlay, 'top-node': overlay, 'base-node': base });
+  await untilJob(monitor, id, 'ready');
+  await monitor.execute('job-complete', { id });
+  await untilJob(monitor, id, undefined);
 }
 
 /** Waits until a block job has a status (`JobStatus` of QEMU's job schema), or is gone. */
 async function untilJob(monitor: QmpConnection, id: string, status: string | undefined): Promise<void> {
-  const end = performance.now() + jobLimitMs;
-  while (performance.now() < end) {
+  let moved = { bytes: -1, at: performance.now() };
+  for (;;) {
     const job = (await monitor.query('query-jobs', jobsAnswer)).find((one) => one.id === id);
     if (job?.status === status) {
       return;
     }
+    const bytes = job?.['current-progress'] ?? 0;
+    if (bytes !== moved.bytes) {
+      moved = { bytes, at: performance.now() };
+    } else if (performance.now() - moved.at > stallLimitMs) {
+      throw new CheckpointError('QmpTimeout', `QEMU's job ${id} stands still.`, { id });
+    }
     await delay(10);
   }
-  throw new CheckpointError('QmpTimeout', `QEMU's job ${id} did not end in time.`, { id });
 }

@@ -26,7 +26,7 @@ export async function withCurrent(
 }
 
 export async function withMonitor<T>(socketsFolder: string, use: (monitor: QmpConnection) => Promise<T>): Promise<T> {
-  const monitor = await QmpConnection.connect(socketsIn(socketsFolder).monitor);
+  const monitor = await QmpConnection.connectForDescriptors(socketsIn(socketsFolder).monitor);
   try {
     return await use(monitor);
   } finally {

@@ -10,8 +10,9 @@ import { commandLine, guestArguments, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
 import { shutDownByAgent } from './guest-agent.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
-import { switchBack, switchLayers } from './layer-switch.ts';
-import { cancelMigration, saveMemory } from './memory-stream.ts';
+import { LayerSwitch } from './layer-switch.ts';
+import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
+import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import {
   endProcess,
@@ -202,31 +203,29 @@ export class QemuHost implements Host {
     const newChains = await resolveChains({ ...machine, layers: request.newLayers });
     return withMonitor(living.socketsFolder, async (monitor) => {
       request.signal?.throwIfAborted();
+      const started = performance.now();
       const wasPaused = pausedStates.has(await runState(monitor));
-      const stopped = performance.now();
-      await monitor.execute('stop');
-      await switchLayers(monitor, oldChains, newChains);
+      const layers = new LayerSwitch(monitor, oldChains, newChains);
+      const capture = { wasPaused, whileStopped: () => layers.switch(), signal: request.signal };
+      const target =
+        request.memoryFile === undefined
+          ? undefined
+          : await memoryTarget(monitor, machine, request.memoryFile, living.socketsFolder);
       try {
-        const memory =
-          request.memoryFile === undefined
-            ? undefined
-            : await this.#save(
-                monitor,
-                machine,
-                living.hypervisor,
-                living.socketsFolder,
-                request.memoryFile,
-                wasPaused,
-                request.signal,
-              );
-        if (!wasPaused) {
-          await monitor.execute('cont');
+        await layers.prepare();
+        if (target === undefined || request.memoryFile === undefined) {
+          const pauseMs = await pauseFor(monitor, capture);
+          return { pauseMs, totalMs: since(started) };
         }
-        const pauseMs = Math.round((performance.now() - stopped) * 10) / 10;
-        return { pauseMs, ...(memory === undefined ? {} : { memory }) };
+        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target });
+        const saved = await target.finish();
+        const memory = { file: request.memoryFile, ...saved, method, wasPaused, hypervisor: living.hypervisor };
+        return { pauseMs, totalMs: since(started), memory };
       } catch (error) {
-        // The guest has stood still, so the new layers are empty. Should this fail too, they stay in the chain, empty.
-        await switchBack(monitor, oldChains, newChains).catch(() => undefined);
+        // Should one of these fail too, `settle` sees to it, and the new layers stay in the chain.
+        await cancelMigration(monitor).catch(() => undefined);
+        await target?.discard();
+        await layers.undo().catch(() => undefined);
         throw error;
       }
     });
@@ -241,24 +240,21 @@ export class QemuHost implements Host {
     return withMonitor(living.socketsFolder, async (monitor) => {
       const wasPaused = pausedStates.has(await runState(monitor));
       await monitor.execute('stop');
-      return memoryFile === undefined
-        ? undefined
-        : this.#save(monitor, machine, living.hypervisor, living.socketsFolder, memoryFile, wasPaused, signal);
+      if (memoryFile === undefined) {
+        return undefined;
+      }
+      const target = await memoryTarget(monitor, machine, memoryFile, living.socketsFolder);
+      try {
+        await saveMemory(monitor, target, signal);
+        const saved = await target.finish();
+        return { file: memoryFile, ...saved, method: 'stopped', wasPaused, hypervisor: living.hypervisor };
+      } catch (error) {
+        // Fails only when QEMU is gone, and then the first error says so.
+        await cancelMigration(monitor).catch(() => undefined);
+        await target.discard();
+        throw error;
+      }
     });
-  }
-
-  async #save(
-    monitor: QmpConnection,
-    machine: RunnableMachine,
-    hypervisor: HypervisorIdentity,
-    socketsFolder: string,
-    memoryFile: string,
-    wasPaused: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<SavedMemory> {
-    const memoryBytes = hardwareOf(machine.definition).memoryMiB * 1024 * 1024;
-    const sizeBytes = await saveMemory(monitor, machine.folder.inner(memoryFile), memoryBytes, socketsFolder, signal);
-    return { file: memoryFile, sizeBytes, wasPaused, hypervisor };
   }
 
   async checkMemory(definition: MachineDefinition, memory: SavedMemory): Promise<void> {
@@ -293,7 +289,25 @@ export class QemuHost implements Host {
         { path: file, expected: memory.sizeBytes, found: found?.size },
       );
     }
-    await this.#launch(machine, 'successor', memory, signal);
+    // The guest stands still until its memory has proved to be what was saved.
+    const [launched, hash] = await Promise.allSettled([
+      this.#launch(machine, 'successor', memory, signal),
+      memory.sha256 === undefined ? undefined : hashOf(file),
+    ]);
+    if (hash.status === 'fulfilled' && hash.value !== memory.sha256) {
+      await endProcess(machine.folder, 'successor');
+      throw new CheckpointError(
+        'MemoryNotCompatible',
+        `The memory file ${file} has changed since it was saved. Apply the checkpoint's disks only (--disks-only).`,
+        { path: file, expected: memory.sha256, found: hash.value },
+      );
+    }
+    for (const result of [launched, hash]) {
+      if (result.status === 'rejected') {
+        await endProcess(machine.folder, 'successor');
+        throw result.reason;
+      }
+    }
   }
 
   async settle(machine: RunnableMachine, outcome: 'stay' | 'exchange', run: boolean): Promise<void> {
@@ -340,6 +354,21 @@ function identityOf(
     accelerator,
     guestArguments: guestArguments(definition, qemu.machineType, accelerator),
   };
+}
+
+async function memoryTarget(
+  monitor: QmpConnection,
+  { folder, definition }: RunnableMachine,
+  file: string,
+  socketsFolder: string,
+): Promise<MemoryTarget> {
+  const memoryBytes = hardwareOf(definition).memoryMiB * 1024 * 1024;
+  return openMemoryTarget(monitor, folder.inner(file), memoryBytes, socketsFolder);
+}
+
+/** In ms, to a tenth. */
+function since(started: number): number {
+  return Math.round((performance.now() - started) * 10) / 10;
 }
 
 function notOnWindows(): CheckpointError {

@@ -2,8 +2,14 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { connectForDescriptors, type DescriptorSocket } from './descriptor-passing.ts';
 
-const event = z.object({ event: z.string(), data: z.record(z.string(), z.unknown()).default({}) });
+const event = z.object({
+  event: z.string(),
+  data: z.record(z.string(), z.unknown()).default({}),
+  /** When QEMU saw it, by the clock of the day. */
+  timestamp: z.object({ seconds: z.number(), microseconds: z.number() }),
+});
 const failure = z.object({ error: z.object({ class: z.string(), desc: z.string() }), id: z.int().optional() });
 const success = z.object({ return: z.unknown(), id: z.int().optional() });
 const greeting = z.object({ QMP: z.object({}) });
@@ -32,9 +38,11 @@ export class QmpConnection {
   #received: Buffer[] = [];
   #receivedBytes = 0;
   #closed: Error | undefined;
+  readonly #send: DescriptorSocket['send'] | undefined;
 
-  private constructor(socket: net.Socket) {
+  private constructor(socket: net.Socket, send?: DescriptorSocket['send']) {
     this.#socket = socket;
+    this.#send = send;
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => undefined);
     socket.on('close', () =>
@@ -56,12 +64,26 @@ export class QmpConnection {
         { cause: error },
       );
     }
-    const connection = new QmpConnection(socket);
+    return new QmpConnection(socket).#negotiated(limitMs);
+  }
+
+  /**
+   * As {@link connect}; where possible, in a way that lets {@link passDescriptor} work.
+   * @throws QemuFailed when nobody listens, QmpTimeout
+   */
+  static async connectForDescriptors(socketPath: string, limitMs = defaultLimitMs): Promise<QmpConnection> {
+    const connected = connectForDescriptors(socketPath);
+    return connected === undefined
+      ? QmpConnection.connect(socketPath, limitMs)
+      : new QmpConnection(connected.socket, connected.send).#negotiated(limitMs);
+  }
+
+  async #negotiated(limitMs: number): Promise<this> {
     try {
-      await connection.execute('qmp_capabilities', {}, limitMs);
-      return connection;
+      await this.execute('qmp_capabilities', {}, limitMs);
+      return this;
     } catch (error) {
-      connection.close();
+      this.close();
       throw error;
     }
   }
@@ -72,6 +94,34 @@ export class QmpConnection {
    * @throws QemuFailed with QEMU's description, QmpTimeout
    */
   async execute(command: string, args: Record<string, unknown> = {}, limitMs = defaultLimitMs): Promise<unknown> {
+    return this.#ask(command, args, limitMs, (line) => this.#socket.write(line));
+  }
+
+  /**
+   * Gives QEMU an open file under a name that commands on this connection can use, once (QMP `getfd`). Nothing else may be
+   * under way.
+   * @returns false where descriptors cannot be passed
+   * @throws QemuFailed, QmpTimeout
+   */
+  async passDescriptor(name: string, descriptor: number): Promise<boolean> {
+    const send = this.#send;
+    if (send === undefined) {
+      return false;
+    }
+    await this.#ask('getfd', { fdname: name }, defaultLimitMs, (line) => {
+      if (!send(line, descriptor)) {
+        this.#socket.destroy();
+      }
+    });
+    return true;
+  }
+
+  async #ask(
+    command: string,
+    args: Record<string, unknown>,
+    limitMs: number,
+    send: (line: string) => void,
+  ): Promise<unknown> {
     if (this.#closed !== undefined) {
       throw this.#closed;
     }
@@ -96,7 +146,7 @@ export class QmpConnection {
           reject(error);
         },
       });
-      this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      send(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
     });
   }
 

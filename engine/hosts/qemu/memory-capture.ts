@@ -1,0 +1,245 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import type { MemoryMethod } from '../../protocol/machines.ts';
+import type { MemoryTarget } from './memory-target.ts';
+import { PauseWatch } from './pause-watch.ts';
+import { runState } from './qemu-process.ts';
+import type { QmpConnection } from './qmp.ts';
+
+/** Bytes a second; the default of migrate-set-parameters would throttle to 128 MiB/s. */
+const unlimitedBandwidth = 2 ** 40;
+/** What may be left to copy when the guest is paused for it. */
+const downtimeLimitMs = 30;
+/** A guest that writes faster than its memory can be copied is paused once this many times its memory has been. */
+const longestChase = 1.5;
+/** A stream that has not moved for this long never will. */
+const stallLimitMs = 60_000;
+const cancelLimitMs = 30_000;
+const intervalMs = 5;
+
+const migrateAnswer = z.object({
+  status: z.string().optional(),
+  'error-desc': z.string().optional(),
+  ram: z.object({ transferred: z.number(), total: z.number() }).optional(),
+});
+type MigrateAnswer = z.output<typeof migrateAnswer>;
+
+type WayWhileRunning = Exclude<MemoryMethod, 'stopped'>;
+
+export interface Capture {
+  /** What belongs to one instant: runs once, while the guest stands still. */
+  whileStopped: () => Promise<void>;
+  wasPaused: boolean;
+  signal: AbortSignal | undefined;
+}
+
+export interface CaptureWithMemory extends Capture {
+  target: MemoryTarget;
+}
+
+export interface CapturedMemory {
+  method: MemoryMethod;
+  pauseMs: number;
+}
+
+/**
+ * Saves the memory of a guest, by the way that pauses it least. It runs on afterwards, if it ran.
+ *
+ * In each way the disks are switched in the very pause whose memory is saved: with the switch before or after, memory and
+ * disks would not be of one instant.
+ * @throws QemuFailed, QmpTimeout, and what `whileStopped` throws; whether the guest runs then is for the caller to see to
+ */
+export async function captureMemory(monitor: QmpConnection, capture: CaptureWithMemory): Promise<CapturedMemory> {
+  const method = capture.wasPaused ? 'stopped' : await bestMethod(monitor, capture.target);
+  await monitor.execute('migrate-set-parameters', {
+    'max-bandwidth': unlimitedBandwidth,
+    'downtime-limit': downtimeLimitMs,
+  });
+  const pauses = new PauseWatch(monitor);
+  try {
+    await ways[method](monitor, capture, pauses);
+    return { method, pauseMs: pauses.totalMs };
+  } finally {
+    pauses.end();
+  }
+}
+
+/**
+ * Pauses a guest for something. It runs on afterwards, if it ran.
+ * @returns the length of the pause in ms
+ */
+export async function pauseFor(monitor: QmpConnection, { whileStopped, wasPaused }: Capture): Promise<number> {
+  const pauses = new PauseWatch(monitor);
+  try {
+    await monitor.execute('stop');
+    await whileStopped();
+    if (!wasPaused) {
+      await monitor.execute('cont');
+      await pauses.untilResumed();
+    }
+    return pauses.totalMs;
+  } finally {
+    pauses.end();
+  }
+}
+
+/** Saves the memory of a guest that stands still, and stays so. */
+export async function saveMemory(monitor: QmpConnection, target: MemoryTarget, signal?: AbortSignal): Promise<void> {
+  await allow(monitor, undefined);
+  await monitor.execute('migrate-set-parameters', { 'max-bandwidth': unlimitedBandwidth });
+  await monitor.execute('migrate', { uri: target.uri });
+  await untilCompleted(monitor, target, signal);
+  await untilQuiet(monitor);
+}
+
+/** Ends a migration that is under way, and waits until QEMU says that it is over. */
+export async function cancelMigration(monitor: QmpConnection): Promise<void> {
+  await monitor.execute('migrate_cancel');
+  const end = performance.now() + cancelLimitMs;
+  for (;;) {
+    const { status } = await monitor.query('query-migrate', migrateAnswer);
+    if (status === undefined || ['none', 'completed', 'failed', 'cancelled'].includes(status)) {
+      break;
+    }
+    if (performance.now() > end) {
+      throw new CheckpointError('QmpTimeout', 'QEMU does not end saving the memory.', { status });
+    }
+    await delay(20);
+  }
+  await untilQuiet(monitor);
+}
+
+const ways: Readonly<
+  Record<MemoryMethod, (monitor: QmpConnection, capture: CaptureWithMemory, pauses: PauseWatch) => Promise<void>>
+> = {
+  /** QEMU itself lets the guest run on as soon as it has the devices; a write to a page not yet saved waits for that page. */
+  'background-snapshot': async (monitor, { target, whileStopped, signal }, pauses) => {
+    await monitor.execute('stop');
+    await whileStopped();
+    await monitor.execute('migrate', { uri: target.uri });
+    await pauses.untilResumed(async () => {
+      throwIfEnded(await monitor.query('query-migrate', migrateAnswer));
+    });
+    await untilCompleted(monitor, target, signal);
+  },
+
+  /** Memory is copied while the guest runs, and what it changed meanwhile again; it pauses for the last of it. */
+  'pause-before-switchover': async (monitor, { target, whileStopped, signal }, pauses) => {
+    await monitor.execute('migrate', { uri: target.uri });
+    let isChased = true;
+    await until(monitor, 'pre-switchover', target, signal, async ({ ram }) => {
+      if (isChased && ram !== undefined && ram.transferred > longestChase * ram.total) {
+        isChased = false;
+        await monitor.execute('stop');
+      }
+    });
+    await whileStopped();
+    await monitor.execute('migrate-continue', { state: 'pre-switchover' });
+    await untilCompleted(monitor, target, signal);
+    await untilQuiet(monitor);
+    await monitor.execute('cont');
+    await pauses.untilResumed();
+  },
+
+  stopped: async (monitor, { target, whileStopped, wasPaused, signal }, pauses) => {
+    await monitor.execute('stop');
+    await whileStopped();
+    await saveMemory(monitor, target, signal);
+    if (!wasPaused) {
+      await monitor.execute('cont');
+      await pauses.untilResumed();
+    }
+  },
+};
+
+/** A failed write of a background snapshot would hang QEMU for good, so it needs a target that cannot fail. */
+async function bestMethod(monitor: QmpConnection, target: MemoryTarget): Promise<MemoryMethod> {
+  const possible: WayWhileRunning[] = [
+    ...(target.isUnfailing ? (['background-snapshot'] as const) : []),
+    'pause-before-switchover',
+  ];
+  for (const method of possible) {
+    if (await allow(monitor, method)) {
+      return method;
+    }
+  }
+  return 'stopped';
+}
+
+/**
+ * Sets the capability that a way needs, and no other.
+ * @returns false when QEMU refuses: an older one, or one without the right to write-protect memory (userfaultfd)
+ */
+async function allow(monitor: QmpConnection, method: WayWhileRunning | undefined): Promise<boolean> {
+  const capabilities = (['background-snapshot', 'pause-before-switchover'] as const).map((capability) => ({
+    capability,
+    state: capability === method,
+  }));
+  try {
+    await monitor.execute('migrate-set-capabilities', {
+      capabilities: capabilities.sort((a, b) => +a.state - +b.state),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof CheckpointError && error.code === 'QemuFailed') {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function untilCompleted(
+  monitor: QmpConnection,
+  target: MemoryTarget,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await until(monitor, 'completed', target, signal);
+}
+
+/** Waits for a status of the migration (`MigrationStatus` of QEMU's migration schema). */
+async function until(
+  monitor: QmpConnection,
+  wanted: 'pre-switchover' | 'completed',
+  target: MemoryTarget,
+  signal: AbortSignal | undefined,
+  progressed: (answer: MigrateAnswer) => Promise<void> = async () => undefined,
+): Promise<void> {
+  let moved = { bytes: -1, at: performance.now() };
+  for (;;) {
+    signal?.throwIfAborted();
+    target.throwIfFailed();
+    const answer = await monitor.query('query-migrate', migrateAnswer);
+    if (answer.status === wanted) {
+      return;
+    }
+    throwIfEnded(answer);
+    await progressed(answer);
+    const bytes = answer.ram?.transferred ?? 0;
+    if (bytes !== moved.bytes) {
+      moved = { bytes, at: performance.now() };
+    } else if (performance.now() - moved.at > stallLimitMs) {
+      throw new CheckpointError('QmpTimeout', `QEMU has saved nothing of the memory for ${stallLimitMs / 1000} s.`, {
+        status: answer.status,
+      });
+    }
+    await delay(intervalMs);
+  }
+}
+
+function throwIfEnded(answer: MigrateAnswer): void {
+  if (answer.status === 'failed' || answer.status === 'cancelled') {
+    throw new CheckpointError(
+      'QemuFailed',
+      `QEMU could not save the memory: ${answer['error-desc'] ?? answer.status}.`,
+      { status: answer.status },
+    );
+  }
+}
+
+/** After the stream's end QEMU passes through `finish-migrate`, in which it refuses to run the guest. */
+async function untilQuiet(monitor: QmpConnection): Promise<void> {
+  while ((await runState(monitor)) === 'finish-migrate') {
+    await delay(intervalMs);
+  }
+}

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { libc } from '../../disks/libc.ts';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { syncFolder } from '../../store/atomic-file.ts';
+import type { QmpConnection } from './qmp.ts';
+
+/** Device state beside the memory itself, generously. */
+const deviceStateBytes = 64 * 1024 * 1024;
+/** A page of 4 KiB has a header of 8 bytes at least, and the first of each block its name (QEMU migration/ram.c). */
+const bytesPerByte = 1.01;
+/** A stream that has not moved for this long never will. */
+const stallLimitMs = 60_000;
+const pieceBytes = 1024 * 1024;
+
+/** Where QEMU writes memory to. */
+export interface MemoryTarget {
+  /** For QMP `migrate`. */
+  readonly uri: string;
+  /** True when a write can neither fail for want of space nor wait for this process. */
+  readonly isUnfailing: boolean;
+  throwIfFailed(): void;
+  /** After QEMU's last write: makes the file whole and durable. */
+  finish(): Promise<{ sizeBytes: number; sha256: string }>;
+  /** Removes the file. Safe to repeat, and after a failed `finish`. */
+  discard(): Promise<void>;
+}
+
+/** fallocate(2) of Linux, with `FALLOC_FL_KEEP_SIZE`. */
+const reserve =
+  process.platform === 'linux'
+    ? libc?.func<[fd: number, mode: number, offset: number, length: number]>(
+        'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
+      )
+    : undefined;
+const keepSize = 1;
+
+/**
+ * Makes the file for the memory of a guest. Where descriptors can be passed, QEMU writes to the file itself, into space that
+ * is reserved, so that nothing that happens to this process matters to it. Elsewhere it sends what it saves to this process.
+ * @param memoryBytes size of the guest's memory
+ * @throws NotEnoughSpace; no file is left then
+ */
+export async function openMemoryTarget(
+  monitor: QmpConnection,
+  file: string,
+  memoryBytes: number,
+  socketsFolder: string,
+): Promise<MemoryTarget> {
+  const neededBytes = Math.ceil(memoryBytes * bytesPerByte) + deviceStateBytes;
+  await requireSpace(path.dirname(file), neededBytes);
+  const handle = await open(file, 'wx', 0o600);
+  const target = new PassedFile(file, handle, neededBytes);
+  try {
+    if (await monitor.passDescriptor(descriptorName, handle.fd)) {
+      return target;
+    }
+    await target.discard();
+    const received = new ReceivedFile(file, path.join(socketsFolder, 'memory.sock'));
+    await received.listen();
+    return received;
+  } catch (error) {
+    await target.discard();
+    throw error;
+  }
+}
+
+async function requireSpace(folder: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const freeBytes = bavail * bsize;
+  if (freeBytes < neededBytes) {
+    const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+    throw new CheckpointError(
+      'NotEnoughSpace',
+      `The memory may need ${mebibytes(neededBytes)} MiB, and ${mebibytes(freeBytes)} MiB are free. ` +
+        `Free ${mebibytes(neededBytes - freeBytes)} MiB, or leave memory out.`,
+      { path: folder, neededBytes, freeBytes, shortBytes: neededBytes - freeBytes },
+    );
+  }
+}
+
+const descriptorName = 'memory';
+
+/** A file that QEMU has open itself. */
+class PassedFile implements MemoryTarget {
+  readonly uri = `fd:${descriptorName}`;
+  readonly isUnfailing: boolean;
+  readonly #file: string;
+  readonly #handle: FileHandle;
+
+  constructor(file: string, handle: FileHandle, reservedBytes: number) {
+    this.#file = file;
+    this.#handle = handle;
+    this.isUnfailing = reserve !== undefined && reserve(handle.fd, keepSize, 0, reservedBytes) === 0;
+  }
+
+  throwIfFailed(): void {
+    // A write that fails is QEMU's to tell.
+  }
+
+  async finish(): Promise<{ sizeBytes: number; sha256: string }> {
+    const { size } = await this.#handle.stat();
+    // Gives back what was reserved and is not needed.
+    await this.#handle.truncate(size);
+    const [sha256] = await Promise.all([hashOf(this.#file), this.#handle.sync()]);
+    await this.#handle.close();
+    await syncFolder(path.dirname(this.#file));
+    return { sizeBytes: size, sha256 };
+  }
+
+  async discard(): Promise<void> {
+    await this.#handle.close().catch(() => undefined);
+    await rm(this.#file, { force: true });
+  }
+}
+
+/** A file that this process writes, from a private socket that QEMU sends to. */
+class ReceivedFile implements MemoryTarget {
+  readonly uri: string;
+  readonly isUnfailing = false;
+  readonly #file: string;
+  readonly #socketPath: string;
+  readonly #server = net.createServer({ pauseOnConnect: true });
+  #received: Promise<void> | undefined;
+  #failure: Error | undefined;
+  #socket: net.Socket | undefined;
+
+  constructor(file: string, socketPath: string) {
+    this.#file = file;
+    this.#socketPath = socketPath;
+    this.uri = `unix:${socketPath}`;
+    this.#server.once('connection', (socket) => {
+      this.#server.close();
+      this.#socket = socket;
+      socket.setTimeout(stallLimitMs, () => socket.destroy(new Error('The stream stood still.')));
+      this.#received = pipeline(socket, createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+      this.#received.catch((error: unknown) => {
+        this.#failure = error instanceof Error ? error : new Error(String(error));
+      });
+    });
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#socketPath, resolve);
+    });
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+  }
+
+  async finish(): Promise<{ sizeBytes: number; sha256: string }> {
+    await this.#received;
+    await this.#close();
+    const handle = await open(this.#file, 'r+');
+    try {
+      const [sha256] = await Promise.all([hashOf(this.#file), handle.sync()]);
+      await syncFolder(path.dirname(this.#file));
+      return { sizeBytes: (await handle.stat()).size, sha256 };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.#close();
+    await rm(this.#file, { force: true });
+  }
+
+  async #close(): Promise<void> {
+    this.#server.close();
+    this.#socket?.destroy();
+    await rm(this.#socketPath, { force: true });
+  }
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file, { highWaterMark: pieceBytes }), hash);
+  return hash.digest('hex');
+}
