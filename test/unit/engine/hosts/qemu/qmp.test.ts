@@ -96,7 +96,11 @@ const hostile: [what: string, words: (string | Buffer)[], code: string][] = [
   ['sends a line without an end', [Buffer.alloc(20 * 1024 * 1024, 0x20)], 'QemuFailed'],
   ['answers what nobody asked', ['{"QMP":{}}\n{"return":{},"id":4711}\n{"return":{}}\n'], 'QmpTimeout'],
   ['answers with an id of another kind', ['{"QMP":{}}\n{"return":{},"id":"1"}\n'], 'QemuFailed'],
-  ['sends nothing but events', ['{"event":"STOP","timestamp":{"seconds":1,"microseconds":2}}\n'.repeat(10_000)], 'QmpTimeout'],
+  [
+    'sends nothing but events',
+    ['{"event":"STOP","timestamp":{"seconds":1,"microseconds":2}}\n'.repeat(10_000)],
+    'QmpTimeout',
+  ],
 ];
 for (const [what, words, code] of hostile) {
   test(`one in QEMU's place that ${what} → ${code}`, { timeout: 10_000 }, async (context) => {
