@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { RunnableMachine } from '../hosts/host.ts';
 import type { Checkpoint, SavedMemory } from '../model/checkpoint.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
 import { estimateApply } from '../model/space-estimates.ts';
 import { isLeaf } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
+import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { activate, prepareActivation } from './activation.ts';
 import { isCloned } from './clone-records.ts';
+import { FirmwareCopy, hasFirmwareState, presentMachine } from './firmware-copy.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
@@ -54,7 +55,7 @@ export async function apply(
   if (memory !== undefined) {
     await host.checkMemory(target.definition, memory);
   }
-  const present: RunnableMachine = { folder, definition, layers: now.activeLayers };
+  const present = presentMachine(folder, definition, now);
   const files = new LayerFiles(folder, definition, now.activeLayers);
   await host.requireUnused(present);
   const isUp = presence.state !== 'stopped';
@@ -65,7 +66,13 @@ export async function apply(
     await requireSpaceFor(machine, `Keeping what “${definition.name}” is now, with its memory,`, estimate);
   }
   const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
-  const after = nowAfter(operation, target, reusesLayers, newLayers, keptId);
+  const firmware = target.firmware === undefined ? [] : await readFirmwareOf(folder, target.firmware);
+  const newFirmware = hasFirmwareState(target.definition) ? newFirmwareFolder() : undefined;
+  const keptFirmware = keptId === undefined || now.firmware === undefined ? undefined : newFirmwareFolder();
+  const after: Now = {
+    ...nowAfter(operation, target, reusesLayers, newLayers, keptId),
+    ...(newFirmware === undefined ? {} : { firmware: newFirmware }),
+  };
   const journal: Omit<JournalRecord, 'version'> = {
     operation,
     started: new Date().toISOString(),
@@ -79,6 +86,10 @@ export async function apply(
     releasedLayers: keptId === undefined ? Object.values(now.activeLayers) : [],
     ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),
     ...(reusesLayers && target.memory !== undefined ? { releasedMemoryFile: target.memory.file } : {}),
+    madeFirmware: [newFirmware, keptFirmware].filter((one) => one !== undefined),
+    releasedFirmware: [now.firmware, reusesLayers ? target.firmware?.folder : undefined].filter(
+      (one) => one !== undefined,
+    ),
   };
   call.signal?.throwIfAborted();
   await folder.writeJournal(journal);
@@ -93,13 +104,21 @@ export async function apply(
     if (keptMemoryFile !== undefined) {
       call.report?.('Keeping the present state');
     }
+    if (newFirmware !== undefined) {
+      await writeFirmware(folder, newFirmware, firmware);
+    }
     const keptMemory = isUp ? await host.hold(present, keptMemoryFile, call.signal) : undefined;
     if (memory !== undefined) {
       call.report?.(`Loading “${target.name}”`);
-      await host.prepareSuccessor({ folder, definition: target.definition, layers: newLayers }, memory, call.signal);
+      const successor = presentMachine(folder, target.definition, after);
+      await host.prepareSuccessor(successor, memory, call.signal);
     }
     if (keptId !== undefined) {
-      kept = keptState(keptId, machine, target, operation, keptMemory);
+      const state = await new FirmwareCopy(present, keptFirmware).write();
+      kept = {
+        ...keptState(keptId, machine, target, operation, keptMemory),
+        ...(state === undefined ? {} : { firmware: state }),
+      };
       await folder.writeCheckpoint(kept);
     }
     await host.requireUnused(present);

@@ -22,6 +22,7 @@ import { requireNoClones } from './clone-records.ts';
 import { endForsakenGroups } from './end-groups.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { layersBeside } from './layers-beside.ts';
+import { presentMachine } from './firmware-copy.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
@@ -131,7 +132,7 @@ export class CheckpointService implements ServiceCalls {
       call.report?.(`Starting “${records.definition.name}”`);
       const { definition, now } = records;
       const host = hostOf(this.#context, definition);
-      await host.start({ folder, definition, layers: now.activeLayers }, call.signal);
+      await host.start(presentMachine(folder, definition, now), call.signal);
     });
   }
 

@@ -8,12 +8,14 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { checkpointName } from '../model/names.ts';
 import type { CloneRecord } from '../store/records.ts';
+import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import { requireFrozen } from '../store/frozen-layers.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { dropStaleClones, isCloned } from './clone-records.ts';
 import { deleteForGood } from './delete-for-good.ts';
+import { hasFirmwareState } from './firmware-copy.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayer, newLayerNames } from './layers.ts';
 import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
@@ -43,7 +45,7 @@ export async function cloneCheckpoint(
   if (options.isIndependent) {
     await makeMachine(context, name, async (made) => {
       const disks = await copiedDisks(source, checkpoint, made, call);
-      await fill(made, source, definitionOf(checkpoint, id, name, disks));
+      await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
       call.signal?.throwIfAborted();
     });
     return name;
@@ -54,7 +56,7 @@ export async function cloneCheckpoint(
   await folder.writeClone(record);
   try {
     await makeMachine(context, name, async (made) => {
-      await fill(made, source, definitionOf(checkpoint, id, name, disks));
+      await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
       call.signal?.throwIfAborted();
     });
   } catch (error) {
@@ -175,7 +177,12 @@ async function copiedDisks(
 }
 
 /** Empty layers on what each disk stands on, the kernel, and the records of a machine without checkpoints. */
-async function fill(made: MachineFolder, source: OpenMachine, definition: MachineDefinition): Promise<void> {
+async function fill(
+  made: MachineFolder,
+  source: OpenMachine,
+  checkpoint: Checkpoint,
+  definition: MachineDefinition,
+): Promise<void> {
   const activeLayers = newLayerNames(definition);
   const files = new LayerFiles(made, definition, activeLayers);
   for (const disk of files.disks) {
@@ -191,8 +198,26 @@ async function fill(made: MachineFolder, source: OpenMachine, definition: Machin
   for (const file of bootFiles(definition)) {
     await copyFile(source.folder.inner(file), made.inner(file), constants.COPYFILE_FICLONE);
   }
+  const now = { activeLayers, ...(await copiedFirmware(made, source.folder, checkpoint)) };
   await made.writeDefinition(definition);
-  await made.writeNow({ activeLayers });
+  await made.writeNow(now);
+}
+
+/**
+ * A clone has a copy of both: its boot entries are those of the checkpoint, and what its guest has sealed with the TPM, such
+ * as the key of its disk, opens. So its TPM has the same endorsement key, as with a clone of Hyper-V or VMware.
+ */
+async function copiedFirmware(
+  made: MachineFolder,
+  source: MachineFolder,
+  { definition, firmware }: Checkpoint,
+): Promise<{ firmware?: string }> {
+  if (!hasFirmwareState(definition)) {
+    return {};
+  }
+  const folder = newFirmwareFolder();
+  await writeFirmware(made, folder, firmware === undefined ? [] : await readFirmwareOf(source, firmware));
+  return { firmware: folder };
 }
 
 /** Files of a direct boot, relative to the machine's folder. */

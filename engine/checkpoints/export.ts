@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { requireFree } from '../disks/new-file.ts';
 import { convert } from '../disks/operations/convert.ts';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
 import type { DiskFormat } from '../model/machine.ts';
 import type { Result } from '../protocol/operations.ts';
 import { syncFolder, writeRecord } from '../store/atomic-file.ts';
+import { readFirmware } from '../store/firmware-folder.ts';
 import { requireFrozen } from '../store/frozen-layers.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -100,15 +101,16 @@ export async function exportCheckpoint(
   });
 }
 
-/** Layers, memory and kernels that the points of a machine need, relative to its folder. */
+/** Layers, memory, firmware state and kernels that the points of a machine need, relative to its folder. */
 export async function filesOf(folder: MachineFolder, records: MachineRecords): Promise<string[]> {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const { layers } = await readLayerGraph(files, records, false);
-  const memory = records.checkpoints.flatMap((checkpoint) =>
-    checkpoint.memory === undefined ? [] : [checkpoint.memory.file],
-  );
+  const own = records.checkpoints.flatMap(ownFilesOf);
+  const { firmware } = records.now;
+  const present =
+    firmware === undefined ? [] : (await readFirmware(folder, firmware)).map(({ name }) => `${firmware}/${name}`);
   const boot = definitionsOf(records).flatMap(bootFiles);
-  return [...new Set([...layers.map(({ layer }) => layer), ...memory, ...boot])];
+  return [...new Set([...layers.map(({ layer }) => layer), ...own, ...present, ...boot])];
 }
 
 /** Makes a folder that appears under its name once it is whole. @param make fills it, and gives the names of its files */

@@ -1,4 +1,5 @@
-import { constants, copyFile, lstat, open, statfs } from 'node:fs/promises';
+import { constants, copyFile, lstat, mkdir, open, statfs } from 'node:fs/promises';
+import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { requireSpace } from '../model/require-space.ts';
 import type { Call } from './engine-context.ts';
@@ -29,6 +30,7 @@ export async function copyFiles(
   for (const [at, { from, to }] of copies.entries()) {
     signal?.throwIfAborted();
     report?.('Copying files', totalBytes === 0 ? 0 : doneBytes / totalBytes, { doneBytes, totalBytes });
+    await mkdir(path.dirname(to), { recursive: true, mode: 0o700 });
     await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     await sync(to);
     doneBytes += sizes[at] ?? 0;

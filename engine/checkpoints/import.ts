@@ -4,6 +4,7 @@ import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition } from '../model/machine.ts';
 import { syncFolder } from '../store/atomic-file.ts';
+import { readFirmwareOf } from '../store/firmware-folder.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { bootFiles } from './clone.ts';
@@ -18,7 +19,13 @@ import { freeName, machineFolders } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
 
 /** Folders that an exported machine's files lie in, and nothing else of it is read. */
-const partsOf = { layers: 'layers/', memory: 'memory/', boot: 'boot/', checkpoints: 'checkpoints/' } as const;
+const partsOf = {
+  layers: 'layers/',
+  memory: 'memory/',
+  boot: 'boot/',
+  firmware: 'firmware/',
+  checkpoints: 'checkpoints/',
+} as const;
 
 /**
  * Makes a machine of an exported one, which anybody may have made: nothing outside its folder is read, and its copy is
@@ -38,6 +45,7 @@ export async function importMachine(
   const source = new MachineFolder(place);
   const records = withoutHistory(await source.read());
   requireInside(place, records);
+  await requireFolders(place, firmwareFolders(place, records));
   const name = await freeName(context, wanted ?? records.definition.name);
   const identify = await newIdentity(context, records.definition.id);
   const inner = await filesOf(source, records);
@@ -45,6 +53,11 @@ export async function importMachine(
     const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
     await copyFiles(copies, made.path, `Importing “${name}”`, call);
     await protectLayers(made, records);
+    for (const { firmware } of records.checkpoints) {
+      if (firmware !== undefined) {
+        await readFirmwareOf(made, firmware);
+      }
+    }
     for (const checkpoint of records.checkpoints) {
       const definition = identify(checkpoint.definition, checkpoint.memory !== undefined);
       await made.writeCheckpoint({ ...checkpoint, definition: { ...definition, name } });
@@ -68,7 +81,12 @@ async function requireExportedFolder(context: EngineContext, place: string): Pro
       },
     );
   }
-  for (const folder of [place, ...Object.keys(partsOf).map((part) => path.join(place, part))]) {
+  await requireFolders(place, ['', ...Object.keys(partsOf)]);
+}
+
+/** Sees that nothing which is copied lies behind a link. @param inner folders in an exported machine's */
+async function requireFolders(place: string, inner: readonly string[]): Promise<void> {
+  for (const folder of inner.map((one) => path.join(place, one))) {
     const found = await lstat(folder).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
         return undefined;
@@ -123,6 +141,17 @@ function requireInside(place: string, records: MachineRecords): void {
   for (const { memory } of records.checkpoints) {
     requireIn(place, partsOf.memory, memory === undefined ? [] : [memory.file]);
   }
+}
+
+/** Those of UEFI variables and TPM state: one a point, and no two the same. */
+function firmwareFolders(place: string, { now, checkpoints }: MachineRecords): string[] {
+  const folders = [now.firmware, ...checkpoints.map(({ firmware }) => firmware?.folder)].filter(
+    (folder) => folder !== undefined,
+  );
+  if (new Set(folders).size !== folders.length) {
+    throw notExported(place, 'two of its points have the same UEFI variables');
+  }
+  return folders;
 }
 
 function requireIn(place: string, part: string, files: readonly string[]): void {

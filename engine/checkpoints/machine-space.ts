@@ -1,6 +1,6 @@
 import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import type { Checkpoint } from '../model/checkpoint.ts';
+import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
 import { systemCode } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk } from '../model/machine.ts';
 import type { LayerHolder, LayerTree, StoredLayer } from '../model/space.ts';
@@ -44,7 +44,7 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
     id: one.id,
     name: one.name,
     layers: filesOf(one.layers),
-    ownFileBytes: one.memory === undefined ? 0 : await allocatedBytes(folder.inner(one.memory.file)),
+    ownFileBytes: await allocatedTogether(ownFilesOf(one).map((file) => folder.inner(file))),
   });
   const holders: LayerHolder[] = [
     { kind: 'now', id: 'now', name: 'Now', layers: [...filesOf(now.activeLayers), ...bases], ownFileBytes: 0 },
@@ -65,6 +65,11 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
 export async function freeBytesOf(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
+}
+
+async function allocatedTogether(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(allocatedBytes));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Bytes that a file takes on its volume; none when it is not there. */

@@ -36,6 +36,8 @@ export async function viewMachine(
       folder: folder.path,
       ...(definition.memoryMiB === undefined ? {} : { memoryBytes: definition.memoryMiB * 1024 * 1024 }),
       ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
+      ...(definition.firmware === undefined ? {} : { firmware: definition.firmware }),
+      ...(definition.tpm === undefined ? {} : { tpm: definition.tpm }),
       ...(presence.pid === undefined ? {} : { pid: presence.pid }),
       disks: definition.disks.map((disk) => ({
         id: disk.id,
@@ -83,7 +85,15 @@ function damaged(folder: MachineFolder, problem: string): MachineInfo {
 
 /** A checkpoint as clients see it. */
 export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
-  const { layers: _layers, definition: _definition, undo: _undo, redo: _redo, memory, ...facts } = checkpoint;
+  const {
+    layers: _layers,
+    definition: _definition,
+    undo: _undo,
+    redo: _redo,
+    memory,
+    firmware: _firmware,
+    ...facts
+  } = checkpoint;
   return {
     ...facts,
     hasMemory: memory !== undefined,

@@ -7,9 +7,11 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { requireSpace } from '../model/require-space.ts';
 import type { Params } from '../protocol/operations.ts';
+import { newFirmwareFolder, writeFirmware } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { adoptDisks } from './adopt-disks.ts';
-import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { hasFirmwareState } from './firmware-copy.ts';
+import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
 import { createLayer, newLayerNames } from './layers.ts';
 import { freeBytesOf } from './machine-space.ts';
@@ -59,6 +61,13 @@ export async function createMachine(
 /** Makes a machine of an existing disk, which stays where it is and is never written. @returns the machine's name */
 export async function addMachine(context: EngineContext, options: Params<'addMachine'>, call: Call): Promise<string> {
   if (options.host === 'disks') {
+    if (options.firmware !== undefined || options.tpm !== undefined) {
+      throw new CheckpointError(
+        'InvalidArgument',
+        'Firmware and TPM of plain disk images are those of the program that runs them. Leave --firmware and --tpm out.',
+        {},
+      );
+    }
     return adoptDisks(context, options, call);
   }
   const name = await freeName(context, options.name);
@@ -133,7 +142,7 @@ interface FirstDisk {
 async function build(
   context: EngineContext,
   name: string,
-  options: { memoryMiB?: number; cpus?: number },
+  options: { memoryMiB?: number; cpus?: number; firmware?: 'bios' | 'uefi'; tpm?: boolean },
   image: InstalledImage | undefined,
   placeDisk: (folder: MachineFolder) => Promise<FirstDisk>,
   call: Call,
@@ -149,6 +158,8 @@ async function build(
       memoryMiB: options.memoryMiB ?? image?.record.memoryMiB ?? defaultMemoryMiB,
       cpus: options.cpus ?? image?.record.cpus ?? defaultCpus,
       macAddress: newMacAddress(),
+      ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
+      ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
       disks: [disk],
       ...(directBoot === undefined ? {} : { directBoot }),
     };
@@ -160,10 +171,23 @@ async function build(
       await createLayer(folder.inner(layer), 'qcow2', { layer: header, relativePath });
     }
     await folder.writeDefinition(definition);
-    await folder.writeNow({ activeLayers });
+    await folder.writeNow({ activeLayers, ...(await placeFirmware(context, folder, definition)) });
     call.signal?.throwIfAborted();
   });
   return name;
+}
+
+async function placeFirmware(
+  context: EngineContext,
+  folder: MachineFolder,
+  definition: MachineDefinition,
+): Promise<{ firmware?: string }> {
+  if (!hasFirmwareState(definition)) {
+    return {};
+  }
+  const firmware = newFirmwareFolder();
+  await writeFirmware(folder, firmware, await hostOf(context, definition).newFirmware(definition));
+  return { firmware };
 }
 
 async function placeKernel(folder: MachineFolder, image: InstalledImage): Promise<DirectBoot | undefined> {

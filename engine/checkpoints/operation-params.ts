@@ -21,6 +21,8 @@ const hardware = {
     .max(16 * 1024 * 1024)
     .exactOptional(),
   cpus: z.int().min(1).max(255).exactOptional(),
+  firmware: z.enum(['bios', 'uefi']).exactOptional(),
+  tpm: z.boolean().exactOptional(),
 };
 const format = z.literal('raw').exactOptional();
 

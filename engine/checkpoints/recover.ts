@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Host, RunnableMachine } from '../hosts/host.ts';
 import type { Now } from '../model/machine.ts';
 import { sameLayers } from '../model/tree.ts';
+import { removeFirmware } from '../store/firmware-folder.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
@@ -114,6 +115,7 @@ export async function finish(
   if (journal.releasedMemoryFile !== undefined) {
     await folder.removeFile(folder.inner(journal.releasedMemoryFile));
   }
+  await removeFirmware(folder, journal.releasedFirmware);
   const made = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
   if (made !== undefined) {
     await freeze(files, made.layers);
@@ -165,6 +167,7 @@ async function removeMade(folder: MachineFolder, journal: JournalRecord): Promis
   if (journal.memoryFile !== undefined) {
     await folder.removeFile(folder.inner(journal.memoryFile));
   }
+  await removeFirmware(folder, journal.madeFirmware);
 }
 
 async function removeLayers(files: LayerFiles, records: MachineRecords, journal: JournalRecord): Promise<void> {

@@ -3,12 +3,14 @@ import type { Captured, RunnableMachine } from '../hosts/host.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { Now } from '../model/machine.ts';
+import { newFirmwareFolder } from '../store/firmware-folder.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { estimateTake } from '../model/space-estimates.ts';
 import { byCreation } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { activate, prepareActivation } from './activation.ts';
+import { FirmwareCopy, presentMachine } from './firmware-copy.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
@@ -35,11 +37,12 @@ export async function take(
       { machine: definition.name },
     );
   }
-  const present: RunnableMachine = { folder, definition, layers: now.activeLayers };
+  const present = presentMachine(folder, definition, now);
   const files = new LayerFiles(folder, definition, now.activeLayers);
   await host.requireUnused(present);
   const id = randomUUID();
   const newLayers = newLayerNames(definition);
+  const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
   const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
   if (memoryFile !== undefined) {
     const estimate = estimateTake(definition.disks.length, (definition.memoryMiB ?? 0) * 1024 * 1024);
@@ -57,13 +60,16 @@ export async function take(
     wasRunning,
     runsAfterwards: wasRunning,
     ...(memoryFile === undefined ? {} : { memoryFile }),
+    ...(firmwareFolder === undefined ? {} : { madeFirmware: [firmwareFolder] }),
     releasedLayers: [],
   });
   let checkpoint: Checkpoint | undefined;
   try {
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     await createLayers(prepared, newLayers, now.activeLayers, call.signal);
-    const captured = isUp ? await capture(context, present, newLayers, memoryFile, call) : undefined;
+    const firmware = new FirmwareCopy(present, firmwareFolder);
+    const captured = isUp ? await capture(context, present, newLayers, memoryFile, firmware, call) : undefined;
+    const firmwareState = await firmware.write();
     checkpoint = {
       id,
       ...(now.parent === undefined ? {} : { parent: now.parent }),
@@ -75,6 +81,7 @@ export async function take(
       layers: now.activeLayers,
       definition,
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
+      ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
       ...(captured === undefined ? {} : { pauseMs: captured.pauseMs, totalMs: captured.totalMs }),
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.git === undefined ? {} : { git: options.git }),
@@ -104,11 +111,13 @@ async function capture(
   machine: RunnableMachine,
   newLayers: Checkpoint['layers'],
   memoryFile: string | undefined,
+  firmware: FirmwareCopy,
   call: Call,
 ): Promise<Captured> {
   call.report?.(memoryFile === undefined ? 'Freezing disks' : 'Freezing disks and saving memory');
   return hostOf(context, machine.definition).capture(machine, {
     newLayers,
+    whileStill: () => firmware.read(),
     ...(memoryFile === undefined ? {} : { memoryFile }),
     ...signalOf(call),
   });

@@ -2,6 +2,7 @@ import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk } from '../model/machine.ts';
 import { findCheckpoint, withParent } from '../model/tree.ts';
+import { removeFirmware } from '../store/firmware-folder.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
@@ -112,6 +113,9 @@ export async function executeDiscard(
     await folder.removeTrashed(checkpoint.id);
     if (checkpoint.memory !== undefined) {
       freedBytes += await folder.removeFile(folder.inner(checkpoint.memory.file));
+    }
+    if (checkpoint.firmware !== undefined) {
+      freedBytes += await removeFirmware(folder, [checkpoint.firmware.folder]);
     }
   }
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);

@@ -224,7 +224,9 @@ function withHardware(command: Command): Command {
   return command
     .option('--format <format>', 'raw, for a disk whose content cannot tell')
     .option('--memory <MiB>', 'memory in MiB', wholeNumber)
-    .option('--cpus <number>', 'number of processors', wholeNumber);
+    .option('--cpus <number>', 'number of processors', wholeNumber)
+    .option('--firmware <firmware>', 'bios (default) or uefi')
+    .option('--tpm', 'with a TPM 2.0');
 }
 
 function wholeNumber(text: string): number {
@@ -237,7 +239,7 @@ function wholeNumber(text: string): number {
 /** `--memory` of a new machine, under the name that the operation has for it. */
 function hardware(options: Record<string, unknown>): Record<string, unknown> {
   return {
-    ...pick(options, ['format', 'cpus']),
+    ...pick(options, ['format', 'cpus', 'firmware', 'tpm']),
     ...(options['memory'] === undefined ? {} : { memoryMiB: options['memory'] }),
   };
 }

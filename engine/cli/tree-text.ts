@@ -23,6 +23,8 @@ export function machineText(machine: MachineInfo): string[] {
   const facts = [
     ...(memoryBytes === undefined ? [] : [`${Math.round(memoryBytes / 1024 / 1024)} MiB`]),
     ...(cpus === undefined ? [] : [`${cpus} CPU${cpus === 1 ? '' : 's'}`]),
+    ...(machine.firmware === 'uefi' ? ['UEFI'] : []),
+    ...(machine.tpm === true ? ['TPM'] : []),
     ...(trash.length === 0 ? [] : [`${trash.length} in the trash`]),
   ];
   const busy = machine.busy === undefined ? [] : [`${machine.busy.operation} by ${machine.busy.holder}`];

@@ -1,6 +1,7 @@
 import type { SavedMemory } from '../model/checkpoint.ts';
 import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
 import type { HostId } from '../protocol/machines.ts';
+import type { FirmwareContent } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 
 /** Whether the host can run machines, and with what. */
@@ -21,6 +22,8 @@ export interface Presence {
 }
 
 export interface CaptureRequest {
+  /** Called once while the guest stands still and its disks have been frozen. */
+  whileStill?: () => Promise<void>;
   /** Layers that exist, empty, on top of the active ones. */
   newLayers: LayerOfDisk;
   /** Where to save memory, relative to the folder; absent for disks only. */
@@ -49,6 +52,8 @@ export interface RunnableMachine {
   folder: MachineFolder;
   definition: MachineDefinition;
   layers: LayerOfDisk;
+  /** Folder of its UEFI variables and TPM state, as in `Now`. */
+  firmware?: string;
 }
 
 /**
@@ -60,6 +65,11 @@ export interface Host {
   readonly label: string;
 
   status(): Promise<HostStatus>;
+  /**
+   * UEFI variables and TPM state of a machine that has never run; none where it needs none.
+   * @throws FirmwareNotFound, TpmNotFound, NotSupported
+   */
+  newFirmware(definition: MachineDefinition): Promise<FirmwareContent>;
   look(folder: MachineFolder): Promise<Presence>;
   /** Sees that the disks of a machine that is stopped may be changed. @throws DiskInUse, naming the program */
   requireUnused(machine: RunnableMachine): Promise<void>;

@@ -16,6 +16,7 @@ export interface Checkpoint {
   /** The machine as it was defined when the checkpoint was taken. */
   definition: MachineDefinition;
   memory?: SavedMemory;
+  firmware?: FirmwareState;
   /** How long the guest stood still while it was taken, in milliseconds; absent when it was stopped. */
   pauseMs?: number;
   /** How long it took until everything of the running guest was saved, in milliseconds. */
@@ -41,6 +42,19 @@ export interface TrashedCheckpoint {
   expires: string;
 }
 
+/** UEFI variables and TPM state of a checkpoint: a copy of its own, made while the guest stood still. */
+export interface FirmwareState {
+  /** Relative to the machine's folder, and the checkpoint's alone. */
+  folder: string;
+  files: FirmwareFile[];
+}
+
+export interface FirmwareFile {
+  name: string;
+  sizeBytes: number;
+  sha256: string;
+}
+
 /** The memory of a running machine, with all that must be the same to resume it. */
 export interface SavedMemory {
   /** Relative to the machine's folder. */
@@ -60,4 +74,15 @@ export interface HypervisorIdentity {
   accelerator: string;
   /** Arguments that the guest can see: machine type, CPU, memory, devices; without paths and sockets. */
   guestArguments: string[];
+}
+
+/**
+ * Files that are a checkpoint's alone, relative to the machine's folder: saved memory, UEFI variables and TPM state. Its
+ * layers may be needed by others too.
+ */
+export function ownFilesOf({ memory, firmware }: Pick<Checkpoint, 'memory' | 'firmware'>): string[] {
+  return [
+    ...(memory === undefined ? [] : [memory.file]),
+    ...(firmware === undefined ? [] : firmware.files.map(({ name }) => `${firmware.folder}/${name}`)),
+  ];
 }

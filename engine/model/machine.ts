@@ -11,6 +11,10 @@ export interface MachineDefinition {
   cpus?: number;
   /** MAC address of its network card, such as `52:54:00:12:34:56`. */
   macAddress?: string;
+  /** How it starts up; BIOS by default. */
+  firmware?: 'bios' | 'uefi';
+  /** Whether it has a TPM 2.0; by default not. */
+  tpm?: boolean;
   disks: MachineDisk[];
   /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
   directBoot?: DirectBoot;
@@ -63,6 +67,8 @@ export interface Now {
   /** The checkpoint that Now grew from. */
   parent?: string;
   activeLayers: LayerOfDisk;
+  /** Folder of its UEFI variables and TPM state, such as `firmware/1a2b3c4d`; absent for a machine with neither. */
+  firmware?: string;
   /** What the last apply or undo kept, as long as it is there; absent when that discarded Now. */
   undo?: string;
   /** What the last undo kept, until something else is done. */

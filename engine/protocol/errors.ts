@@ -42,6 +42,8 @@ export const errorCodes = [
   'NothingToRedo',
   'NotInTrash',
   'HasClones',
+  'FirmwareNotFound',
+  'TpmNotFound',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -35,6 +35,10 @@ export interface MachineInfo {
   /** Absent where the host knows disks only. */
   memoryBytes?: number;
   cpus?: number;
+  /** How it starts up; `bios` when absent. */
+  firmware?: 'bios' | 'uefi';
+  /** Whether it has a TPM 2.0. */
+  tpm?: boolean;
   /** Process id of the hypervisor; absent unless running or paused. */
   pid?: number;
   disks: DiskInfo[];

@@ -42,6 +42,10 @@ export interface Operations
       format?: 'raw';
       memoryMiB?: number;
       cpus?: number;
+      /** `bios` by default. UEFI has variables of its own, which every checkpoint keeps. */
+      firmware?: 'bios' | 'uefi';
+      /** With a TPM 2.0, whose state every checkpoint keeps. */
+      tpm?: boolean;
     };
     result: { machine: MachineInfo };
   };
@@ -60,6 +64,10 @@ export interface Operations
       format?: 'raw';
       memoryMiB?: number;
       cpus?: number;
+      /** `bios` by default. UEFI has variables of its own, which every checkpoint keeps. */
+      firmware?: 'bios' | 'uefi';
+      /** With a TPM 2.0, whose state every checkpoint keeps. */
+      tpm?: boolean;
     };
     result: { machine: MachineInfo };
   };

@@ -10,6 +10,9 @@ const time = z.iso.datetime();
 const id = z.string().regex(/^[0-9a-f-]{8,64}$/);
 const diskId = z.string().regex(/^disk[0-9]{1,3}$/);
 
+/** Files in a folder of UEFI variables and TPM state; swtpm chooses the names of its own (swtpm(8), `--tpmstate`). */
+export const firmwareFileName = /^(?:variables\.fd|tpm2-00\.[a-z]{1,32})$/;
+
 /** A path inside the machine's folder: forward slashes, no way out. */
 const innerPath = z
   .string()
@@ -23,6 +26,9 @@ const fileName = z
   .max(255)
   // eslint-disable-next-line no-control-regex -- no file of ours has one in its name
   .regex(/^(?!\.{1,2}$)[^/\\:\u0000-\u001f]+$/);
+
+/** A folder of one point's UEFI variables and TPM state. */
+const firmwareFolder = z.string().regex(/^firmware\/[0-9a-f]{8}$/);
 
 const layerOfDisk = z.record(diskId, z.union([innerPath, fileName]));
 const sizeBytes = z.int().min(0);
@@ -60,6 +66,8 @@ const definition = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/)
     .exactOptional(),
+  firmware: z.enum(['bios', 'uefi']).exactOptional(),
+  tpm: z.boolean().exactOptional(),
   disks: z.array(disk).min(1).max(64),
   directBoot: z
     .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })
@@ -71,6 +79,7 @@ export const machineRecord = z.strictObject({ version, ...definition.shape });
 const now = z.strictObject({
   parent: id.exactOptional(),
   activeLayers: layerOfDisk,
+  firmware: firmwareFolder.exactOptional(),
   undo: id.exactOptional(),
   redo: id.exactOptional(),
 }) satisfies z.ZodType<Now>;
@@ -101,6 +110,14 @@ const checkpoint = z.strictObject({
         accelerator: z.string(),
         guestArguments: z.array(z.string()),
       }),
+    })
+    .exactOptional(),
+  firmware: z
+    .strictObject({
+      folder: firmwareFolder,
+      files: z
+        .array(z.strictObject({ name: z.string().regex(firmwareFileName), sizeBytes, sha256: z.string() }))
+        .max(16),
     })
     .exactOptional(),
   pauseMs: z.number().min(0).exactOptional(),
@@ -175,6 +192,9 @@ export const journalRecord = z.strictObject({
   releasedLayers: z.array(innerPath),
   releasedCheckpoint: id.exactOptional(),
   releasedMemoryFile: innerPath.exactOptional(),
+  /** Folders of UEFI variables and TPM state that it makes, and those that it leaves without a use. */
+  madeFirmware: z.array(firmwareFolder).exactOptional(),
+  releasedFirmware: z.array(firmwareFolder).exactOptional(),
   /** Of a delete, a restore or a discard: the checkpoints in the trash, as they will be or are. */
   trashed: z.array(trashed).exactOptional(),
   /** Of a restore: the checkpoints that hang from it afterwards. */

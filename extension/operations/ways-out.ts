@@ -34,6 +34,8 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'NotADiskImage':
       return ['rawDisk', 'showLog'];
     case 'QemuNotFound':
+    case 'FirmwareNotFound':
+    case 'TpmNotFound':
       return ['qemuSettings', 'showLog'];
     case 'QmpTimeout':
     case 'NotEnoughSpace':

@@ -13,6 +13,10 @@ export class DisksHost implements Host {
     return Promise.resolve({ available: true });
   }
 
+  newFirmware(): Promise<never> {
+    return refuse();
+  }
+
   look(): Promise<Presence> {
     return Promise.resolve({ state: 'stopped' });
   }

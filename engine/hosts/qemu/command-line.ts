@@ -47,6 +47,8 @@ export interface CommandLine {
   sockets: Sockets;
   /** Absolute paths of kernel and initial RAM disk. */
   directBoot?: { kernel: string; initrd?: string; commandLine: string };
+  /** Code and variables of UEFI, by absolute paths. */
+  uefi?: { code: string; codeFormat: 'raw' | 'qcow2'; variables: string };
   /** Descriptor from which memory is restored. */
   incomingDescriptor?: number;
 }
@@ -56,6 +58,7 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
   const { cpus, memoryMiB, macAddress } = hardwareOf(definition);
   return [
     ['-machine', machineType],
+    definition.firmware === 'uefi' ? ['-machine', 'pflash0=uefi-code,pflash1=uefi-variables'] : [],
     ['-cpu', cpuModel(accelerator)],
     ['-smp', String(cpus)],
     ['-m', `${memoryMiB}M`],
@@ -65,6 +68,7 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
       '-device',
       `virtio-blk-pci,id=${disk.id},serial=${disk.id},drive=${disk.id},bootindex=${index + 1}`,
     ]),
+    definition.tpm === true ? ['-device', 'tpm-tis,tpmdev=tpm0'] : [],
     ['-device', 'virtio-rng-pci,id=rng0'],
     ['-device', 'virtio-serial-pci,id=ports0'],
     ['-device', 'virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0'],
@@ -83,6 +87,8 @@ export function commandLine(wanted: CommandLine): string[] {
     ['-name', `guest=${escapeCommas(definition.name)}`],
     ['-nodefaults', '-no-user-config', '-display', 'none', '-accel', wanted.accelerator, '-S'],
     ...chains.flatMap((chain) => chainArguments(chain.nodes)),
+    ...(wanted.uefi === undefined ? [] : [uefiArguments(wanted.uefi)]),
+    definition.tpm === true ? tpmArguments(sockets) : [],
     [
       '-chardev',
       `socket,id=serial0,path=${escapeCommas(sockets.serial)},server=on,wait=off,logfile=${escapeCommas(sockets.serialLog)}`,
@@ -137,6 +143,25 @@ export function formatNode(node: ChainNode, isReadOnly: boolean, backing: string
     ...(node.format === 'qcow2' || node.format === 'vmdk' ? { backing } : {}),
     ...(node.format === 'qcow2' ? { discard: 'unmap' } : {}),
   };
+}
+
+/** The nodes that `pflash0` and `pflash1` name. */
+function uefiArguments({ code, codeFormat, variables }: NonNullable<CommandLine['uefi']>): string[] {
+  const node = (name: string, format: string, file: string, isReadOnly: boolean): string[] => {
+    const access = { 'read-only': isReadOnly, 'auto-read-only': false };
+    return [
+      ['-blockdev', JSON.stringify({ driver: 'file', 'node-name': `${name}-f`, filename: file, ...access })],
+      ['-blockdev', JSON.stringify({ driver: format, 'node-name': name, file: `${name}-f`, ...access })],
+    ].flat();
+  };
+  return [...node('uefi-code', codeFormat, code, true), ...node('uefi-variables', 'raw', variables, false)];
+}
+
+function tpmArguments({ tpm }: Sockets): string[] {
+  return [
+    ['-chardev', `socket,id=tpm-control0,path=${escapeCommas(tpm)}`],
+    ['-tpmdev', 'emulator,id=tpm0,chardev=tpm-control0'],
+  ].flat();
 }
 
 function directBootArguments(boot: NonNullable<CommandLine['directBoot']>): string[] {

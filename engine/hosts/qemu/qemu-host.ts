@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
+import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
@@ -25,6 +26,9 @@ import {
 } from './qemu-process.ts';
 import { QmpConnection } from './qmp.ts';
 import { pausedStates, problemOfState } from './run-states.ts';
+import { firmwareFile, uefiFor } from './machine-firmware.ts';
+import { requireSwtpm } from './tpm-process.ts';
+import { findUefi, newVariables } from './uefi.ts';
 import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
 
 const blockAnswer = z.array(
@@ -71,6 +75,17 @@ export class QemuHost implements Host {
     } catch (error) {
       return { available: false, problem: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  async newFirmware(definition: MachineDefinition): Promise<FirmwareContent> {
+    if (definition.tpm === true) {
+      await requireSwtpm();
+    }
+    if (definition.firmware !== 'uefi') {
+      return [];
+    }
+    const content = await newVariables(await findUefi(await this.installation()));
+    return [{ name: variablesFile, content }];
   }
 
   async look(folder: MachineFolder): Promise<Presence> {
@@ -121,6 +136,8 @@ export class QemuHost implements Host {
     const chains = await resolveChains(machine);
     const sockets = await createSocketsFolder(folder.runFolder);
     const boot = definition.directBoot;
+    const variables = firmwareFile(machine, variablesFile);
+    const uefi = definition.firmware === 'uefi' ? await uefiFor(qemu, variables) : undefined;
     const args = commandLine({
       definition,
       machineType: qemu.machineType,
@@ -136,6 +153,7 @@ export class QemuHost implements Host {
               commandLine: boot.commandLine,
             },
           }),
+      ...(uefi === undefined ? {} : { uefi: { ...uefi, variables } }),
       ...(memory === undefined ? {} : { incomingDescriptor }),
     });
     await launch(folder, role, {
@@ -143,6 +161,7 @@ export class QemuHost implements Host {
       args,
       sockets,
       hypervisor: identityOf(qemu, accelerator, definition),
+      ...(definition.tpm === true ? { tpmState: firmwareFile(machine) } : {}),
       ...(memory === undefined ? {} : { memoryFile: folder.inner(memory.file) }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -206,7 +225,11 @@ export class QemuHost implements Host {
       const started = performance.now();
       const wasPaused = pausedStates.has(await runState(monitor));
       const layers = new LayerSwitch(monitor, oldChains, newChains);
-      const capture = { wasPaused, whileStopped: () => layers.switch(), signal: request.signal };
+      const whileStopped = async (): Promise<void> => {
+        await layers.switch();
+        await request.whileStill?.();
+      };
+      const capture = { wasPaused, whileStopped, signal: request.signal };
       const target =
         request.memoryFile === undefined
           ? undefined

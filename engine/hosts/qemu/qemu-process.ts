@@ -10,6 +10,7 @@ import { isProcessAlive, processIdentity } from '../../store/process-identity.ts
 import type { ProcessRecord } from '../../store/records.ts';
 import { QmpConnection } from './qmp.ts';
 import { removeSocketsFolder, socketsIn, type Sockets } from './sockets-folder.ts';
+import { endTpm, startTpm } from './tpm-process.ts';
 
 /** How long QEMU may take until it answers; it needs well under a second. */
 const startLimitMs = 30_000;
@@ -33,6 +34,8 @@ export interface Launch {
   hypervisor: HypervisorIdentity;
   /** Absolute path of saved memory to hand over as descriptor {@link incomingDescriptor}. */
   memoryFile?: string;
+  /** Absolute path of the folder with the state of the machine's TPM. */
+  tpmState?: string;
   signal?: AbortSignal;
 }
 
@@ -40,15 +43,18 @@ export interface Launch {
 export const incomingDescriptor = 3;
 
 /**
- * Starts QEMU detached, records it, and waits until it answers and, where memory is restored, until that is loaded. The
+ * Starts QEMU detached, with its TPM, records it, and waits until it answers and, where memory is restored, until that is loaded. The
  * guest stands still.
- * @throws QemuFailed with QEMU's last words, DiskInUse; nothing is left running then
+ * @throws QemuFailed with QEMU's last words, DiskInUse, TpmNotFound; nothing is left running then
  */
 export async function launch(folder: MachineFolder, role: ProcessRole, wanted: Launch): Promise<void> {
   const { sockets, hypervisor } = wanted;
   const started = new Date().toISOString();
   await folder.writeProcess(role, { socketsFolder: sockets.folder, started, hypervisor });
   try {
+    if (wanted.tpmState !== undefined) {
+      await startTpm(sockets, wanted.tpmState, wanted.signal);
+    }
     const pid = await spawnDetached(wanted);
     const identity = await processIdentity(pid);
     await folder.writeProcess(role, {
@@ -180,9 +186,11 @@ export async function endProcess(folder: MachineFolder, role: ProcessRole): Prom
   const living = await livingProcess(folder, role);
   if (living !== undefined) {
     await quit(living);
-  } else if (record.pid === undefined) {
-    await quitUnrecorded(record.socketsFolder);
   }
+  await Promise.all([
+    endTpm(socketsIn(record.socketsFolder), record.pid !== undefined),
+    ...(record.pid === undefined ? [quitUnrecorded(record.socketsFolder)] : []),
+  ]);
   await folder.clearProcess(role);
   await removeSocketsFolder(record.socketsFolder, folder.runFolder);
 }

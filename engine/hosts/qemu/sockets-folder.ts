@@ -19,6 +19,8 @@ export interface Sockets {
   serial: string;
   serialLog: string;
   agent: string;
+  /** Control channel of the process that is the machine's TPM. */
+  tpm: string;
 }
 
 export function socketsIn(folder: string): Sockets {
@@ -29,6 +31,7 @@ export function socketsIn(folder: string): Sockets {
     serial: path.join(folder, 'serial.sock'),
     serialLog: path.join(folder, 'serial.log'),
     agent: path.join(folder, 'agent.sock'),
+    tpm: path.join(folder, 'tpm.sock'),
   };
 }
 
