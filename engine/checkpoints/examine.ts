@@ -2,14 +2,17 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { check } from '../disks/operations/check.ts';
 import { hiddenLayers } from '../model/layer-tree.ts';
+import { ownFilesOf } from '../model/checkpoint.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk } from '../model/machine.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import { compareFrozen, contentHash, factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
+import { readFirmwareOf } from '../store/firmware-folder.ts';
 import { ChainReader, type ChainLayer } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { signalOf, type Call } from './engine-context.ts';
+import { presentMachine, readPresentFirmware } from './firmware-copy.ts';
 import { readLayerGraph } from './layer-graph.ts';
 
 export interface Examination {
@@ -97,7 +100,11 @@ export async function examine(
       }
     }
   }
-  for (const { name, memory } of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
+  for (const { name, memory, firmware } of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
+    const lost = firmware === undefined ? undefined : await problemOf(readFirmwareOf(folder, firmware));
+    if (lost !== undefined) {
+      findings.push(fault('firmware', folder.inner(firmware?.folder ?? ''), `“${name}” cannot be applied: ${lost}`));
+    }
     const file = memory === undefined ? undefined : folder.inner(memory.file);
     const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
     if (file !== undefined && memory !== undefined && found?.size !== memory.sizeBytes) {
@@ -105,6 +112,10 @@ export async function examine(
       const message = `The saved memory ${file} of “${name}” ${size}. Restore it from a backup, or apply that checkpoint with disks only.`;
       findings.push(fault('memory', file, message));
     }
+  }
+  const lostNow = await problemOf(readPresentFirmware(presentMachine(folder, definition, now)));
+  if (lostNow !== undefined) {
+    findings.push(fault('firmware', folder.inner(now.firmware ?? 'now.json'), `Now cannot be started: ${lostNow}`));
   }
   if (isWhole) {
     for (const { file } of await hiddenIn(files, records)) {
@@ -120,6 +131,13 @@ export function fault(code: Finding['code'], file: string, message: string): Fin
   return { code, severity: 'error', path: file, message, isRepaired: false };
 }
 
+async function problemOf(reading: Promise<unknown>): Promise<string | undefined> {
+  return reading.then(
+    () => undefined,
+    (error: unknown) => toWireError(error).message,
+  );
+}
+
 async function hiddenIn(files: LayerFiles, records: MachineRecords): Promise<{ file: string }[]> {
   const graph = await readLayerGraph(files, records, false);
   const hidden = new Set(hiddenLayers(graph.layers));
@@ -129,7 +147,7 @@ async function hiddenIn(files: LayerFiles, records: MachineRecords): Promise<{ f
 /** Files of the machine's folders, and those beside its places that are named as its layers are, that nothing names. */
 async function orphansOf(
   files: LayerFiles,
-  { checkpoints, trash }: MachineRecords,
+  { now, checkpoints, trash }: MachineRecords,
   layers: ReadonlySet<string>,
 ): Promise<string[]> {
   const { folder } = files;
@@ -137,12 +155,15 @@ async function orphansOf(
   const named = new Set([
     ...layers,
     ...files.disks.flatMap((disk) => (disk.base === undefined ? [] : [files.fileOf(disk, disk.base)])),
-    ...whole.flatMap(({ memory }) => (memory === undefined ? [] : [folder.inner(memory.file)])),
+    ...whole.flatMap(ownFilesOf).map((file) => folder.inner(file)),
+    ...[now, ...whole.map(({ firmware }) => ({ firmware: firmware?.folder }))].flatMap(({ firmware }) =>
+      firmware === undefined ? [] : [folder.inner(firmware)],
+    ),
     ...checkpoints.map(({ id }) => folder.inner(`checkpoints/${id}.json`)),
     ...trash.map(({ checkpoint }) => folder.inner(`trash/${checkpoint.id}.json`)),
   ]);
   const found: string[] = [];
-  for (const inner of ['layers', 'memory', 'checkpoints', 'trash'].map((name) => folder.inner(name))) {
+  for (const inner of ['layers', 'memory', 'firmware', 'checkpoints', 'trash'].map((name) => folder.inner(name))) {
     found.push(...(await readdir(inner).catch(() => [])).map((name) => path.join(inner, name)));
   }
   for (const { place } of files.disks) {

@@ -20,11 +20,15 @@ export function presentMachine(folder: MachineFolder, definition: MachineDefinit
   };
 }
 
-/** @throws MachineDamaged when a machine with UEFI has lost its variables */
-async function readPresentFirmware({ folder, definition, firmware = '' }: RunnableMachine): Promise<FirmwareContent> {
-  const content = await readFirmware(folder, firmware);
+/**
+ * The UEFI variables and the TPM state of Now; nothing for a machine with neither.
+ * @throws MachineDamaged when a machine with UEFI has lost its variables
+ */
+export async function readPresentFirmware(machine: RunnableMachine): Promise<FirmwareContent> {
+  const { folder, definition, firmware } = machine;
+  const content = firmware === undefined ? [] : await readFirmware(folder, firmware);
   if (definition.firmware === 'uefi' && !content.some(({ name }) => name === variablesFile)) {
-    const file = folder.inner(`${firmware}/${variablesFile}`);
+    const file = folder.inner(`${firmware ?? 'firmware'}/${variablesFile}`);
     throw new CheckpointError('MachineDamaged', `The file ${file} is missing. Restore it from a backup.`, {
       path: file,
     });
@@ -48,9 +52,7 @@ export class FirmwareCopy {
   }
 
   async read(): Promise<void> {
-    if (this.#present.firmware !== undefined) {
-      this.#content = await readPresentFirmware(this.#present);
-    }
+    this.#content = await readPresentFirmware(this.#present);
   }
 
   /** Reads first, unless that was done. */

@@ -1,7 +1,7 @@
 /** What the engine tells of the health of machines. */
 
 /**
- * `record`, `journal`: cannot be believed, or ended. `chain`, `image`, `memory`: what a checkpoint or Now needs is broken.
+ * `record`, `journal`: cannot be believed, or ended. `chain`, `image`, `memory`, `firmware`: what a checkpoint or Now needs is broken.
  * `changed`: a frozen layer is not as it was left. `orphan`: a file that nothing names. `sameId`: another machine has its id.
  * `reserve`: no space is set aside. `hidden`: a layer that no checkpoint names. `notLookedAt`: what could not be looked at.
  */
@@ -11,6 +11,7 @@ export type FindingCode =
   | 'chain'
   | 'image'
   | 'memory'
+  | 'firmware'
   | 'changed'
   | 'orphan'
   | 'sameId'

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { openChain } from '../../../engine/disks/open-chain.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
+import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
@@ -15,7 +16,7 @@ interface MachineState {
   problem?: string;
   /** By what a new checkpoint is called in both of two states that are compared. */
   checkpoints: Record<string, PointState>;
-  now: { parent?: string; undo?: string; redo?: string; disks: string[] };
+  now: { parent?: string; undo?: string; redo?: string; disks: string[]; firmware: Record<string, string> };
   /** Files outside of the machine that its definition allows it to stand on. */
   standsOn: string[];
 }
@@ -29,6 +30,8 @@ interface PointState {
   notes?: string;
   /** SHA-256 of each disk. */
   disks: string[];
+  /** SHA-256 of each file of its UEFI variables and TPM state. */
+  firmware: Record<string, string>;
 }
 
 /**
@@ -53,12 +56,15 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const { state, problem, now } = machine;
   const checkpoints: Record<string, PointState> = {};
   const standsOn: string[] = [];
+  const folder = new MachineFolder(machine.folder);
+  let firmware: Record<string, string> = {};
   if (state !== 'damaged') {
-    const records = await new MachineFolder(machine.folder).read();
+    const records = await folder.read();
+    firmware = await firmwareHashes(folder, records.now.firmware);
     standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
     for (const { id, parent, name, createdBy, expires, notes, group } of machine.checkpoints) {
-      const layers = records.checkpoints.find((checkpoint) => checkpoint.id === id)?.layers ?? {};
-      const files = Object.values(layers).map((layer) => path.join(machine.folder, layer));
+      const found = records.checkpoints.find((checkpoint) => checkpoint.id === id);
+      const files = Object.values(found?.layers ?? {}).map((layer) => path.join(machine.folder, layer));
       checkpoints[label(id)] = {
         ...(parent === undefined ? {} : { parent: label(parent) }),
         name,
@@ -67,6 +73,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         isInGroup: group !== undefined,
         ...(notes === undefined ? {} : { notes }),
         disks: await contents(files, place),
+        firmware: await firmwareHashes(folder, found?.firmware?.folder),
       };
     }
   }
@@ -82,9 +89,17 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         machine.disks.map((disk) => disk.activeLayer),
         place,
       ),
+      firmware,
     },
     standsOn,
   };
+}
+
+async function firmwareHashes(folder: MachineFolder, inner: string | undefined): Promise<Record<string, string>> {
+  const content = inner === undefined ? [] : await readFirmware(folder, inner);
+  return Object.fromEntries(
+    content.map((file) => [file.name, createHash('sha256').update(file.content).digest('hex')]),
+  );
 }
 
 async function contents(files: readonly string[], place: Place): Promise<string[]> {
@@ -116,6 +131,7 @@ const ownNames = new Set([
   'layers',
   'memory',
   'boot',
+  'firmware',
   'run',
   'lock',
 ]);

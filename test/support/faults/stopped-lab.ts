@@ -6,7 +6,9 @@ import { openChain } from '../../../engine/disks/open-chain.ts';
 import { createEngine, type Engine } from '../../../engine/engine.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { Params } from '../../../engine/protocol/operations.ts';
+import { newFirmwareFolder, variablesFile, writeFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
+import { MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { taggedContent } from '../disks/disk-model.ts';
 
 export const lab = 'lab';
@@ -77,10 +79,13 @@ export async function makeLab(place: Place): Promise<void> {
   await makeImage(place.image);
   const { service } = engineOf(place.home);
   await service.createMachine({ name: lab, disk: place.image }, {});
+  const folder = new MachineFolder(path.join(new Home(place.home).machines, lab));
+  await giveFirmware(folder);
   let tag = 2;
   const write = async (): Promise<void> => {
     const { machine } = await service.show({ machine: lab });
     await writeToNow(machine, tag, (tag % 4) * 40_000, 5000);
+    await writeFirmwareOfNow(folder, tag);
     tag += 1;
   };
   await write();
@@ -92,6 +97,24 @@ export async function makeLab(place: Place): Promise<void> {
   await write();
   await service.take({ machine: lab, name: 'three' }, {});
   await write();
+}
+
+/** Makes a machine that never ran one with UEFI and a TPM, whatever of both is installed here. */
+async function giveFirmware(folder: MachineFolder): Promise<void> {
+  const { definition, now } = await folder.read();
+  const firmware = newFirmwareFolder();
+  await writeFirmware(folder, firmware, []);
+  await folder.writeDefinition({ ...definition, firmware: 'uefi', tpm: true });
+  await folder.writeNow({ ...now, firmware });
+}
+
+/** As firmware and guest would. */
+async function writeFirmwareOfNow(folder: MachineFolder, tag: number): Promise<void> {
+  const { now } = await folder.read();
+  await writeFirmware(folder, now.firmware ?? '', [
+    { name: variablesFile, content: taggedContent(0, 4096, tag) },
+    { name: 'tpm2-00.permall', content: taggedContent(0, 1500, tag + 100) },
+  ]);
 }
 
 /** Copies a home, faster than `cp` of Node does for many small files. */
