@@ -4,15 +4,21 @@ import { commandCategory } from './contributions/commands.ts';
 import { MachineConsoles } from './console/machine-consoles.ts';
 import { Engine } from './engine/engine.ts';
 import { engineProgram } from './engine/environment.ts';
+import { JobList } from './machines/job-list.ts';
 import { MachineList } from './machines/machine-list.ts';
+import { TrashSizes } from './machines/trash-sizes.ts';
+import { Reports } from './report/reports.ts';
 import { MachineView } from './tree/machine-view.ts';
 
 export class CheckpointsContext implements vscode.Disposable {
   readonly log: vscode.LogOutputChannel;
   readonly engine: Engine;
   readonly machines: MachineList;
+  readonly jobs: JobList;
   readonly view: MachineView;
+  readonly #trashSizes: TrashSizes;
   readonly consoles: MachineConsoles;
+  readonly reports = new Reports();
   /** Remembers choices in this workspace. */
   readonly workspaceState: vscode.Memento;
 
@@ -21,7 +27,9 @@ export class CheckpointsContext implements vscode.Disposable {
     this.log = vscode.window.createOutputChannel(commandCategory, { log: true });
     this.engine = new Engine(program, this.log);
     this.machines = new MachineList(this.engine, this.log);
-    this.view = new MachineView(this.engine, this.machines);
+    this.jobs = new JobList(this.engine, this.machines, this.log);
+    this.#trashSizes = new TrashSizes(this.engine, this.log);
+    this.view = new MachineView(this.engine, this.machines, this.jobs, this.#trashSizes);
     this.consoles = new MachineConsoles(program);
     this.workspaceState = workspaceState;
   }
@@ -32,6 +40,15 @@ export class CheckpointsContext implements vscode.Disposable {
   }
 
   dispose(): void {
-    vscode.Disposable.from(this.consoles, this.view, this.machines, this.engine, this.log).dispose();
+    vscode.Disposable.from(
+      this.reports,
+      this.consoles,
+      this.view,
+      this.#trashSizes,
+      this.jobs,
+      this.machines,
+      this.engine,
+      this.log,
+    ).dispose();
   }
 }

@@ -7,6 +7,7 @@ import { engineErrorFrom } from '../engine/engine-error.ts';
 import { tellFailure } from '../operations/perform.ts';
 import { editNotes, pin, setColour, unpin } from './checkpoint/annotate.ts';
 import { apply } from './checkpoint/apply.ts';
+import { deleteForGood } from './checkpoint/delete-for-good.ts';
 import { deleteCheckpoint, deleteSubtree } from './checkpoint/delete.ts';
 import { redo } from './checkpoint/redo.ts';
 import { rename } from './checkpoint/rename.ts';
@@ -15,12 +16,20 @@ import { take } from './checkpoint/take.ts';
 import { emptyTrash, restore } from './checkpoint/trash.ts';
 import { undo } from './checkpoint/undo.ts';
 import type { CommandHandler } from './command.ts';
+import { clone } from './copy/clone.ts';
+import { exportCheckpoint, exportMachine } from './copy/export.ts';
+import { flatten } from './copy/flatten.ts';
+import { importMachine } from './copy/import.ts';
 import { refresh } from './engine/refresh.ts';
 import { restartEngine } from './engine/restart-engine.ts';
 import { showEngineInformation } from './engine/show-engine-information.ts';
 import { showEngineMenu } from './engine/show-engine-menu.ts';
 import { showLog } from './engine/show-log.ts';
 import { showProblem } from './engine/show-problem.ts';
+import { applyGroup, deleteGroup, takeGroup } from './group/group-commands.ts';
+import { doctor } from './health/doctor.ts';
+import { showSpace } from './health/show-space.ts';
+import { cancelJob, resumeJob, undoJob } from './job/job-commands.ts';
 import { addDiskImages } from './machine/add-disk-images.ts';
 import { addMachine } from './machine/add-machine.ts';
 import { createMachine } from './machine/create-machine.ts';
@@ -31,6 +40,8 @@ import { removeMachine } from './machine/remove-machine.ts';
 import { resume } from './machine/resume.ts';
 import { start } from './machine/start.ts';
 import { stop } from './machine/stop.ts';
+import { editPolicy } from './retention/edit-policy.ts';
+import { prune } from './retention/prune.ts';
 import { showCommand } from './shell/show-command.ts';
 import { runTaskWithCheckpoint } from './task/run-task-with-checkpoint.ts';
 
@@ -58,6 +69,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.delete': { run: deleteCheckpoint, effect: 'changes' },
   'vmCheckpoints.redo': { run: redo, effect: 'changes' },
   'vmCheckpoints.deleteSubtree': { run: deleteSubtree, effect: 'changes' },
+  'vmCheckpoints.deleteForGood': { run: deleteForGood, effect: 'changes' },
   'vmCheckpoints.restore': { run: restore, effect: 'changes' },
   'vmCheckpoints.emptyTrash': { run: emptyTrash, effect: 'changes' },
   'vmCheckpoints.editNotes': { run: editNotes, effect: 'changes' },
@@ -67,6 +79,21 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.addDiskImages': { run: addDiskImages, effect: 'changes' },
   'vmCheckpoints.rename': { run: rename, effect: 'changes' },
   'vmCheckpoints.runTaskWithCheckpoint': { run: runTaskWithCheckpoint, effect: 'changes' },
+  'vmCheckpoints.takeGroup': { run: takeGroup, effect: 'changes' },
+  'vmCheckpoints.applyGroup': { run: applyGroup, effect: 'changes' },
+  'vmCheckpoints.deleteGroup': { run: deleteGroup, effect: 'changes' },
+  'vmCheckpoints.clone': { run: clone, effect: 'changes' },
+  'vmCheckpoints.exportMachine': { run: exportMachine, effect: 'changes' },
+  'vmCheckpoints.exportCheckpoint': { run: exportCheckpoint, effect: 'changes' },
+  'vmCheckpoints.importMachine': { run: importMachine, effect: 'changes' },
+  'vmCheckpoints.flatten': { run: flatten, effect: 'changes' },
+  'vmCheckpoints.doctor': { run: doctor, effect: 'changes' },
+  'vmCheckpoints.showSpace': { run: showSpace, effect: 'shows' },
+  'vmCheckpoints.editPolicy': { run: editPolicy, effect: 'changes' },
+  'vmCheckpoints.prune': { run: prune, effect: 'changes' },
+  'vmCheckpoints.resumeJob': { run: resumeJob, effect: 'changes' },
+  'vmCheckpoints.undoJob': { run: undoJob, effect: 'changes' },
+  'vmCheckpoints.cancelJob': { run: cancelJob, effect: 'changes' },
   'vmCheckpoints.showCommand': { run: showCommand, effect: 'shows' },
   'vmCheckpoints.refresh': { run: refresh, effect: 'shows' },
   'vmCheckpoints.showLog': { run: showLog, effect: 'shows' },

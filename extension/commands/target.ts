@@ -10,6 +10,7 @@ import { obstacle, parentOfNow } from '../machines/possible.ts';
 import { CheckpointNode, checkpointIcon } from '../tree/checkpoint-node.ts';
 import { MachineNode, machineIcon } from '../tree/machine-node.ts';
 import { NowNode } from '../tree/now-node.ts';
+import { TrashNode, TrashedNode } from '../tree/trash-nodes.ts';
 
 /** What an argument names, by id or name. */
 interface Reference {
@@ -96,11 +97,48 @@ export async function askCheckpoint(
   return picked && { machine, checkpoint: picked.checkpoint };
 }
 
-function referenceOf(context: CheckpointsContext, argument: unknown): Reference {
+/**
+ * A machine by id, or all of them. Undefined when the user dismissed the question, or there is none.
+ * @param argument an item of a machine answers the question
+ */
+export async function askMachineOrAll(
+  context: CheckpointsContext,
+  argument: unknown,
+  question: string,
+): Promise<{ machine?: string } | undefined> {
+  const { machine: reference } = referenceOf(context, argument);
+  const given = reference === undefined ? undefined : context.machines.find(reference);
+  if (given !== undefined) {
+    return { machine: given.name };
+  }
+  const { machines } = context.machines;
+  if (machines.length < 2) {
+    return {};
+  }
+  const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { machine?: string }>(
+    [
+      { label: vscode.l10n.t('All machines'), iconPath: new vscode.ThemeIcon('server-environment') },
+      ...machines.map((machine) => ({
+        label: machine.name,
+        description: describeMachine(machine),
+        iconPath: machineIcon(machine),
+        machine: machine.name,
+      })),
+    ],
+    { placeHolder: question },
+  );
+  return picked && (picked.machine === undefined ? {} : { machine: picked.machine });
+}
+
+/** What an argument of a command names; nothing when it names nothing. */
+export function referenceOf(context: CheckpointsContext, argument: unknown): Reference {
   if (argument instanceof CheckpointNode) {
     return { machine: argument.machine.id, checkpoint: argument.checkpoint.id };
   }
-  if (argument instanceof MachineNode || argument instanceof NowNode) {
+  if (argument instanceof TrashedNode) {
+    return { machine: argument.machine.id, checkpoint: argument.trashed.checkpoint.id };
+  }
+  if (argument instanceof MachineNode || argument instanceof NowNode || argument instanceof TrashNode) {
     return { machine: argument.machine.id };
   }
   if (typeof argument !== 'object' || argument === null) {

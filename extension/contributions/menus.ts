@@ -5,7 +5,18 @@ import { machinesViewId } from './views.ts';
  * What a tree item is, as its `contextValue`: the kind, then the facts that menus ask for, each between dots:
  * `.machine.running.canRevert.`
  */
-export type ItemKind = 'host' | 'machine' | 'checkpoint' | 'now' | 'problem';
+export type ItemKind =
+  | 'host'
+  | 'machine'
+  | 'checkpoint'
+  | 'now'
+  | 'problem'
+  | 'trash'
+  | 'trashed'
+  | 'runningJob'
+  | 'interruptedJob'
+  | 'groups'
+  | 'group';
 export type ItemFact =
   | 'running'
   | 'paused'
@@ -43,6 +54,8 @@ function trusted(condition: string): string {
   return `${condition} && isWorkspaceTrusted`;
 }
 
+/** Machines whose layers are ours, and not another program's. */
+const ours = ['running', 'paused', 'stopped'] as const;
 const undamaged = ['running', 'paused', 'stopped', 'disks'] as const;
 
 export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
@@ -52,10 +65,15 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.refresh', when: inView, group: 'navigation@2' },
     { command: 'vmCheckpoints.addMachine', when: trusted(inView), group: '1_machines@1' },
     { command: 'vmCheckpoints.addDiskImages', when: trusted(inView), group: '1_machines@2' },
-    { command: 'vmCheckpoints.runTaskWithCheckpoint', when: trusted(inView), group: '2_tasks@1' },
-    { command: 'vmCheckpoints.showLog', when: inView, group: '3_engine@1' },
-    { command: 'vmCheckpoints.showEngineInformation', when: inView, group: '3_engine@2' },
-    { command: 'vmCheckpoints.restartEngine', when: inView, group: '3_engine@3' },
+    { command: 'vmCheckpoints.importMachine', when: trusted(inView), group: '1_machines@3' },
+    { command: 'vmCheckpoints.takeGroup', when: trusted(inView), group: '2_tasks@1' },
+    { command: 'vmCheckpoints.runTaskWithCheckpoint', when: trusted(inView), group: '2_tasks@2' },
+    { command: 'vmCheckpoints.showSpace', when: inView, group: '3_health@1' },
+    { command: 'vmCheckpoints.doctor', when: trusted(inView), group: '3_health@2' },
+    { command: 'vmCheckpoints.prune', when: trusted(inView), group: '3_health@3' },
+    { command: 'vmCheckpoints.showLog', when: inView, group: '4_engine@1' },
+    { command: 'vmCheckpoints.showEngineInformation', when: inView, group: '4_engine@2' },
+    { command: 'vmCheckpoints.restartEngine', when: inView, group: '4_engine@3' },
   ],
   'view/item/context': [
     { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: 'inline@1' },
@@ -66,10 +84,16 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: 'inline@1' },
     { command: 'vmCheckpoints.revert', when: trusted(item('now', 'canRevert')), group: 'inline@1' },
     { command: 'vmCheckpoints.take', when: trusted(item('now', ...undamaged)), group: 'inline@2' },
+    { command: 'vmCheckpoints.restore', when: trusted(item('trashed')), group: 'inline@1' },
+    { command: 'vmCheckpoints.applyGroup', when: trusted(item('group')), group: 'inline@1' },
+    { command: 'vmCheckpoints.cancelJob', when: trusted(item('runningJob')), group: 'inline@1' },
+    { command: 'vmCheckpoints.resumeJob', when: trusted(item('interruptedJob')), group: 'inline@1' },
+    { command: 'vmCheckpoints.undoJob', when: trusted(item('interruptedJob')), group: 'inline@2' },
 
     { command: 'vmCheckpoints.createMachine', when: trusted(item('host')), group: '1_machines@1' },
     { command: 'vmCheckpoints.addMachine', when: trusted(item('host')), group: '1_machines@2' },
     { command: 'vmCheckpoints.addDiskImages', when: trusted(item('host')), group: '1_machines@3' },
+    { command: 'vmCheckpoints.importMachine', when: trusted(item('host')), group: '1_machines@4' },
 
     { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: '1_power@1' },
     { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: '1_power@1' },
@@ -84,6 +108,12 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.redo', when: trusted(item('machine', 'canRedo')), group: '3_checkpoints@5' },
     { command: 'vmCheckpoints.restore', when: trusted(item('machine', 'hasTrash')), group: '5_trash@1' },
     { command: 'vmCheckpoints.emptyTrash', when: trusted(item('machine', 'hasTrash')), group: '5_trash@2' },
+    { command: 'vmCheckpoints.clone', when: trusted(item('machine', ...ours)), group: '6_copies@1' },
+    { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', 'stopped')), group: '6_copies@2' },
+    { command: 'vmCheckpoints.flatten', when: trusted(item('machine', 'stopped')), group: '6_copies@3' },
+    { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
+    { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
+    { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },
     { command: 'vmCheckpoints.showCommand', when: item('machine', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.removeMachine', when: trusted(item('machine')), group: '9_remove@1' },
 
@@ -100,9 +130,25 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.pin', when: trusted(item('checkpoint', 'unpinned')), group: '4_edit@3' },
     { command: 'vmCheckpoints.unpin', when: trusted(item('checkpoint', 'pinned')), group: '4_edit@3' },
     { command: 'vmCheckpoints.setColour', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@4' },
+    { command: 'vmCheckpoints.clone', when: trusted(item('checkpoint', ...ours)), group: '6_copies@1' },
+    { command: 'vmCheckpoints.exportCheckpoint', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@2' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },
     { command: 'vmCheckpoints.deleteSubtree', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@2' },
+    { command: 'vmCheckpoints.deleteForGood', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@3' },
+
+    { command: 'vmCheckpoints.restore', when: trusted(item('trash')), group: '5_trash@1' },
+    { command: 'vmCheckpoints.emptyTrash', when: trusted(item('trash')), group: '9_remove@1' },
+    { command: 'vmCheckpoints.restore', when: trusted(item('trashed')), group: '5_trash@1' },
+    { command: 'vmCheckpoints.deleteForGood', when: trusted(item('trashed')), group: '9_remove@1' },
+
+    { command: 'vmCheckpoints.takeGroup', when: trusted(item('groups')), group: '3_checkpoints@1' },
+    { command: 'vmCheckpoints.applyGroup', when: trusted(item('group')), group: '3_checkpoints@1' },
+    { command: 'vmCheckpoints.deleteGroup', when: trusted(item('group')), group: '9_remove@1' },
+
+    { command: 'vmCheckpoints.cancelJob', when: trusted(item('runningJob')), group: '1_job@1' },
+    { command: 'vmCheckpoints.resumeJob', when: trusted(item('interruptedJob')), group: '1_job@1' },
+    { command: 'vmCheckpoints.undoJob', when: trusted(item('interruptedJob')), group: '1_job@2' },
 
     { command: 'vmCheckpoints.refresh', when: item('problem'), group: '1_problem@1' },
   ],

@@ -26,7 +26,7 @@ export const welcomes: readonly WelcomeDeclaration[] = [
     key: 'noMachines',
     state: 'noMachines',
     when: 'isWorkspaceTrusted',
-    text: 'No machines yet. A machine that is created here can be put back to any checkpoint in one click.\n[Create Machine](command:vmCheckpoints.createMachine)\nIs there a disk already? [Add a machine from it](command:vmCheckpoints.addMachine); the disk itself is never written.',
+    text: 'No machines yet. A machine that is created here can be put back to any checkpoint in one click.\n[Create Machine](command:vmCheckpoints.createMachine)\nIs there a disk already? [Add a machine from it](command:vmCheckpoints.addMachine); the disk itself is never written.\nDoes another program run the machine? [Add its disk images](command:vmCheckpoints.addDiskImages), and take checkpoints of them where they are. Or [import a machine](command:vmCheckpoints.importMachine) that was exported.',
   },
   {
     key: 'noMachinesUntrusted',

@@ -26,6 +26,13 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
       return vscode.l10n.t('“{0}” has nothing to redo: nothing was undone, or Now changed its place since.', name);
     case 'emptyTrash':
       return vscode.l10n.t('The trash of “{0}” is empty.', name);
+    case 'belongsToOther':
+      return vscode.l10n.t(
+        '“{0}” is plain disk images that belong to another program. Export the disks of a checkpoint of it instead.',
+        name,
+      );
+    case 'mustBeStopped':
+      return vscode.l10n.t('“{0}” is in use. Shut it down first.', name);
     case 'disksOnly':
       return vscode.l10n.t('“{0}” is plain disk images. Start and stop it in the program that uses them.', name);
   }
@@ -44,12 +51,18 @@ export function noneText(operation: MachineOperation): string {
       return vscode.l10n.t('No machine is running or paused. Start one first.');
     case 'resume':
       return vscode.l10n.t('No machine is paused.');
+    case 'clone':
+    case 'exportCheckpoint':
     case 'apply':
     case 'delete':
+    case 'deleteForGood':
     case 'annotate':
     case 'rename':
     case 'revert':
       return vscode.l10n.t('No machine has a checkpoint yet. Take one first.');
+    case 'exportMachine':
+    case 'flatten':
+      return vscode.l10n.t('No machine of ours is stopped. Shut one down first.');
     case 'undo':
       return vscode.l10n.t('There is nothing to undo: no apply or revert kept an earlier state that is still there.');
     case 'redo':
@@ -58,6 +71,7 @@ export function noneText(operation: MachineOperation): string {
     case 'emptyTrash':
       return vscode.l10n.t('The trash of every machine is empty.');
     case 'take':
+    case 'editPolicy':
     case 'remove':
     case 'showCommand':
       return vscode.l10n.t('Every machine is damaged. The tree tells what is wrong with each.');

@@ -16,8 +16,14 @@ export type MachineOperation =
   | 'delete'
   | 'annotate'
   | 'restore'
+  | 'deleteForGood'
   | 'emptyTrash'
   | 'rename'
+  | 'clone'
+  | 'exportMachine'
+  | 'exportCheckpoint'
+  | 'flatten'
+  | 'editPolicy'
   | 'remove'
   | 'showCommand';
 
@@ -30,10 +36,15 @@ export type Obstacle =
   | 'nothingToUndo'
   | 'nothingToRedo'
   | 'emptyTrash'
-  | 'disksOnly';
+  | 'disksOnly'
+  | 'belongsToOther'
+  | 'mustBeStopped';
 
 /** What another program does to machines of plain disk images. */
 const ofPower: readonly MachineOperation[] = ['start', 'stop', 'forceStop', 'pause', 'resume', 'openConsole'];
+
+/** What needs layers of our own: those of plain disk images belong to another program. */
+const ofOwnLayers: readonly MachineOperation[] = ['clone', 'exportMachine', 'flatten'];
 
 /** Why an operation cannot be done now; undefined when it can. */
 export function obstacle(operation: MachineOperation, machine: MachineInfo): Obstacle | undefined {
@@ -45,6 +56,9 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
   }
   if (machine.host === 'disks' && ofPower.includes(operation)) {
     return 'disksOnly';
+  }
+  if (machine.host === 'disks' && ofOwnLayers.includes(operation)) {
+    return 'belongsToOther';
   }
   switch (operation) {
     case 'start':
@@ -59,7 +73,13 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
       return machine.state === 'paused' ? undefined : machine.state;
     case 'revert':
       return parentOfNow(machine) === undefined ? 'noCheckpoint' : undefined;
+    case 'clone':
+      return machine.state !== 'stopped' && machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
+    case 'exportMachine':
+    case 'flatten':
+      return machine.state === 'stopped' ? undefined : 'mustBeStopped';
     case 'apply':
+    case 'exportCheckpoint':
     case 'delete':
     case 'annotate':
     case 'rename':
@@ -71,7 +91,10 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'restore':
     case 'emptyTrash':
       return machine.trash.length === 0 ? 'emptyTrash' : undefined;
+    case 'deleteForGood':
+      return machine.checkpoints.length === 0 && machine.trash.length === 0 ? 'noCheckpoint' : undefined;
     case 'take':
+    case 'editPolicy':
     case 'showCommand':
       return undefined;
   }

@@ -56,7 +56,12 @@ export function checkpointNameFrom(text: string): string {
 
 /** Makes a machine name of a file's name, without its ending: `disk.qcow2` → `disk`. Empty when nothing is left. */
 export function machineNameFromFile(fileName: string): string {
-  return checkpointNameFrom(fileName.replace(/\.[^.]*$/, ''))
+  return machineNameFrom(fileName.replace(/\.[^.]*$/, ''));
+}
+
+/** Makes a machine name of any text; empty when nothing is left. */
+export function machineNameFrom(text: string): string {
+  return checkpointNameFrom(text)
     .replaceAll(/[<>:|?*]/gu, '-')
     .replace(/^[.-]+|\.+$/gu, '');
 }

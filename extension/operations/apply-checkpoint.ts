@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { ApplyOptions, ApplyResult } from '../../engine/protocol/operations.ts';
 import type { CheckpointsContext } from '../context.ts';
+import type { CommandId } from '../contributions/commands.ts';
 import { checkpointSentence } from '../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
 import { keptLast } from '../machines/possible.ts';
@@ -84,9 +85,14 @@ export function undoLast(context: CheckpointsContext, machine: MachineInfo): Pro
     params: { machine: machine.name },
     title: vscode.l10n.t('Undoing the last apply or revert of “{0}”…', machine.name),
     done: ({ machine: { name }, totalMs }) => {
-      void vscode.window.showInformationMessage(
-        vscode.l10n.t('Undone: “{0}” is again what it was before. ({1})', name, formatDuration(totalMs)),
-      );
+      const redo = vscode.l10n.t('Redo');
+      const command: CommandId = 'vmCheckpoints.redo';
+      void vscode.window
+        .showInformationMessage(
+          vscode.l10n.t('Undone: “{0}” is again what it was before. ({1})', name, formatDuration(totalMs)),
+          redo,
+        )
+        .then((choice) => choice && vscode.commands.executeCommand(command, { machine: machine.id }));
     },
   });
 }

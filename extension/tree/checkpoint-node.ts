@@ -12,6 +12,8 @@ import { TreeNode } from './tree-node.ts';
 export class CheckpointNode extends TreeNode {
   machine: MachineInfo;
   checkpoint: CheckpointInfo;
+  /** Its parent, which may be the row above it; absent for a root. */
+  grewFrom: CheckpointInfo | undefined;
 
   constructor(machine: MachineInfo, checkpoint: CheckpointInfo) {
     super(CheckpointNode.idOf(machine, checkpoint));
@@ -24,12 +26,13 @@ export class CheckpointNode extends TreeNode {
   }
 
   override item(): vscode.TreeItem {
-    const { machine, checkpoint } = this;
+    const { machine, checkpoint, grewFrom } = this;
     const item = new vscode.TreeItem(
       checkpoint.name,
       this.children.length > 0 ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
     );
-    item.id = this.id;
+    // VS Code keeps a row as collapsed as it saw it first: one that gets its first child is another one, and expanded.
+    item.id = this.children.length > 0 ? `${this.id}:parent` : this.id;
     item.contextValue = itemContext('checkpoint', [
       ...factsOf(machine),
       checkpoint.pinned === true ? 'pinned' : 'unpinned',
@@ -37,6 +40,7 @@ export class CheckpointNode extends TreeNode {
     item.description = describeCheckpoint(checkpoint);
     item.iconPath = checkpointIcon(checkpoint);
     item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
+      [vscode.l10n.t('Grew from'), grewFrom?.name],
       [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
       [vscode.l10n.t('Why'), createdByText(checkpoint.createdBy)],
       [
@@ -50,7 +54,15 @@ export class CheckpointNode extends TreeNode {
       [vscode.l10n.t('Id'), checkpoint.id],
     ]);
     item.accessibilityInformation = {
-      label: vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, describeCheckpoint(checkpoint)),
+      label:
+        grewFrom === undefined
+          ? vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, describeCheckpoint(checkpoint))
+          : vscode.l10n.t(
+              'Checkpoint {0}, {1}, grown from {2}',
+              checkpoint.name,
+              describeCheckpoint(checkpoint),
+              grewFrom.name,
+            ),
     };
     return item;
   }

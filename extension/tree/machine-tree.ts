@@ -1,28 +1,45 @@
 /** The tree of hosts, machines and checkpoints: keeps one node for each id, and tells VS Code which of them changed. */
 import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
-import type { CheckpointBranch } from '../machines/checkpoint-tree.ts';
-import { checkpointTree } from '../machines/checkpoint-tree.ts';
+import type { CheckpointRow } from '../machines/checkpoint-rows.ts';
+import { checkpointRows } from '../machines/checkpoint-rows.ts';
+import type { CheckpointGroup } from '../machines/groups.ts';
+import { checkpointGroups } from '../machines/groups.ts';
+import type { JobList, ShownJob } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
+import type { TrashSizes } from '../machines/trash-sizes.ts';
 import { CheckpointNode } from './checkpoint-node.ts';
+import { GroupNode, GroupsNode } from './group-nodes.ts';
 import { HostNode } from './host-node.ts';
+import { JobNode } from './job-node.ts';
 import { MachineNode } from './machine-node.ts';
 import { NowNode } from './now-node.ts';
 import { ProblemNode } from './problem-node.ts';
+import { TrashNode, TrashedNode } from './trash-nodes.ts';
 import type { TreeNode } from './tree-node.ts';
 
 export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   readonly #machines: MachineList;
+  readonly #jobs: JobList;
+  readonly #sizes: TrashSizes;
   readonly #change = new vscode.EventEmitter<TreeNode[] | undefined>();
-  readonly #listener: vscode.Disposable;
+  readonly #listeners: vscode.Disposable;
   #nodes = new Map<string, TreeNode>();
-  #roots: HostNode[] = [];
+  #roots: TreeNode[] = [];
 
   readonly onDidChangeTreeData = this.#change.event;
 
-  constructor(machines: MachineList) {
+  constructor(machines: MachineList, jobs: JobList, sizes: TrashSizes) {
     this.#machines = machines;
-    this.#listener = machines.onDidChange((change) => this.#update(change.machines));
+    this.#jobs = jobs;
+    this.#sizes = sizes;
+    this.#listeners = vscode.Disposable.from(
+      machines.onDidChange((change) => this.#update(change.machines)),
+      jobs.onDidChange(({ progressed }) =>
+        progressed === undefined ? this.#update(undefined) : this.#redraw(progressed),
+      ),
+      sizes.onDidChange((machine) => this.#redrawTrash(machine)),
+    );
   }
 
   getTreeItem(node: TreeNode): vscode.TreeItem {
@@ -39,17 +56,20 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   /** Draws what depends on the clock again. */
   redrawAges(): void {
-    const aged = this.#machineNodes().filter(({ machine }) => machine.checkpoints.length > 0);
+    const aged = [...this.#nodes.values()].filter(
+      (node) => (node instanceof MachineNode && hasAges(node.machine)) || node instanceof GroupsNode,
+    );
     if (aged.length > 0) {
       this.#change.fire(aged);
     }
   }
 
   dispose(): void {
-    this.#listener.dispose();
+    this.#listeners.dispose();
     this.#change.dispose();
   }
 
+  /** @param changed machines that alone are to be drawn again */
   #update(changed: readonly MachineInfo[] | undefined): void {
     const before = this.#nodes;
     this.#nodes = new Map();
@@ -58,13 +78,37 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const empty = hosts.every((host) => host.machines.length === 0);
     // Disks only is always available, and says nothing while it has no machine.
     const shown = hosts.filter(({ id, machines }) => id !== 'disks' || machines.length > 0);
-    this.#roots = empty ? [] : shown.map((host) => this.#host(host, before));
+    const groups = checkpointGroups(this.#machines.machines);
+    this.#roots = [
+      ...this.#jobs.shown.filter(({ machine }) => machine === undefined).map((job) => this.#job(job, before)),
+      ...(empty ? [] : shown.map((host) => this.#host(host, before))),
+      ...(groups.length === 0 ? [] : [this.#groups(groups, before)]),
+    ];
     const nodes = changed?.map((machine) => this.#nodes.get(MachineNode.idOf(machine)));
-    this.#change.fire(nodes?.every((node) => node !== undefined) ? nodes : undefined);
+    const groupsNode = this.#nodes.get(GroupsNode.id);
+    const isWhole = nodes?.every((node) => node !== undefined) === true && groupsNode === before.get(GroupsNode.id);
+    this.#change.fire(isWhole ? [...nodes, ...(groupsNode === undefined ? [] : [groupsNode])] : undefined);
   }
 
-  #machineNodes(): MachineNode[] {
-    return [...this.#nodes.values()].filter((node) => node instanceof MachineNode);
+  #redraw(jobs: readonly ShownJob[]): void {
+    const nodes = jobs.flatMap((job) => {
+      const node = this.#nodes.get(JobNode.idOf(job));
+      if (!(node instanceof JobNode)) {
+        return [];
+      }
+      node.job = job;
+      return [node];
+    });
+    if (nodes.length > 0) {
+      this.#change.fire(nodes);
+    }
+  }
+
+  #redrawTrash(machine: MachineInfo): void {
+    const node = this.#nodes.get(TrashNode.idOf(machine));
+    if (node !== undefined) {
+      this.#change.fire([node]);
+    }
   }
 
   #host(host: HostInfo, before: Map<string, TreeNode>): HostNode {
@@ -80,26 +124,62 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   #machine(machine: MachineInfo, before: Map<string, TreeNode>): MachineNode {
     const node = this.#keep(before, MachineNode, MachineNode.idOf(machine), () => new MachineNode(machine));
     node.machine = machine;
-    const tree = checkpointTree(machine);
     const damage = machine.state === 'damaged' ? machine.problem : undefined;
     node.adopt([
       ...(damage === undefined ? [] : [this.#problem(node.id, damage, before)]),
-      ...tree.roots.map((branch) => this.#branch(machine, branch, before)),
-      ...(tree.holdsNow ? [this.#now(machine, before)] : []),
+      ...this.#jobs.of(machine).map((job) => this.#job(job, before)),
+      ...checkpointRows(machine).map((row) => this.#row(machine, row, before)),
+      ...(machine.trash.length === 0 ? [] : [this.#trash(machine, before)]),
     ]);
     return node;
   }
 
-  #branch(machine: MachineInfo, branch: CheckpointBranch, before: Map<string, TreeNode>): CheckpointNode {
-    const { checkpoint } = branch;
+  #row(machine: MachineInfo, row: CheckpointRow, before: Map<string, TreeNode>): TreeNode {
+    if (row.kind === 'now') {
+      return this.#now(machine, before);
+    }
+    const { checkpoint, parent } = row;
     const id = CheckpointNode.idOf(machine, checkpoint);
     const node = this.#keep(before, CheckpointNode, id, () => new CheckpointNode(machine, checkpoint));
     node.machine = machine;
     node.checkpoint = checkpoint;
-    node.adopt([
-      ...branch.branches.map((child) => this.#branch(machine, child, before)),
-      ...(branch.holdsNow ? [this.#now(machine, before)] : []),
-    ]);
+    node.grewFrom = parent;
+    node.adopt(row.rows.map((child) => this.#row(machine, child, before)));
+    return node;
+  }
+
+  #trash(machine: MachineInfo, before: Map<string, TreeNode>): TrashNode {
+    const id = TrashNode.idOf(machine);
+    const node = this.#keep(before, TrashNode, id, () => new TrashNode(machine, this.#sizes));
+    node.machine = machine;
+    // The last deleted comes first.
+    node.adopt(
+      machine.trash.toReversed().map((trashed) => {
+        const trashedId = TrashedNode.idOf(machine, trashed);
+        const child = this.#keep(before, TrashedNode, trashedId, () => new TrashedNode(machine, trashed));
+        child.machine = machine;
+        child.trashed = trashed;
+        return child;
+      }),
+    );
+    return node;
+  }
+
+  #job(job: ShownJob, before: Map<string, TreeNode>): JobNode {
+    const node = this.#keep(before, JobNode, JobNode.idOf(job), () => new JobNode(job));
+    node.job = job;
+    return node;
+  }
+
+  #groups(groups: readonly CheckpointGroup[], before: Map<string, TreeNode>): GroupsNode {
+    const node = this.#keep(before, GroupsNode, GroupsNode.id, () => new GroupsNode());
+    node.adopt(
+      groups.map((group) => {
+        const child = this.#keep(before, GroupNode, GroupNode.idOf(group), () => new GroupNode(group));
+        child.group = group;
+        return child;
+      }),
+    );
     return node;
   }
 
@@ -128,4 +208,8 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     this.#nodes.set(id, node);
     return node;
   }
+}
+
+function hasAges({ checkpoints, trash }: MachineInfo): boolean {
+  return checkpoints.length + trash.length > 0;
 }

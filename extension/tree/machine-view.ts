@@ -3,7 +3,9 @@ import * as vscode from 'vscode';
 import type { ViewState } from '../contributions/views.ts';
 import { machinesViewId, viewStateKey } from '../contributions/views.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
+import type { TrashSizes } from '../machines/trash-sizes.ts';
 import { MachineTree } from './machine-tree.ts';
 import type { TreeNode } from './tree-node.ts';
 
@@ -12,16 +14,18 @@ const redrawMs = 60_000;
 export class MachineView implements vscode.Disposable {
   readonly #engine: Engine;
   readonly #machines: MachineList;
+  readonly #jobs: JobList;
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
   readonly #subscriptions: vscode.Disposable;
   #redraw: NodeJS.Timeout | undefined;
   #endLoading: () => void = () => undefined;
 
-  constructor(engine: Engine, machines: MachineList) {
+  constructor(engine: Engine, machines: MachineList, jobs: JobList, sizes: TrashSizes) {
     this.#engine = engine;
     this.#machines = machines;
-    this.#tree = new MachineTree(machines);
+    this.#jobs = jobs;
+    this.#tree = new MachineTree(machines, jobs, sizes);
     this.#view = vscode.window.createTreeView(machinesViewId, { treeDataProvider: this.#tree, showCollapseAll: true });
     this.#subscriptions = vscode.Disposable.from(
       this.#view,
@@ -90,6 +94,7 @@ export class MachineView implements vscode.Disposable {
 
   /** Ages and expiries grow old while they are looked at, and only then. */
   #redrawWhile(visible: boolean): void {
+    this.#jobs.lookWhile(visible);
     clearInterval(this.#redraw);
     this.#redraw = undefined;
     if (visible) {

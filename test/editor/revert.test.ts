@@ -129,9 +129,12 @@ describe('in a real VS Code, from the packaged extension', () => {
         'Edit Notes…',
         'Pin Checkpoint',
         'Set Colour…',
+        'Clone…',
+        'Export Disks…',
         'Show Command…',
         'Delete Checkpoint…',
         'Delete Subtree…',
+        'Delete for Good…',
       ],
     );
   });

@@ -62,7 +62,7 @@ function moveToTrash(
       void vscode.window
         .showInformationMessage(
           all.length === 1
-            ? vscode.l10n.t('Deleted checkpoint “{0}”.', deleted.name)
+            ? vscode.l10n.t('Deleted checkpoint “{0}”. It is in the trash.', deleted.name)
             : vscode.l10n.t('Deleted “{0}” and below: {1}.', deleted.name, countCheckpoints(all.length)),
           undo,
         )

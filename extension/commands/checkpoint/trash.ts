@@ -5,6 +5,7 @@ import { perform } from '../../operations/perform.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import { age, expiry } from '../../presentation/age.ts';
 import { formatSize } from '../../presentation/size.ts';
+import { TrashedNode } from '../../tree/trash-nodes.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
 
@@ -17,6 +18,9 @@ export const restore: CommandHandler = async (context, argument) => {
   );
   if (machine === undefined) {
     return undefined;
+  }
+  if (argument instanceof TrashedNode) {
+    return restoreCheckpoints(context, machine, [argument.trashed.checkpoint]);
   }
   const picked = await vscode.window.showQuickPick(
     machine.trash.toReversed().map(({ checkpoint, deleted, expires }) => ({

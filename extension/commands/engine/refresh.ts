@@ -1,3 +1,3 @@
 import type { CommandHandler } from '../command.ts';
 
-export const refresh: CommandHandler = ({ machines }) => machines.reload();
+export const refresh: CommandHandler = ({ machines, jobs }) => Promise.all([machines.reload(), jobs.refresh()]);

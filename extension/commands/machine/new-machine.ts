@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { CheckpointsContext } from '../../context.ts';
-import type { Step } from '../../input/steps.ts';
+import type { Step, TextQuestion } from '../../input/steps.ts';
 import { textStep } from '../../input/steps.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { machineNameProblem } from '../../naming/names.ts';
@@ -17,23 +17,11 @@ export const defaultHardware = { memoryMiB: 1024, cpus: 1 } as const;
 
 /** Steps that fill in the draft, which already holds what to offer. */
 export function newMachineSteps(context: CheckpointsContext, draft: NewMachine): Step[] {
-  const taken = new Set(context.machines.machines.map(({ name }) => name.toLowerCase()));
   return [
     (position) =>
-      textStep(
-        position,
-        {
-          prompt: vscode.l10n.t('Name of the machine, which is also the name of its folder'),
-          value: draft.name,
-          problem: (value) =>
-            taken.has(value.trim().toLowerCase())
-              ? vscode.l10n.t('There is a machine “{0}” already.', value.trim())
-              : nameProblemText(machineNameProblem(value)),
-        },
-        (value) => {
-          draft.name = value;
-        },
-      ),
+      textStep(position, machineNameQuestion(context, draft.name), (value) => {
+        draft.name = value;
+      }),
     (position) =>
       textStep(
         position,
@@ -59,6 +47,19 @@ export function newMachineSteps(context: CheckpointsContext, draft: NewMachine):
         },
       ),
   ];
+}
+
+/** Asks for the name of a machine that is not there yet. */
+export function machineNameQuestion(context: CheckpointsContext, value: string): TextQuestion {
+  const taken = new Set(context.machines.machines.map(({ name }) => name.toLowerCase()));
+  return {
+    prompt: vscode.l10n.t('Name of the machine, which is also the name of its folder'),
+    value,
+    problem: (typed) =>
+      taken.has(typed.trim().toLowerCase())
+        ? vscode.l10n.t('There is a machine “{0}” already.', typed.trim())
+        : nameProblemText(machineNameProblem(typed)),
+  };
 }
 
 /** A name that no machine has yet: the one given, or the same with a number. */

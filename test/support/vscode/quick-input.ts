@@ -92,6 +92,20 @@ export class QuickInput {
     );
   }
 
+  /** Replaces the path and confirms it: again while VS Code still looks the folder up, and ignores that. */
+  async chooseFile(file: string): Promise<void> {
+    await this.fill(file);
+    await until(
+      `the file dialog to take ${file}`,
+      async () => {
+        if (!(await this.input.isVisible()) || !(await this.input.inputValue()).startsWith(file)) return true;
+        await this.page.keyboard.press('Enter');
+        return false;
+      },
+      { timeoutMilliseconds, intervalMilliseconds: 700 },
+    );
+  }
+
   /** The text. */
   async value(): Promise<string> {
     await this.input.waitFor({ timeout: timeoutMilliseconds });

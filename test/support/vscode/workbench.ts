@@ -198,6 +198,11 @@ export class Workbench {
     await this.quick.accept(text);
   }
 
+  /** Answers the dialog that asks for a file or a folder, in which VS Code completes what is typed. */
+  async chooseFile(file: string): Promise<void> {
+    await this.quick.chooseFile(file);
+  }
+
   /** Types into an input box, or the filter of a quick pick, in place of what is there. */
   async fillQuickInput(text: string): Promise<void> {
     await this.quick.fill(text);

@@ -89,15 +89,18 @@ test('inline buttons fit the item', () => {
 });
 
 test('context menus fit the item', () => {
-  assert.deepEqual(shownOn(itemContext('machine', ['damaged']), false), ['removeMachine']);
+  assert.deepEqual(shownOn(itemContext('machine', ['damaged']), false), ['doctor', 'removeMachine']);
   assert.deepEqual(shownOn(itemContext('checkpoint', ['stopped']), false), [
     'apply',
     'rename',
     'editNotes',
     'setColour',
+    'clone',
+    'exportCheckpoint',
     'showCommand',
     'delete',
     'deleteSubtree',
+    'deleteForGood',
   ]);
   assert.ok(shownOn(itemContext('checkpoint', ['stopped', 'pinned']), false).includes('unpin'));
   assert.ok(shownOn(itemContext('checkpoint', ['stopped', 'unpinned']), false).includes('pin'));
@@ -111,19 +114,39 @@ test('context menus fit the item', () => {
   ]);
 });
 
+test('the trash, groups and jobs are offered what can be done about them', () => {
+  assert.deepEqual(shownOn(itemContext('trash', []), false), ['restore', 'emptyTrash']);
+  assert.deepEqual(shownOn(itemContext('trashed', []), true), ['restore']);
+  assert.deepEqual(shownOn(itemContext('trashed', []), false), ['restore', 'deleteForGood']);
+  assert.deepEqual(shownOn(itemContext('group', []), false), ['applyGroup', 'deleteGroup']);
+  assert.deepEqual(shownOn(itemContext('runningJob', []), true), ['cancelJob']);
+  assert.deepEqual(shownOn(itemContext('interruptedJob', []), true), ['resumeJob', 'undoJob']);
+});
+
 test('a machine of plain disk images is offered checkpoints and no power', () => {
   assert.deepEqual(shownOn(itemContext('machine', ['disks']), true), ['take']);
   assert.deepEqual(shownOn(itemContext('machine', ['disks', 'hasTrash']), false), [
     'take',
     'restore',
     'emptyTrash',
+    'showSpace',
+    'editPolicy',
+    'doctor',
     'showCommand',
     'removeMachine',
   ]);
 });
 
 test('what starts or changes something is in no menu of an untrusted workspace', () => {
-  const shows = new Set(['refresh', 'showLog', 'showEngineInformation', 'restartEngine', 'showCommand', 'showProblem']);
+  const shows = new Set([
+    'refresh',
+    'showLog',
+    'showEngineInformation',
+    'restartEngine',
+    'showCommand',
+    'showProblem',
+    'showSpace',
+  ]);
   for (const { command, when = '' } of [...menus['view/title'], ...menus['view/item/context'], ...keybindings]) {
     const changes = !shows.has(command.replace('vmCheckpoints.', ''));
     assert.equal(when.includes('isWorkspaceTrusted'), changes, command);

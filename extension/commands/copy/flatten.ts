@@ -1,0 +1,38 @@
+import * as vscode from 'vscode';
+import { perform } from '../../operations/perform.ts';
+import { formatSize } from '../../presentation/size.ts';
+import type { CommandHandler } from '../command.ts';
+import { askMachine } from '../target.ts';
+
+/** Copies in what a machine stands on outside of its folder, so that it needs nothing else. */
+export const flatten: CommandHandler = async (context, argument) => {
+  const machine = await askMachine(context, argument, 'flatten', vscode.l10n.t('Make which machine independent?'));
+  if (machine === undefined) {
+    return undefined;
+  }
+  const button = vscode.l10n.t('Flatten');
+  const choice = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Make “{0}” independent?', machine.name),
+    {
+      modal: true,
+      detail: vscode.l10n.t(
+        'What it stands on outside of its folder, such as the disks of the machine that it was cloned from, is copied into it. This takes space and time; its checkpoints stay.',
+      ),
+    },
+    button,
+  );
+  return choice === button
+    ? perform(context, {
+        name: 'flatten',
+        params: { machine: machine.name },
+        title: vscode.l10n.t('Flattening “{0}”…', machine.name),
+        done: ({ copiedBytes }) => {
+          void vscode.window.showInformationMessage(
+            copiedBytes === 0
+              ? vscode.l10n.t('“{0}” needed nothing outside of its folder already.', machine.name)
+              : vscode.l10n.t('“{0}” now stands alone; {1} copied.', machine.name, formatSize(copiedBytes)),
+          );
+        },
+      })
+    : undefined;
+};

@@ -1,0 +1,48 @@
+import * as vscode from 'vscode';
+import type { Finding } from '../../engine/protocol/doctor.ts';
+import type { Result } from '../../engine/protocol/operations.ts';
+import { escapeMarkdown } from '../presentation/markdown.ts';
+
+/** What the doctor found, machine by machine, the worst first. */
+export function doctorReport({ machines, isSound }: Result<'doctor'>): string {
+  const head = isSound
+    ? vscode.l10n.t('Nothing is wrong that was not repaired.')
+    : vscode.l10n.t('Some of this needs you. Each problem says what to do about it.');
+  return [
+    `# ${vscode.l10n.t('Problems')}`,
+    escapeMarkdown(head),
+    ...machines
+      .filter(({ findings }) => findings.length > 0)
+      .map(({ machine, findings }) =>
+        [
+          `## ${escapeMarkdown(machine)}`,
+          '',
+          ...findings.toSorted((a, b) => rank(a) - rank(b)).map((finding) => findingText(finding)),
+        ].join('\n'),
+      ),
+  ].join('\n\n');
+}
+
+function findingText(finding: Finding): string {
+  const { message, path } = finding;
+  const where = message.includes(path) ? '' : `  \n  ${escapeMarkdown(path)}`;
+  return `- **${escapeMarkdown(severityText(finding))}** ${escapeMarkdown(message)}${where}`;
+}
+
+function rank({ isRepaired, severity }: Finding): number {
+  return isRepaired ? 3 : ['error', 'warning', 'info'].indexOf(severity);
+}
+
+function severityText({ isRepaired, severity }: Finding): string {
+  if (isRepaired) {
+    return vscode.l10n.t('Repaired.');
+  }
+  switch (severity) {
+    case 'error':
+      return vscode.l10n.t('Error.');
+    case 'warning':
+      return vscode.l10n.t('Warning.');
+    case 'info':
+      return vscode.l10n.t('Good to know.');
+  }
+}

@@ -1,0 +1,32 @@
+/** Reports of the engine as documents to read: Markdown that is shown rendered, and belongs to no file. */
+import * as vscode from 'vscode';
+
+const scheme = 'vm-checkpoints-report';
+
+export class Reports implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #change = new vscode.EventEmitter<vscode.Uri>();
+  readonly #texts = new Map<string, string>();
+  readonly #registration = vscode.workspace.registerTextDocumentContentProvider(scheme, this);
+
+  readonly onDidChange = this.#change.event;
+
+  provideTextDocumentContent(uri: vscode.Uri): string | undefined {
+    return this.#texts.get(uri.path);
+  }
+
+  /**
+   * Shows a report, in place of an earlier one with the same title.
+   * @param title of its tab
+   */
+  async show(title: string, markdown: string): Promise<void> {
+    const uri = vscode.Uri.from({ scheme, path: `/${title.replaceAll('/', '-')}.md` });
+    this.#texts.set(uri.path, markdown);
+    this.#change.fire(uri);
+    await vscode.commands.executeCommand('markdown.showPreview', uri);
+  }
+
+  dispose(): void {
+    this.#registration.dispose();
+    this.#change.dispose();
+  }
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { EditorSession } from '../support/editor-session.ts';
+import { runCkpt } from '../support/ckpt.ts';
+import type { Workbench } from '../support/vscode/workbench.ts';
+
+describe('plain disk images of another program, by clicks', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+  let folder: string;
+  let disk: string;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'ckpt-disks-'));
+    disk = path.join(folder, 'server.qcow2');
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
+      const made = await runCkpt(home.folder, ['disk', 'create', '--to', 'qcow2', '--size', '64M', disk]);
+      assert.equal(made.code, 0, made.stderr);
+    });
+    workbench = session.workbench;
+    await workbench.openView('VM Checkpoints');
+  });
+  after(async () => {
+    await session.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('Add Disk Images… → take → revert', async () => {
+    await workbench.screenshot('30-empty');
+    await workbench.runCommand('VM Checkpoints: Add Disk Images…');
+    await workbench.screenshot('31-choose');
+    await workbench.chooseFile(disk);
+    await workbench.quickInput('server');
+    await workbench.waitForNotification('Added “server”.');
+    await workbench.treeRow(['Disks only', 'server', 'Now']);
+    await workbench.screenshot('32-added');
+    assert.ok(!(await workbench.contextMenuItems('server')).some((item) => /Start|Pause|Console/.test(item)));
+
+    await workbench.clickInlineAction('server', /Take Checkpoint/);
+    await workbench.quickInput('before upgrade');
+    await workbench.waitForNotification('Took checkpoint “before upgrade” of “server”.');
+    await workbench.clickInlineAction(['server', 'before upgrade', 'Now'], /Revert/);
+    await workbench.clickDialogButton('Revert');
+    await workbench.waitForNotification('Reverted “server” to “before upgrade”.');
+    await workbench.screenshot('33-reverted');
+  });
+});

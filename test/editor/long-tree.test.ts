@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { EditorSession } from '../support/editor-session.ts';
+import type { Workbench } from '../support/vscode/workbench.ts';
+
+const count = 60;
+
+describe('a long history', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+
+  before(async () => {
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async ({ ckpt }) => {
+      await ckpt.run('createMachine', ['create-machine', 'long', '--image', 'playground']);
+      for (let number = 1; number <= count; number += 1) {
+        await ckpt.run('take', ['take', 'long', `step ${number}`]);
+        if (number === 5) {
+          await ckpt.run('take', ['take', 'long', 'attempt 1']);
+          await ckpt.run('take', ['take', 'long', 'attempt 1, further']);
+          await ckpt.run('apply', ['apply', 'long', 'step 5', '--discard-now']);
+        }
+      }
+    });
+    workbench = session.workbench;
+    await workbench.openView('VM Checkpoints');
+  });
+  after(() => session.close());
+
+  it('a line of checkpoints keeps its level, branches are indented', async () => {
+    await workbench.treeRow(['long', 'step 5']);
+    await workbench.screenshot('40-long');
+    const levels = new Map((await workbench.treeRows()).map(({ label, level }) => [label, level]));
+    assert.equal(levels.get('step 5'), levels.get('step 1'));
+    assert.equal(levels.get('attempt 1'), (levels.get('step 5') ?? 0) + 1);
+    assert.equal(levels.get('step 6'), levels.get('attempt 1'));
+    assert.equal(levels.get('step 9'), levels.get('step 7'));
+    assert.match((await workbench.treeRow('step 3')).ariaLabel, /grown from step 2/);
+  });
+
+  it('the keyboard reaches the end, where Now is', async () => {
+    await workbench.clickRow('step 2');
+    await workbench.page.keyboard.press('End');
+    const { level } = await workbench.treeRow('Now');
+    assert.equal(level, 6);
+    await workbench.screenshot('41-end');
+  });
+});

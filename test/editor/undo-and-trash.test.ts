@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
+import { EditorSession } from '../support/editor-session.ts';
+import type { Workbench } from '../support/vscode/workbench.ts';
+
+const machine = 'playground';
+
+describe('what is deleted and undone, by clicks', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+
+  before(async () => {
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
+      await home.ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
+    });
+    workbench = session.workbench;
+    await workbench.openView('VM Checkpoints');
+    await workbench.treeRow([machine, 'Now']);
+  });
+  after(() => session.close());
+
+  const shown = async () => (await session.home.ckpt.run('show', ['show', machine])).machine;
+  const named = async (name: string): Promise<CheckpointInfo | undefined> =>
+    (await shown()).checkpoints.find((checkpoint) => checkpoint.name === name);
+
+  it('take → delete → Undo in the notification → it is back in its place', async () => {
+    for (const name of ['base', 'tools']) {
+      await workbench.clickInlineAction(machine, /Take Checkpoint/);
+      await workbench.quickInput(name);
+      await workbench.waitForNotification(`Took checkpoint “${name}”`);
+    }
+    await workbench.clearNotifications();
+    await workbench.contextMenu('base', 'Delete Checkpoint…');
+    assert.match((await workbench.modalDialog()).detail, /trash/);
+    await workbench.screenshot('20-delete-question');
+    await workbench.clickDialogButton('Delete');
+    await workbench.waitForNotification('Deleted checkpoint “base”.');
+    await workbench.waitForNoTreeRow('base');
+    await workbench.screenshot('21-deleted');
+    assert.equal((await named('tools'))?.parent, undefined);
+    await workbench.clickNotificationButton('Deleted checkpoint “base”.', 'Undo');
+    await workbench.treeRow([machine, 'base']);
+    assert.equal((await named('tools'))?.parent, (await named('base'))?.id);
+    assert.equal((await shown()).trash.length, 0);
+  });
+
+  it('delete again → restore from the trash', async () => {
+    await workbench.clearNotifications();
+    await workbench.contextMenu('base', 'Delete Checkpoint…');
+    await workbench.clickDialogButton('Delete');
+    await workbench.waitForNoTreeRow('base');
+    await workbench.waitForTreeState([machine, 'Trash'], /1 checkpoint .*(bytes|KiB|MiB)/);
+    await workbench.expandRow([machine, 'Trash']);
+    await workbench.screenshot('22-trash');
+    await workbench.clickInlineAction([machine, 'Trash', 'base'], /Restore/);
+    await workbench.waitForNoTreeRow('Trash');
+    await workbench.treeRow([machine, 'base']);
+  });
+
+  it('delete by key → restore from the menu of the machine, which asks which', async () => {
+    await workbench.clickRow('base');
+    await workbench.page.keyboard.press('Delete');
+    await workbench.clickDialogButton('Delete');
+    await workbench.treeRow([machine, 'Trash']);
+    await workbench.contextMenu(machine, 'Restore Deleted Checkpoint…');
+    await workbench.quickPick('base');
+    await workbench.treeRow([machine, 'base']);
+  });
+
+  it('rename by key', async () => {
+    await workbench.clickRow('base');
+    await workbench.page.keyboard.press('F2');
+    await workbench.quickInput('groundwork');
+    await workbench.treeRow([machine, 'groundwork']);
+    await workbench.clickRow('groundwork');
+    await workbench.page.keyboard.press('F2');
+    await workbench.quickInput('base');
+    await workbench.treeRow([machine, 'base']);
+  });
+
+  it('pin → the icon and the screen reader say so', async () => {
+    await workbench.contextMenu('base', 'Pin Checkpoint');
+    await workbench.waitForTreeState('base', /pinned/);
+    assert.equal((await named('base'))?.pinned, true);
+  });
+
+  it('apply → undo → redo, from the menus', async () => {
+    await workbench.clearNotifications();
+    await workbench.clickInlineAction('base', /Apply Checkpoint/);
+    await workbench.clickDialogButton('Apply');
+    await workbench.waitForNotification('Applied “base” to “playground”.');
+    await workbench.screenshot('23-applied');
+    assert.equal((await shown()).now.parent, (await named('base'))?.id);
+    await workbench.contextMenu(machine, 'Undo Last Apply or Revert');
+    await workbench.waitForNotification(/Undone: “playground”/);
+    assert.equal((await shown()).now.parent, (await named('tools'))?.id);
+    await workbench.contextMenu(machine, 'Redo');
+    await workbench.waitForNotification(/Redone: “playground”/);
+    assert.equal((await shown()).now.parent, (await named('base'))?.id);
+    await workbench.treeRow([machine, 'base', 'Now']);
+    await workbench.screenshot('24-redone');
+  });
+
+  it('delete for good, from the trash and from the tree, and empty the trash', async () => {
+    await workbench.clearNotifications();
+    for (const name of ['one', 'two', 'three']) {
+      await session.home.ckpt.run('take', ['take', machine, name]);
+    }
+    for (const name of ['one', 'two']) {
+      await workbench.contextMenu(name, 'Delete Checkpoint…');
+      await workbench.clickDialogButton('Delete');
+      await workbench.waitForNotification(`Deleted checkpoint “${name}”.`);
+    }
+    await workbench.expandRow([machine, 'Trash']);
+    await workbench.contextMenu([machine, 'Trash', 'one'], 'Delete for Good…');
+    assert.match((await workbench.modalDialog()).detail, /cannot be undone/);
+    await workbench.clickDialogButton('Delete for Good');
+    await workbench.waitForNoTreeRow([machine, 'Trash', 'one']);
+    await workbench.contextMenu([machine, 'Trash'], 'Empty Trash…');
+    await workbench.screenshot('25-empty-trash');
+    await workbench.clickDialogButton('Empty Trash');
+    await workbench.waitForNoTreeRow('Trash');
+    await workbench.contextMenu('three', 'Delete for Good…');
+    await workbench.clickDialogButton('Delete for Good');
+    await workbench.waitForNoTreeRow('three');
+    assert.deepEqual((await shown()).trash, []);
+    assert.equal((await shown()).now.parent, (await named('base'))?.id);
+  });
+});
