@@ -114,7 +114,8 @@ describe('what is deleted and undone, by clicks', () => {
       await workbench.waitForNotification(`Deleted checkpoint “${name}”.`);
     }
     await workbench.expandRow([machine, 'Trash']);
-    await workbench.contextMenu([machine, 'Trash', 'one'], 'Delete for Good…');
+    await workbench.clickRow([machine, 'Trash', 'one']);
+    await workbench.page.keyboard.press('Delete');
     assert.match((await workbench.modalDialog()).detail, /cannot be undone/);
     await workbench.clickDialogButton('Delete for Good');
     await workbench.waitForNoTreeRow([machine, 'Trash', 'one']);

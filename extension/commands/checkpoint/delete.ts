@@ -5,9 +5,14 @@ import type { MachineAndCheckpoint } from '../../machines/machine-and-checkpoint
 import { perform } from '../../operations/perform.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import type { CommandHandler } from '../command.ts';
+import { deleteOther, isCheckpoint, pressedOn } from '../keys.ts';
 import { askCheckpoint } from '../target.ts';
 
 export const deleteCheckpoint: CommandHandler = async (context, argument) => {
+  const pressed = pressedOn(context, argument);
+  if (pressed !== undefined && !isCheckpoint(pressed)) {
+    return deleteOther(pressed);
+  }
   const target = await ask(context, argument);
   if (target === undefined) {
     return undefined;

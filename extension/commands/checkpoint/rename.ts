@@ -3,9 +3,15 @@ import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
 import type { CommandHandler } from '../command.ts';
+import { isCheckpoint, pressedOn } from '../keys.ts';
 import { askCheckpoint } from '../target.ts';
 
 export const rename: CommandHandler = async (context, argument) => {
+  const pressed = pressedOn(context, argument);
+  if (pressed !== undefined && !isCheckpoint(pressed)) {
+    vscode.window.setStatusBarMessage(vscode.l10n.t('Only checkpoints can be renamed.'), 5000);
+    return undefined;
+  }
   const target = await askCheckpoint(context, argument, 'rename', {
     machine: vscode.l10n.t('Rename a checkpoint of which machine?'),
     checkpoint: vscode.l10n.t('Rename which checkpoint?'),
