@@ -17,7 +17,7 @@ import type { MachineFolder } from '../store/machine-folder.ts';
 import { withAnnotation } from './annotate.ts';
 import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
-import { deleteForGood, discardForGood } from './delete-for-good.ts';
+import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
 import { endForsakenGroups } from './end-groups.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
@@ -27,6 +27,7 @@ import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { viewCheckpoint, viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
+import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
 import { removeSetAside, setAside, sweepLeftovers } from './staging.ts';
@@ -237,14 +238,14 @@ export class CheckpointService implements ServiceCalls {
 
   async delete(params: Params<'delete'>, call: Call = {}): Promise<Result<'delete'>> {
     let deleted: Checkpoint[] = [];
-    let gone = { freedBytes: 0, movedBytes: 0 };
+    let gone: Purged = { freedBytes: 0, movedBytes: 0 };
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
       const chosen = findCheckpoint(treeOf(open), params.checkpoint);
       deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
       if (params.purge === true) {
         gone = await deleteForGood(this.#context, open, deleted, call);
       } else {
-        await deleteCheckpoints(open, deleted);
+        await deleteCheckpoints(this.#context, open, deleted);
       }
     });
     const all = deleted.map(viewCheckpoint);
@@ -254,14 +255,14 @@ export class CheckpointService implements ServiceCalls {
   async restore(params: Params<'restore'>): Promise<Result<'restore'>> {
     let restored: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'restore', async (open) => {
-      restored = await restoreFromTrash(open, findTrashed(open.records, params.checkpoint));
+      restored = await restoreFromTrash(this.#context, open, findTrashed(open.records, params.checkpoint));
     });
     return { machine, checkpoint: viewCheckpoint(done(restored)) };
   }
 
   async emptyTrash(params: Params<'emptyTrash'>, call: Call): Promise<Result<'emptyTrash'>> {
     let discarded: TrashedCheckpoint[] = [];
-    let gone = { freedBytes: 0, movedBytes: 0 };
+    let gone: Purged = { freedBytes: 0, movedBytes: 0 };
     const { machine } = await this.#change(params.machine, 'empty the trash', async (open) => {
       const { trash } = open.records;
       discarded = params.checkpoint === undefined ? trash : [findTrashed(open.records, params.checkpoint)];
@@ -274,7 +275,7 @@ export class CheckpointService implements ServiceCalls {
     let annotated: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'annotate', async (open) => {
       annotated = withAnnotation(findCheckpoint(treeOf(open), params.checkpoint), params);
-      await open.folder.writeCheckpoint(annotated);
+      await changeCheckpoint(this.#context, open.folder, annotated);
     });
     return { machine, checkpoint: viewCheckpoint(done(annotated)) };
   }
@@ -286,7 +287,7 @@ export class CheckpointService implements ServiceCalls {
       // A name given by a person says that the checkpoint is wanted: it no longer expires.
       const { expires: _expires, ...checkpoint } = findCheckpoint(treeOf(open), params.checkpoint);
       renamed = { ...checkpoint, name };
-      await open.folder.writeCheckpoint(renamed);
+      await changeCheckpoint(this.#context, open.folder, renamed);
     });
     return { machine, checkpoint: viewCheckpoint(done(renamed)) };
   }
@@ -322,7 +323,7 @@ export class CheckpointService implements ServiceCalls {
       return machine.folder;
     };
     const folder = await changeMachine(this.#context, reference, operation, changed, first);
-    return { machine: await viewMachine(this.#context, folder, await interruptedJobs(this.#context.home)) };
+    return { machine: await this.#view(folder, await interruptedJobs(this.#context.home)) };
   }
 }
 

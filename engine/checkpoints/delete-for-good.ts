@@ -1,26 +1,58 @@
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { deleteCheckpoints } from './delete.ts';
+import { isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { carryOut, orLeft } from './carry-out.ts';
+import { deleteJournal, executeDelete } from './delete.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
+import { takeBack } from './take-back.ts';
 import { tidy } from './tidy.ts';
-import { discardTrash } from './trash.ts';
+import { discardTrash, executeDiscard } from './trash.ts';
 
 export interface Purged {
   freedBytes: number;
   movedBytes: number;
+  /** Why layers that nobody needs are still there; they go the next time something of the machine is deleted for good. */
+  problem?: string;
 }
 
-/** Deletes checkpoints past the trash, parents before what hangs from them, and merges away the layers that nobody needs then. */
+/**
+ * Deletes checkpoints past the trash, parents before what hangs from them, all or none; and merges away the layers that nobody
+ * needs then.
+ */
 export async function deleteForGood(
   context: EngineContext,
   machine: OpenMachine,
   checkpoints: readonly Checkpoint[],
   call: Call = {},
 ): Promise<Purged> {
+  const { folder, records } = machine;
+  const ids = checkpoints.map(({ id }) => id);
+  let freedBytes = 0;
   if (checkpoints.length > 0) {
-    await deleteCheckpoints(machine, checkpoints);
+    const journal = { ...deleteJournal(records, checkpoints), isForGood: true as const };
+    let isInTrash = false;
+    freedBytes = await orLeft(context, 0, () =>
+      carryOut(
+        folder,
+        journal,
+        async () => {
+          if (!isInTrash) {
+            await executeDelete(folder, records, journal);
+            isInTrash = true;
+          }
+          return executeDiscard(folder, await folder.read(), journal);
+        },
+        async () => {
+          // What is out of the trash does not come back.
+          if (isInTrash) {
+            throw new Error('It has happened.');
+          }
+          await takeBack(folder, records, ids);
+        },
+      ),
+    );
   }
-  return discardForGood(context, machine, new Set(checkpoints.map(({ id }) => id)), call);
+  return withTidying(context, machine, freedBytes, call);
 }
 
 /** Takes those of some checkpoints that are in the trash out of it for good, and merges away the layers that nobody needs then. */
@@ -32,7 +64,26 @@ export async function discardForGood(
 ): Promise<Purged> {
   const records = await readMachine(machine.folder);
   const discarded = records.trash.filter(({ checkpoint }) => ids.has(checkpoint.id));
-  const freedBytes = discarded.length === 0 ? 0 : await discardTrash({ ...machine, records }, discarded);
-  const tidied = await tidy(context, machine, call);
-  return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
+  const freedBytes = discarded.length === 0 ? 0 : await discardTrash(context, { ...machine, records }, discarded);
+  return withTidying(context, machine, freedBytes, call);
+}
+
+/** The checkpoints are gone: that their layers cannot be merged away now does not make that a failure. */
+async function withTidying(
+  context: EngineContext,
+  machine: OpenMachine,
+  freedBytes: number,
+  call: Call,
+): Promise<Purged> {
+  try {
+    const tidied = await tidy(context, machine, call);
+    return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
+  } catch (error) {
+    if (isAbort(error)) {
+      throw error;
+    }
+    const problem = toWireError(error).message;
+    context.log.error(`Machine ${machine.folder.path}: layers could not be merged away: ${problem}`);
+    return { freedBytes, movedBytes: 0, problem };
+  }
 }

@@ -2,8 +2,10 @@ import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { planDelete, trashedCheckpoint } from '../model/tree.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
-import { carryOut } from './carry-out.ts';
+import { carryOut, orLeft } from './carry-out.ts';
+import type { EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
+import { takeBack } from './take-back.ts';
 
 /** How long a deleted checkpoint can be restored. */
 export const keptInTrashMs = 24 * 60 * 60 * 1000;
@@ -12,10 +14,28 @@ export const keptInTrashMs = 24 * 60 * 60 * 1000;
  * Moves checkpoints to the trash. What hangs from one hangs from the nearest ancestor that stays. No disk is touched:
  * that is for `discardTrash` to do.
  */
-export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly Checkpoint[]): Promise<void> {
+export async function deleteCheckpoints(
+  context: EngineContext,
+  machine: OpenMachine,
+  deleted: readonly Checkpoint[],
+): Promise<void> {
   const { folder, records } = machine;
+  const journal = deleteJournal(records, deleted);
+  const ids = deleted.map(({ id }) => id);
+  await orLeft(context, undefined, () =>
+    carryOut(
+      folder,
+      journal,
+      () => executeDelete(folder, records, journal),
+      () => takeBack(folder, records, ids),
+    ),
+  );
+}
+
+/** What is to become of checkpoints that are deleted. */
+export function deleteJournal(records: MachineRecords, deleted: readonly Checkpoint[]): Omit<JournalRecord, 'version'> {
   const at = new Date();
-  const journal: Omit<JournalRecord, 'version'> = {
+  return {
     operation: 'delete',
     started: at.toISOString(),
     after: records.now,
@@ -25,7 +45,6 @@ export async function deleteCheckpoints(machine: OpenMachine, deleted: readonly 
     releasedLayers: [],
     trashed: deleted.map((checkpoint) => trashedCheckpoint(checkpoint, at, keptInTrashMs)),
   };
-  await carryOut(folder, journal, () => executeDelete(folder, records, journal));
 }
 
 /** Carries out a journalled delete, from whichever step it got to. */

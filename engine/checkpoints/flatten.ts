@@ -9,6 +9,7 @@ import type { MachineRecords } from '../store/machine-folder.ts';
 import { definitionsOf } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
+import { changeDefinition } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { allowed, changing, expectChange, freezeAgain } from './tidy.ts';
 
@@ -30,7 +31,7 @@ export async function flatten(context: EngineContext, machine: OpenMachine, call
   for (const trashed of records.trash) {
     await folder.writeTrashed({ ...trashed, checkpoint: alone(trashed.checkpoint) });
   }
-  await folder.writeDefinition(standingAlone(definition));
+  await changeDefinition(context, folder, standingAlone(definition));
   return copiedBytes;
 }
 

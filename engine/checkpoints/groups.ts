@@ -115,7 +115,7 @@ export async function deleteGroup(
   group: Group,
 ): Promise<void> {
   await onAll(context, machines, { id: group.id, operation: 'delete', group }, (machine) =>
-    deleteCheckpoints(machine, [memberOf(group, machine)]),
+    deleteCheckpoints(context, machine, [memberOf(group, machine)]),
   );
 }
 

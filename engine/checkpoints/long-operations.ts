@@ -24,7 +24,7 @@ const beforeAndAfter = z.object({ before: bytes, after: bytes });
 const mergeResult = z.object({ into: z.string(), obsolete: z.array(z.string()), movedBytes: bytes });
 const convertResult = z.object({ files: z.array(z.string()), virtualSizeBytes: bytes, writtenBytes: bytes });
 const compactResult = z.object({ allocatedBytes: beforeAndAfter, fileSizeBytes: beforeAndAfter });
-const purgeResult = z.object({ freedBytes: bytes, movedBytes: bytes });
+const purgeResult = z.object({ freedBytes: bytes, movedBytes: bytes, problem: z.string().exactOptional() });
 
 /** A machine with checkpoints that are to be deleted for good. */
 interface Doomed {
@@ -96,7 +96,7 @@ export class LongOperations {
     operation: 'delete' | 'emptyTrash',
     { machine, checkpoints }: Doomed,
     call: Call,
-  ): Promise<Pick<Result<'emptyTrash'>, 'machine' | 'freedBytes' | 'movedBytes'>> {
+  ): Promise<Pick<Result<'emptyTrash'>, 'machine' | 'freedBytes' | 'movedBytes' | 'problem'>> {
     const job = { operation, machine, params: { machine: machine.id, checkpoints: checkpoints.map(({ id }) => id) } };
     const gone = purgeResult.parse(await this.#jobs.run(job, call, 'cancel'));
     return { ...(await this.#service.show({ machine: machine.id })), ...gone };

@@ -11,8 +11,14 @@ import { openLocked } from './open-locked.ts';
 
 /** Folders of all machines, by name. */
 export async function machineFolders(context: EngineContext): Promise<MachineFolder[]> {
-  await mkdir(context.home.machines, { recursive: true, mode: 0o700 });
-  const entries = await readdir(context.home.machines, { withFileTypes: true });
+  const { machines } = context.home;
+  const entries = await readdir(machines, { withFileTypes: true }).catch(async (error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') {
+      throw error;
+    }
+    await mkdir(machines, { recursive: true, mode: 0o700 });
+    return [];
+  });
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => entry.name)

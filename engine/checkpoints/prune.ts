@@ -5,8 +5,7 @@ import { byCreation } from '../model/tree.ts';
 import type { RetentionPlan } from '../protocol/retention.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { readPolicy } from '../store/policy-record.ts';
-import { deleteCheckpoints } from './delete.ts';
-import { discardForGood } from './delete-for-good.ts';
+import { deleteForGood, discardForGood } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
@@ -62,9 +61,11 @@ export async function carryOutPruning(
   // Parents before children, as a delete takes them.
   const doomed = byCreation(open.records.checkpoints.filter(({ id }) => ids.has(id)));
   if (doomed.length > 0) {
-    await deleteCheckpoints(open, doomed);
+    await deleteForGood(context, open, doomed, call);
   }
-  await discardForGood(context, open, ids, call);
+  if (trash.length > 0) {
+    await discardForGood(context, open, ids, call);
+  }
   context.log.info(`What expired or was not to be kept of ${open.folder.path} is gone: ${[...ids].join(', ')}.`);
   return plan;
 }

@@ -2,8 +2,7 @@ import { stat } from 'node:fs/promises';
 import { hiddenLayers } from '../model/layer-tree.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
-import { deleteCheckpoints } from './delete.ts';
-import { discardForGood, type Purged } from './delete-for-good.ts';
+import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { changeMachine } from './open-machine.ts';
@@ -25,7 +24,11 @@ export async function purge(
   return changeMachine(context, machine, 'delete', async (open) => {
     const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
     if (from === 'tree' && chosen.length > 0) {
-      await deleteCheckpoints(open, chosen);
+      const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
+      const gone = await deleteForGood(context, open, chosen, call);
+      if (inTrash.length === 0) {
+        return gone;
+      }
     }
     return discardForGood(context, open, new Set(ids), call);
   });

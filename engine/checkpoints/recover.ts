@@ -28,6 +28,9 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
   switch (journal.operation) {
     case 'delete':
       await executeDelete(folder, records, journal);
+      if (journal.isForGood === true) {
+        await executeDiscard(folder, await folder.read(), journal);
+      }
       break;
     case 'restore':
       await executeRestore(folder, records, journal);

@@ -10,8 +10,8 @@ import type { EngineContext } from './engine-context.ts';
 import { claimName } from './open-machine.ts';
 
 /** A folder that a new machine is made in, out of sight, and one that a machine which was removed is on its way out in. */
-const newPrefix = '.new-';
-const removedPrefix = '.removed-';
+export const newPrefix = '.new-';
+export const removedPrefix = '.removed-';
 const removedMachine = 'machine';
 const removedFiles = 'files.json';
 
@@ -43,7 +43,7 @@ export async function makeMachine(
     await folder.keepReserve();
     await claimName(name, () => rename(staging, path.join(machines, name)));
     isNamed = true;
-    await syncFolder(machines);
+    await syncNames(context, machines);
   } finally {
     await lock?.release();
     if (!isNamed) {
@@ -68,8 +68,15 @@ export async function setAside(
     await writeRecord(path.join(place, removedFiles), { version: recordVersion, files: besides });
   }
   await rename(folder.path, path.join(place, removedMachine));
-  await syncFolder(machines);
+  await syncNames(context, machines);
   return place;
+}
+
+/** What has happened is told as done even where it cannot be confirmed that it outlives a power failure. */
+async function syncNames({ log }: EngineContext, folder: string): Promise<void> {
+  await syncFolder(folder).catch((error: unknown) =>
+    log.error(`What was changed in ${folder} may be lost when the power fails now: ${String(error)}`),
+  );
 }
 
 /** Removes a machine that was set aside; what is left of it when this fails goes at the next sweep. */

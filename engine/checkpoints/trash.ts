@@ -7,9 +7,11 @@ import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
-import { carryOut } from './carry-out.ts';
+import { carryOut, orLeft } from './carry-out.ts';
+import type { EngineContext } from './engine-context.ts';
 import { releaseLayers } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
+import { takeBack } from './take-back.ts';
 
 /** Finds a deleted checkpoint as `findCheckpoint` does. @throws NotInTrash, AmbiguousName */
 export function findTrashed(records: MachineRecords, reference: string): TrashedCheckpoint {
@@ -38,7 +40,11 @@ export function findTrashed(records: MachineRecords, reference: string): Trashed
  * what stands on them. So it does not matter what was deleted or restored in which order.
  * @throws what {@link ChainReader.chainOf} throws for a chain that does not verify
  */
-export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedCheckpoint): Promise<Checkpoint> {
+export async function restoreFromTrash(
+  context: EngineContext,
+  machine: OpenMachine,
+  trashed: TrashedCheckpoint,
+): Promise<Checkpoint> {
   const { folder, records } = machine;
   const standing = new StandingLayers(new LayerFiles(folder, records.definition, records.now.activeLayers));
   const parent = await standing.nearest(trashed.checkpoint.layers, records.checkpoints);
@@ -64,7 +70,14 @@ export async function restoreFromTrash(machine: OpenMachine, trashed: TrashedChe
     trashed: [{ ...trashed, checkpoint: lasting }],
     children,
   };
-  await carryOut(folder, journal, () => executeRestore(folder, records, journal));
+  await orLeft(context, undefined, () =>
+    carryOut(
+      folder,
+      journal,
+      () => executeRestore(folder, records, journal),
+      () => takeBack(folder, records, [lasting.id]),
+    ),
+  );
   return lasting;
 }
 
@@ -86,7 +99,11 @@ export async function executeRestore(
 }
 
 /** Takes deleted checkpoints out of the trash for good. Their layers are hidden from then on, if anything stands on them. */
-export async function discardTrash(machine: OpenMachine, discarded: readonly TrashedCheckpoint[]): Promise<number> {
+export async function discardTrash(
+  context: EngineContext,
+  machine: OpenMachine,
+  discarded: readonly TrashedCheckpoint[],
+): Promise<number> {
   const { folder, records } = machine;
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'discard',
@@ -98,7 +115,7 @@ export async function discardTrash(machine: OpenMachine, discarded: readonly Tra
     releasedLayers: [],
     trashed: [...discarded],
   };
-  return carryOut(folder, journal, () => executeDiscard(folder, records, journal));
+  return orLeft(context, 0, () => carryOut(folder, journal, () => executeDiscard(folder, records, journal)));
 }
 
 /** Carries out a journalled discard, from whichever step it got to. @returns bytes freed */

@@ -74,7 +74,7 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         const names = all.map(({ name }) => `“${name}”`).join(', ');
         const outcome =
           params.purge === true
-            ? `${mebibytes(rest.freedBytes)} are free again.`
+            ? freedText(rest)
             : `ckpt restore brings it back until ${rest.machine.trash.at(-1)?.expires ?? 'then'}.`;
         output.result({ ...rest, all }, `Deleted ${names} of “${rest.machine.name}”; ${outcome}`);
       }),
@@ -114,7 +114,7 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         const count = emptied.discarded.length;
         output.result(
           emptied,
-          `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${mebibytes(emptied.freedBytes)} are free again.`,
+          `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${freedText(emptied)}`,
         );
       }),
   );
@@ -145,6 +145,11 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         output.result(annotated, `“${annotated.checkpoint.name}” is annotated.`);
       }),
     );
+}
+
+function freedText({ freedBytes, problem }: { freedBytes: number; problem?: string }): string {
+  const left = problem === undefined ? '' : ` Layers that nobody needs are still there: ${problem}`;
+  return `${mebibytes(freedBytes)} are free again.${left}`;
 }
 
 function mebibytes(bytes: number): string {

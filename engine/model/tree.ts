@@ -143,6 +143,25 @@ export function subtreeOf(tree: Tree, top: Checkpoint): Checkpoint[] {
   return found;
 }
 
+/** All of a tree, each after what it hangs from. */
+export function parentsFirst(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  const known = new Set(checkpoints.map(({ id }) => id));
+  const children = new Map<string, Checkpoint[]>();
+  const found: Checkpoint[] = [];
+  for (const checkpoint of checkpoints) {
+    const { parent } = checkpoint;
+    if (parent === undefined || !known.has(parent)) {
+      found.push(checkpoint);
+    } else {
+      children.set(parent, [...(children.get(parent) ?? []), checkpoint]);
+    }
+  }
+  for (const { id } of found) {
+    found.push(...(children.get(id) ?? []));
+  }
+  return found;
+}
+
 /** The trash's record of a checkpoint that is about to be deleted. */
 export function trashedCheckpoint(checkpoint: Checkpoint, deleted: Date, keptForMs: number): TrashedCheckpoint {
   return {

@@ -115,6 +115,8 @@ export interface Operations
       /** Zero while they are in the trash. */
       freedBytes: number;
       movedBytes: number;
+      /** Why layers that nobody needs are still there; absent when they are gone. */
+      problem?: string;
     };
   };
   /** Puts a deleted checkpoint back. */
@@ -122,7 +124,14 @@ export interface Operations
   /** Deletes for good what is in the trash, or one of it, and merges hidden layers away. */
   emptyTrash: {
     params: OnMachine & { checkpoint?: string };
-    result: { machine: MachineInfo; discarded: CheckpointInfo[]; freedBytes: number; movedBytes: number };
+    result: {
+      machine: MachineInfo;
+      discarded: CheckpointInfo[];
+      freedBytes: number;
+      movedBytes: number;
+      /** As of `delete`. */
+      problem?: string;
+    };
   };
   annotate: {
     params: OnCheckpoint & {

@@ -11,13 +11,16 @@ const largestRecordBytes = 4 * 1024 * 1024;
 /**
  * Replaces a file so that any reader, and any crash, sees either the old content or the new, whole.
  * @param durability `in passing`: the new content may be lost when the power fails, for what can be found out again
+ * @param draftFolder where the new content is first, on the same volume; the file's own folder when absent
  */
 export async function writeFileAtomically(
   file: string,
   content: string,
   durability: 'durable' | 'in passing' = 'durable',
+  draftFolder: string = path.dirname(file),
 ): Promise<void> {
-  const temporary = `${file}.${randomBytes(4).toString('hex')}.new`;
+  const draft = `${path.basename(file)}.${randomBytes(4).toString('hex')}.new`;
+  const temporary = path.join(draftFolder, draft);
   try {
     const handle = await open(temporary, 'wx', 0o600);
     try {
@@ -51,8 +54,9 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-export async function writeRecord(file: string, record: object): Promise<void> {
-  await writeFileAtomically(file, `${JSON.stringify(record, null, 2)}\n`);
+/** @param draftFolder as in {@link writeFileAtomically} */
+export async function writeRecord(file: string, record: object, draftFolder?: string): Promise<void> {
+  await writeFileAtomically(file, `${JSON.stringify(record, null, 2)}\n`, 'durable', draftFolder);
 }
 
 /**

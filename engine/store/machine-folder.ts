@@ -186,16 +186,16 @@ export class MachineFolder {
   }
 
   async writeDefinition(definition: MachineDefinition): Promise<void> {
-    await writeRecord(path.join(this.path, 'machine.json'), { version: recordVersion, ...definition });
+    await this.#write(path.join(this.path, 'machine.json'), definition);
   }
 
   /** Replacing Now is what makes a take, an apply or an undo have happened. */
   async writeNow(now: Now): Promise<void> {
-    await writeRecord(path.join(this.path, 'now.json'), { version: recordVersion, ...now });
+    await this.#write(path.join(this.path, 'now.json'), now);
   }
 
   async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    await writeRecord(this.#manifest(checkpoint.id), { version: recordVersion, ...checkpoint });
+    await this.#write(this.#manifest(checkpoint.id), checkpoint);
   }
 
   async removeCheckpoint(id: string): Promise<void> {
@@ -205,7 +205,12 @@ export class MachineFolder {
 
   async writeTrashed(trashed: TrashedCheckpoint): Promise<void> {
     await mkdir(path.join(this.path, 'trash'), { recursive: true, mode: 0o700 });
-    await writeRecord(this.#trashed(trashed.checkpoint.id), { version: recordVersion, ...trashed });
+    await this.#write(this.#trashed(trashed.checkpoint.id), trashed);
+  }
+
+  /** True also for one that is in the tree as well, as an interrupted delete or restore leaves it. */
+  async isTrashed(id: string): Promise<boolean> {
+    return isThere(this.#trashed(id));
   }
 
   async removeTrashed(id: string): Promise<void> {
@@ -221,7 +226,7 @@ export class MachineFolder {
 
   async writeClone(clone: CloneRecord): Promise<void> {
     await mkdir(path.join(this.path, 'clones'), { recursive: true, mode: 0o700 });
-    await writeRecord(this.#clone(clone.machine), { version: recordVersion, ...clone });
+    await this.#write(this.#clone(clone.machine), clone);
   }
 
   async removeClone(machine: string): Promise<void> {
@@ -261,7 +266,7 @@ export class MachineFolder {
   }
 
   async writeJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
-    await writeRecord(this.#journal, { version: recordVersion, ...intent });
+    await this.#write(this.#journal, intent);
   }
 
   async clearJournal(): Promise<void> {
@@ -273,13 +278,18 @@ export class MachineFolder {
     return path.join(this.path, 'journal.json');
   }
 
+  /** What is not whole yet lies in the machine's own folder, whichever the record goes to: there one look finds it. */
+  async #write(file: string, record: object): Promise<void> {
+    await writeRecord(file, { version: recordVersion, ...record }, this.path);
+  }
+
   /** @param which the process that is the machine, or the one that an apply is about to put in its place */
   async readProcess(which: ProcessRole): Promise<ProcessRecord | undefined> {
     return readRecord(this.#process(which), processRecord);
   }
 
   async writeProcess(which: ProcessRole, record: Omit<ProcessRecord, 'version'>): Promise<void> {
-    await writeRecord(this.#process(which), { version: recordVersion, ...record });
+    await this.#write(this.#process(which), record);
   }
 
   async clearProcess(which: ProcessRole): Promise<void> {
@@ -318,7 +328,7 @@ export class MachineFolder {
   /** Removes what writers of records left that died; to be called with the machine locked. */
   async removeTemporaries(): Promise<void> {
     for (const folder of ['', 'checkpoints', 'trash', 'clones', 'run'].map((inner) => path.join(this.path, inner))) {
-      for (const name of namesIn(folder).filter((one) => /\.json\.[0-9a-f]{8}\.new$/.test(one))) {
+      for (const name of namesIn(folder).filter(isDraft)) {
         await rm(path.join(folder, name), { force: true });
       }
     }
@@ -326,7 +336,7 @@ export class MachineFolder {
 
   /** True when a writer of a record is at work, or has died at it. */
   async hasTemporaries(): Promise<boolean> {
-    return namesIn(this.path).some((name) => name.endsWith('.new'));
+    return namesIn(this.path).some(isDraft);
   }
 
   /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
@@ -344,6 +354,11 @@ export class MachineFolder {
   }
 }
 
+/** What a writer of a record makes first; see `writeFileAtomically`. */
+export function isDraft(name: string): boolean {
+  return /\.json\.[0-9a-f]{8}\.new$/.test(name);
+}
+
 /** At once: the folders of a machine are small, and a turn of a thread costs more than to read one. */
 function namesIn(folder: string): string[] {
   try {
@@ -351,6 +366,13 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function requireOwnManifest(file: string, expected: string, id: string): void {

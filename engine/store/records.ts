@@ -199,6 +199,8 @@ export const journalRecord = z.strictObject({
   trashed: z.array(trashed).exactOptional(),
   /** Of a restore: the checkpoints that hang from it afterwards. */
   children: z.array(id).exactOptional(),
+  /** Of a delete: not only into the trash. */
+  isForGood: z.literal(true).exactOptional(),
   /** Of a merge whose data has moved: the layer that goes, and the one that has its content now. */
   relink: z
     .strictObject({ disk: diskId, from: z.string(), to: z.string(), direction: z.enum(['ancestor', 'child']) })

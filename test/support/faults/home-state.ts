@@ -17,6 +17,8 @@ interface MachineState {
   /** By what a new checkpoint is called in both of two states that are compared. */
   checkpoints: Record<string, PointState>;
   now: { parent?: string; undo?: string; redo?: string; disks: string[]; firmware: Record<string, string> };
+  /** What is in the trash, by the same names. */
+  trash: Record<string, { parent?: string; disks: string[] }>;
   /** Files outside of the machine that its definition allows it to stand on. */
   standsOn: string[];
 }
@@ -55,6 +57,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const label = (id: string): string => (known.has(id) ? id : `new ${news.indexOf(id)}`);
   const { state, problem, now } = machine;
   const checkpoints: Record<string, PointState> = {};
+  const trash: MachineState['trash'] = {};
   const standsOn: string[] = [];
   const folder = new MachineFolder(machine.folder);
   let firmware: Record<string, string> = {};
@@ -62,6 +65,14 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
     const records = await folder.read();
     firmware = await firmwareHashes(folder, records.now.firmware);
     standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
+    for (const { checkpoint } of records.trash) {
+      const { id, parent } = checkpoint;
+      const files = Object.values(checkpoint.layers).map((layer) => path.join(machine.folder, layer));
+      trash[label(id)] = {
+        ...(parent === undefined ? {} : { parent: label(parent) }),
+        disks: await contents(files, place),
+      };
+    }
     for (const { id, parent, name, createdBy, expires, notes, group } of machine.checkpoints) {
       const found = records.checkpoints.find((checkpoint) => checkpoint.id === id);
       const files = Object.values(found?.layers ?? {}).map((layer) => path.join(machine.folder, layer));
@@ -91,6 +102,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
       ),
       firmware,
     },
+    trash,
     standsOn,
   };
 }

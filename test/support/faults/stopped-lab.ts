@@ -23,6 +23,14 @@ export interface Place {
 /** A verb with what it is given there. */
 export type VerbCall = (engine: Engine, place: Place) => Promise<unknown>;
 
+/** A verb that needs something to have happened before, which no fault meets. */
+export interface PreparedVerb {
+  prepare: VerbCall;
+  verb: VerbCall;
+  /** What is to be the same before and after besides what `list` shows, as plain data. */
+  look?: VerbCall;
+}
+
 export function call<K extends keyof ServiceCalls>(verb: K, params: (place: Place) => Params<K>): VerbCall {
   return ({ service }, place) => {
     const calls: ServiceCalls = service;

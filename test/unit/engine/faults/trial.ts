@@ -4,9 +4,15 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { toWireError } from '../../../../engine/model/checkpoint-error.ts';
-import { faultKinds, systemErrors, type Fault } from '../../../support/faults/fault.ts';
+import { faultKinds, systemErrors, type Fault, type FaultKind } from '../../../support/faults/fault.ts';
 import { faultsOfHome, stateOf, type HomeState } from '../../../support/faults/home-state.ts';
-import { copyFolder, engineOf, type Place, type VerbCall } from '../../../support/faults/stopped-lab.ts';
+import {
+  copyFolder,
+  engineOf,
+  type Place,
+  type PreparedVerb,
+  type VerbCall,
+} from '../../../support/faults/stopped-lab.ts';
 
 /** What was found wrong after a fault. */
 export interface Finding {
@@ -23,32 +29,51 @@ export interface Finding {
   detail: string;
 }
 
+interface Seen {
+  home: HomeState;
+  also?: unknown;
+}
+
 /** One verb, tried on copies of one home, with the states that it leads from and to. */
 export class Trial {
   readonly #verb: string;
   readonly #call: VerbCall;
   readonly #model: Place;
   readonly #known: ReadonlySet<string>;
-  #before: HomeState = {};
-  #after: HomeState = {};
-  #points = 0;
+  readonly #alsoSeen: VerbCall | undefined;
+  #before: Seen = { home: {} };
+  #after: Seen = { home: {} };
+  /** Points that were tried, by the kind of the fault, or of the first of two. */
+  readonly singles = new Map<FaultKind, number>();
+  doubles = 0;
   /** Calls that change something when nothing goes wrong. */
   calls = 0;
   readonly findings: Finding[] = [];
 
-  private constructor(verb: string, call: VerbCall, model: Place, known: ReadonlySet<string>) {
+  private constructor(verb: string, { verb: call, look }: PreparedVerb, model: Place, known: ReadonlySet<string>) {
     this.#verb = verb;
     this.#call = call;
+    this.#alsoSeen = look;
     this.#model = model;
     this.#known = known;
   }
 
   /** Runs the verb once without a fault. */
-  static async of(verb: string, call: VerbCall, model: Place, known: ReadonlySet<string>): Promise<Trial> {
-    const trial = new Trial(verb, call, model, known);
+  static async of(
+    verb: string,
+    given: VerbCall | PreparedVerb,
+    model: Place,
+    known: ReadonlySet<string>,
+  ): Promise<Trial> {
+    const prepared = typeof given === 'function' ? { prepare: async () => undefined, verb: given } : given;
+    const home = path.join(path.dirname(model.home), 'prepared');
+    await rm(home, { recursive: true, force: true });
+    await copyFolder(model.home, home);
+    await prepared.prepare(engineOf(home), { ...model, home });
+    const trial = new Trial(verb, prepared, { ...model, home }, known);
     await trial.#onCopy(async (place) => {
       trial.#before = await trial.#look(place);
-      const { outcome, calls } = await EngineRun.of(undefined, () => call(engineOf(place.home), place));
+      const { outcome, calls } = await EngineRun.of(undefined, () => trial.#call(engineOf(place.home), place));
       if (outcome.kind !== 'done') {
         throw new Error(`${verb} does not work without a fault`, { cause: outcome });
       }
@@ -59,10 +84,6 @@ export class Trial {
       throw new Error(`${verb} changes nothing`);
     }
     return trial;
-  }
-
-  get points(): number {
-    return this.#points;
   }
 
   /**
@@ -78,7 +99,11 @@ export class Trial {
       if (!hasStruck) {
         return;
       }
-      this.#points += 1;
+      if (again === undefined) {
+        this.singles.set(fault.kind, (this.singles.get(fault.kind) ?? 0) + 1);
+      } else {
+        this.doubles += 1;
+      }
       const find = (kind: Finding['kind'], detail: string): void => {
         this.findings.push({ verb: this.#verb, fault: told, kind, detail });
       };
@@ -119,7 +144,7 @@ export class Trial {
       }
     }
     const { unknown, missing } = await faultsOfHome(place.home);
-    if (unknown.length > 0) {
+    if (unknown.length > 0 && this.#alsoSeen === undefined) {
       find('files left behind', unknown.join(', '));
     }
     if (missing.length > 0) {
@@ -139,13 +164,14 @@ export class Trial {
   }
 
   /** As an engine shows it that has just been started. */
-  async #look(place: Place): Promise<HomeState> {
+  async #look(place: Place): Promise<Seen> {
     const { hosts } = await engineOf(place.home).service.list();
-    return stateOf(
+    const home = await stateOf(
       hosts.flatMap((host) => host.machines),
       this.#known,
       place,
     );
+    return this.#alsoSeen === undefined ? { home } : { home, also: await this.#alsoSeen(engineOf(place.home), place) };
   }
 
   async #onCopy(use: (place: Place) => Promise<void>): Promise<void> {
@@ -159,12 +185,14 @@ export class Trial {
   }
 }
 
+const deaths = ['before', 'half', 'after'] as const satisfies readonly FaultKind[];
+
 /** A death at one call, and at some an error too. `all`: each kind of both. */
 export function faultsAt(call: number, all: boolean, random: () => number): Fault[] {
   if (all) {
     return faultKinds.map((kind) => ({ call, kind }));
   }
-  const death = random() < 0.5 ? 'half' : 'before';
+  const death = deaths[Math.floor(random() * deaths.length)] ?? 'before';
   const error = [...systemErrors, 'full' as const][Math.floor(random() * 4)] ?? 'EIO';
   return [{ call, kind: death }, ...(random() < 0.4 ? [{ call, kind: error }] : [])];
 }

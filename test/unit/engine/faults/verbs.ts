@@ -1,9 +1,9 @@
-import { call, lab, type VerbCall } from '../../../support/faults/stopped-lab.ts';
+import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 
 const machine = lab;
 
 /** Every verb that changes something, as it is tried on the machine of `stopped-lab.ts`. A new verb is a new line. */
-export const verbs: Readonly<Record<string, VerbCall>> = {
+export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   take: call('take', () => ({ machine, name: 'new' })),
   revert: call('revert', () => ({ machine })),
   'revert, discarding Now': call('revert', () => ({ machine, discardNow: true })),
@@ -23,5 +23,18 @@ export const verbs: Readonly<Record<string, VerbCall>> = {
   clone: ({ copies }) => copies.clone({ machine, checkpoint: 'two', name: 'cloned' }, {}),
   'clone in full': ({ copies }) => copies.clone({ machine, checkpoint: 'two', name: 'cloned', full: true }, {}),
   'group take of one machine': ({ groups }) => groups.groupTake({ name: 'new', machines: [machine] }, {}),
+  redo: { prepare: call('undo', () => ({ machine })), verb: call('redo', () => ({ machine })) },
+  restore: {
+    prepare: call('delete', () => ({ machine, checkpoint: 'one' })),
+    verb: call('restore', () => ({ machine, checkpoint: 'one' })),
+  },
+  'empty the trash': {
+    prepare: call('delete', () => ({ machine, checkpoint: 'one', subtree: true })),
+    verb: call('emptyTrash', () => ({ machine })),
+  },
+  'group delete of one machine': {
+    prepare: ({ groups }) => groups.groupTake({ name: 'grouped', machines: [machine] }, {}),
+    verb: ({ groups }) => groups.groupDelete({ group: 'grouped' }),
+  },
   'remove-machine': call('removeMachine', () => ({ machine })),
 };
