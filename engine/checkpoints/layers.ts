@@ -21,14 +21,19 @@ function newLayerName({ id, place, format = 'qcow2' }: MachineDisk, token: strin
   if (place === undefined) {
     return `layers/${id}-${token}.${format}`;
   }
-  const { name, ext } = path.parse(place);
+  return `${restingStem(place)}-${token}${path.parse(place).ext}`;
+}
+
+/** What the resting names of the layers of a disk begin with. */
+export function restingStem(place: string): string {
+  const { name } = path.parse(place);
   // What a record or another system's file names do not take; the place itself keeps its name.
   let short = name.replace(/[\p{Cc}:\\]/gu, '_');
   // A file name has room for 255 bytes.
   while (Buffer.byteLength(short) > 200) {
     short = [...short].slice(0, -1).join('');
   }
-  return `${short}-${token}${ext}`;
+  return short;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
+import type { Finding } from '../protocol/doctor.ts';
 import type { Output } from './output.ts';
 import { pick, runVerb, verb, type CommonOptions } from './verb.ts';
 
@@ -19,9 +20,12 @@ export function addDoctorVerb(program: Command, output: Output, fail: () => void
           parseParams('doctor', { ...(machine === undefined ? {} : { machine }), ...given }),
           call,
         );
-        const lines = result.machines.flatMap(({ machine: name, findings }) =>
-          findings.map((one) => `${name}: ${one.isRepaired ? 'repaired' : one.severity}: ${one.message}`),
-        );
+        const tell = (where: string, findings: readonly Finding[]): string[] =>
+          findings.map((one) => `${where}: ${one.isRepaired ? 'repaired' : one.severity}: ${one.message}`);
+        const lines = [
+          ...result.machines.flatMap(({ machine: name, findings }) => tell(name, findings)),
+          ...tell('all', result.home),
+        ];
         output.result(result, lines.length === 0 ? 'Nothing is wrong.' : lines.join('\n'));
         if (!result.isSound) {
           fail();

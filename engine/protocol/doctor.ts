@@ -1,18 +1,24 @@
 /** What the engine tells of the health of machines. */
 
 /**
- * `record`, `journal`: cannot be believed, or ended. `chain`, `image`, `memory`, `firmware`: what a checkpoint or Now needs is broken.
- * `changed`: a frozen layer is not as it was left. `orphan`: a file that nothing names. `sameId`: another machine has its id.
- * `reserve`: no space is set aside. `hidden`: a layer that no checkpoint names. `notLookedAt`: what could not be looked at.
+ * `record`, `frozenRecord`: cannot be believed. `journal`: an operation that was interrupted. `job`: long work that was.
+ * `chain`, `image`, `memory`, `firmware`: what a checkpoint or Now needs is broken. `changed`: a frozen layer, or a disk outside, is not as
+ * it was left. `writable`: a frozen layer could be written. `leftover`: what a dead engine had not finished, of no use to
+ * anybody. `orphan`: a file that nothing names. `sameId`: another machine has its id. `reserve`: no space is set aside.
+ * `hidden`: a layer that no checkpoint names. `notLookedAt`: what could not be looked at.
  */
 export type FindingCode =
   | 'record'
+  | 'frozenRecord'
   | 'journal'
+  | 'job'
   | 'chain'
   | 'image'
   | 'memory'
   | 'firmware'
   | 'changed'
+  | 'writable'
+  | 'leftover'
   | 'orphan'
   | 'sameId'
   | 'reserve'
@@ -24,7 +30,7 @@ export interface Finding {
   /** `info` is no fault. */
   severity: 'error' | 'warning' | 'info';
   path: string;
-  /** What was found and what to do, as a sentence for the user. */
+  /** What was found, what comes of it, and the ways out, for the user. */
   message: string;
   isRepaired: boolean;
 }
@@ -44,6 +50,8 @@ export interface DoctorOperations {
     };
     result: {
       machines: { machine: string; findings: Finding[] }[];
+      /** Of what belongs to no machine; empty when one was named. */
+      home: Finding[];
       /** Nothing is wrong that was not repaired. */
       isSound: boolean;
     };

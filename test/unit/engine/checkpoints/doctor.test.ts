@@ -82,6 +82,7 @@ test('content that changed with the same size and time → seen by a deep look t
   const { size } = await handle.stat();
   await handle.write(Buffer.from('edited behind our back'), 0, 22, size - 22);
   await handle.close();
+  await chmod(file, 0o400);
   await utimes(file, stamp, stamp);
   assert.deepEqual(await found(), []);
   assert.ok((await found({ deep: true })).includes('changed'));

@@ -1,0 +1,140 @@
+import { stat } from 'node:fs/promises';
+import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
+import type { Finding } from '../protocol/doctor.ts';
+import { contentHash, factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
+import { ChainReader, type ExternalBase } from '../store/layer-chain.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { definitionsOf } from './clone-records.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { finding } from './findings.ts';
+import { changeDefinition } from './one-record.ts';
+
+/** A file outside of the machine that was changed since it was allowed, with what it looks like now. */
+export interface ChangedBase {
+  path: string;
+  now: Pick<ExternalBase, 'sizeBytes' | 'modifiedMs'>;
+  /** All of its content is what a deep look had put on record. */
+  isSame: boolean;
+}
+
+/** Under what name the content of a file outside is on record beside that of the frozen layers. */
+export function baseKey(file: string): string {
+  return `base:${file}`;
+}
+
+/** Compares the files outside that a machine stands on with what is on record of them. */
+export async function examineBases(
+  folder: MachineFolder,
+  records: MachineRecords,
+  isDeep: boolean,
+  call: Call,
+): Promise<{ findings: Finding[]; changed: ChangedBase[]; seen: Record<string, FrozenFacts> }> {
+  const { layers: onRecord } = await folder.readFrozen();
+  const { name } = records.definition;
+  const findings: Finding[] = [];
+  const changed: ChangedBase[] = [];
+  const seen: Record<string, FrozenFacts> = {};
+  for (const base of basesOf(records)) {
+    const found = await stat(base.path).catch(() => undefined);
+    if (found === undefined) {
+      continue;
+    }
+    const hash = isDeep ? await contentHash(base.path, call.signal) : undefined;
+    const known = onRecord[baseKey(base.path)]?.sha256;
+    const now = { sizeBytes: found.size, modifiedMs: Math.floor(found.mtimeMs) };
+    const isTouched = now.sizeBytes !== base.sizeBytes || now.modifiedMs !== base.modifiedMs;
+    const isOther = hash !== undefined && known !== undefined && hash !== known;
+    if (!isTouched && !isOther) {
+      if (hash !== undefined) {
+        seen[baseKey(base.path)] = { ...(await factsOf(base.path)), sha256: hash };
+      }
+      continue;
+    }
+    const isSame = hash !== undefined && hash === known;
+    changed.push({ path: base.path, now, isSame });
+    const how =
+      now.sizeBytes !== base.sizeBytes
+        ? `it had ${base.sizeBytes} bytes and has ${now.sizeBytes}`
+        : isTouched
+          ? `its modification time was ${timeOf(base.modifiedMs)} and is ${timeOf(now.modifiedMs)}`
+          : 'its content is another, with the size and the time that it had';
+    findings.push(
+      isSame
+        ? finding(
+            'changed',
+            'warning',
+            base.path,
+            `The disk ${base.path} was touched after it was added: ${how}. All of its content is as it was.`,
+            `Until that is accepted, “${name}” does not run.`,
+            'With --repair it is accepted.',
+          )
+        : finding(
+            'changed',
+            'error',
+            base.path,
+            `The disk ${base.path} was changed after it was added: ${how}.`,
+            `“${name}” stands on it: running on other content would corrupt it.`,
+            'Restore that file from a backup;',
+            `or, if you know that its content is right, accept it: ckpt doctor ${name} --accept-changed.`,
+          ),
+    );
+  }
+  return { findings, changed, seen };
+}
+
+/**
+ * Takes files outside as they are now, where the layers on them still verify. Every point has to know: the definition, which
+ * the machine runs by, is the last one, so that an interruption leaves it refused, and the same call finishes it.
+ * @throws what `ChainReader.chainOf` throws
+ */
+export async function acceptBases(
+  context: EngineContext,
+  folder: MachineFolder,
+  records: MachineRecords,
+  accepted: readonly ChangedBase[],
+): Promise<void> {
+  const definition = withBases(records.definition, accepted);
+  const files = new LayerFiles(folder, definition, records.now.activeLayers);
+  const reader = new ChainReader(files);
+  for (const disk of files.disks) {
+    await reader.chainOf(disk, files.layerOf(records.now.activeLayers, disk));
+  }
+  for (const checkpoint of records.checkpoints) {
+    await folder.writeCheckpoint({ ...checkpoint, definition: withBases(checkpoint.definition, accepted) });
+  }
+  for (const trashed of records.trash) {
+    const { checkpoint } = trashed;
+    const changed = { ...checkpoint, definition: withBases(checkpoint.definition, accepted) };
+    await folder.writeTrashed({ ...trashed, checkpoint: changed });
+  }
+  await changeDefinition(context, folder, definition);
+}
+
+function withBases(definition: MachineDefinition, accepted: readonly ChangedBase[]): MachineDefinition {
+  const withBase = (disk: MachineDisk): MachineDisk => {
+    const { externalBase } = disk;
+    const found = accepted.find(({ path }) => path === externalBase?.path);
+    return found === undefined || externalBase === undefined
+      ? disk
+      : { ...disk, externalBase: { ...externalBase, ...found.now } };
+  };
+  return { ...definition, disks: definition.disks.map(withBase) };
+}
+
+/** Each file outside once, as the machine's definition has it. */
+function basesOf(records: MachineRecords): ExternalBase[] {
+  const found = new Map<string, ExternalBase>();
+  for (const { disks } of definitionsOf(records)) {
+    for (const { externalBase } of disks) {
+      if (externalBase !== undefined && !found.has(externalBase.path)) {
+        found.set(externalBase.path, externalBase);
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}

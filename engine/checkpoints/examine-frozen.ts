@@ -1,0 +1,116 @@
+import { stat } from 'node:fs/promises';
+import type { Finding } from '../protocol/doctor.ts';
+import { compareFrozen, contentHash, factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
+import type { ChainLayer } from '../store/layer-chain.ts';
+import type { LayerFiles } from '../store/layer-files.ts';
+import type { MachineRecords } from '../store/machine-folder.ts';
+import type { Call } from './engine-context.ts';
+import { finding, listOf } from './findings.ts';
+
+/** A file that points of a machine stand on. */
+export interface Standing {
+  link: ChainLayer;
+  /** Names of the points, as in a sentence. */
+  names: string[];
+}
+
+export interface FrozenLook {
+  /** What is on record of frozen layers, with what a deep look added. */
+  frozen: Record<string, FrozenFacts>;
+  /** Changed layers whose chains verify, with what they look like now. */
+  changed: Record<string, FrozenFacts>;
+  /** Of these, the ones that have the content which is on record all the same. */
+  sameContent: ReadonlySet<string>;
+  /** Frozen layers that could be written, by absolute path. */
+  writable: string[];
+  /** Frozen layers that nothing is on record of. */
+  unrecorded: string[];
+}
+
+/** Compares what frozen layers look like with what is on record of them. */
+export async function examineFrozen(
+  files: LayerFiles,
+  { definition, now }: MachineRecords,
+  standing: ReadonlyMap<string, Standing>,
+  isDeep: boolean,
+  call: Call,
+): Promise<FrozenLook & { findings: Finding[] }> {
+  const { layers: onRecord } = await files.folder.readFrozen();
+  const findings: Finding[] = [];
+  const frozen: FrozenLook['frozen'] = { ...onRecord };
+  const changed: FrozenLook['changed'] = {};
+  const sameContent = new Set<string>();
+  const writable: string[] = [];
+  const unrecorded: string[] = [];
+  const active = new Set(files.disks.map((disk) => files.fileOf(disk, files.layerOf(now.activeLayers, disk))));
+  for (const [file, { link, names }] of standing) {
+    call.signal?.throwIfAborted();
+    const { layer } = link;
+    if (layer === undefined || active.has(file)) {
+      continue;
+    }
+    if (process.platform !== 'win32' && ((await stat(file)).mode & 0o222) !== 0) {
+      writable.push(file);
+      findings.push(
+        finding(
+          'writable',
+          'warning',
+          file,
+          `The frozen layer ${file} may be written to.`,
+          `One write would corrupt what stands on it: ${listOf(names)}.`,
+          'With --repair it is made read-only again.',
+        ),
+      );
+    }
+    const expected = onRecord[layer];
+    const hash = isDeep ? await contentHash(file, call.signal) : undefined;
+    if (expected === undefined) {
+      unrecorded.push(layer);
+      if (hash !== undefined) {
+        frozen[layer] = { ...(await factsOf(file)), sha256: hash };
+      }
+      continue;
+    }
+    const difference = await compareFrozen(file, expected);
+    const isSame = hash !== undefined && hash === expected.sha256;
+    const isOther = hash !== undefined && expected.sha256 !== undefined && !isSame;
+    if (difference === undefined && !isOther) {
+      if (hash !== undefined) {
+        frozen[layer] = { ...expected, sha256: hash };
+      }
+      continue;
+    }
+    const what =
+      difference === undefined
+        ? 'its content is another'
+        : `its ${difference.field} was ${difference.expected}, and is ${difference.found}`;
+    changed[layer] = { ...(await factsOf(file)), ...(hash === undefined ? {} : { sha256: hash }) };
+    if (isSame) {
+      sameContent.add(layer);
+      findings.push(
+        finding(
+          'changed',
+          'warning',
+          file,
+          `The layer ${file} was touched after it was frozen: ${what}. All of its content is as it was.`,
+          `Until that is accepted, nothing new is put on it. On it stand: ${listOf(names)}.`,
+          'With --repair it is accepted.',
+        ),
+      );
+      continue;
+    }
+    findings.push(
+      finding(
+        'changed',
+        'error',
+        file,
+        `The layer ${file} was changed after it was frozen: ${what}.`,
+        `What stands on it may be corrupted, and nothing new is put on it: ${listOf(names)}.`,
+        'Restore that file from a backup;',
+        ...(isDeep ? [] : [`or see whether its content is the same: ckpt doctor ${definition.name} --deep;`]),
+        `or, if you know that its content is right, accept it: ckpt doctor ${definition.name} --accept-changed.`,
+      ),
+    );
+  }
+  return { findings, frozen, changed, sameContent, writable, unrecorded };
+}

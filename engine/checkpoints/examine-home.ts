@@ -1,0 +1,81 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Finding } from '../protocol/doctor.ts';
+import { lockHolder } from '../store/file-lock.ts';
+import { Jobs } from '../store/jobs.ts';
+import { MachineFolder } from '../store/machine-folder.ts';
+import type { EngineContext } from './engine-context.ts';
+import { finding, repaired } from './findings.ts';
+import { newPrefix, removedPrefix, sweepLeftovers } from './staging.ts';
+
+/** Whoever makes a machine holds its lock after a moment, and one that is removed is gone soon. */
+const underWayMs = 60_000;
+
+/** Looks for what belongs to no machine: folders that dead engines left, and jobs. */
+export async function examineHome(context: EngineContext, repair: boolean): Promise<Finding[]> {
+  const { machines } = context.home;
+  const left: Finding[] = [];
+  for (const name of await readdir(machines).catch(() => [])) {
+    const place = path.join(machines, name);
+    const isNew = name.startsWith(newPrefix);
+    if ((isNew || name.startsWith(removedPrefix)) && !(await isUnderWay(place, isNew))) {
+      const what = isNew ? 'a machine that never came to be' : 'what is left of a machine that was removed';
+      left.push(
+        finding(
+          'leftover',
+          'warning',
+          place,
+          `${place} is ${what}: its engine died.`,
+          'It takes space, and nothing else.',
+          'It goes with --repair, or when somebody lists the machines.',
+        ),
+      );
+    }
+  }
+  if (repair && left.length > 0) {
+    await sweepLeftovers(context);
+  }
+  const findings: Finding[] = [];
+  for (const one of left) {
+    const isGone = repair && !(await isThere(one.path));
+    findings.push(isGone ? repaired(one, `What an engine that died had left is gone: ${one.path}.`) : one);
+  }
+  return [...findings, ...(await jobFindings(context))];
+}
+
+/** Jobs on machines are told of with those. */
+async function jobFindings({ home }: EngineContext): Promise<Finding[]> {
+  const { jobs, damaged } = await new Jobs(home).list();
+  return [
+    ...jobs
+      .filter(({ state, machine }) => state === 'interrupted' && machine === undefined)
+      .map(({ id, operation, logFile }) =>
+        finding(
+          'job',
+          'warning',
+          path.dirname(logFile),
+          `The job ${operation} was interrupted: its process is gone.`,
+          `Let it go on (ckpt jobs resume ${id}), or undo it (ckpt jobs cancel ${id}).`,
+        ),
+      ),
+    ...damaged.map(({ folder, problem }) => finding('job', 'warning', folder, problem)),
+  ];
+}
+
+async function isUnderWay(place: string, isNew: boolean): Promise<boolean> {
+  const lock = new MachineFolder(place).lock;
+  if (isNew && (await lockHolder(lock)) !== undefined) {
+    return true;
+  }
+  const found = await stat(place).catch(() => undefined);
+  const hasOwner = isNew && (await isThere(lock));
+  // Without a lock it may be a moment old; with that of a dead engine it is not.
+  return found === undefined || (!hasOwner && Date.now() - found.mtimeMs < underWayMs);
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

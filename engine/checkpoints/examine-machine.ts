@@ -1,0 +1,159 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { Finding } from '../protocol/doctor.ts';
+import type { FrozenFacts } from '../store/frozen-layers.ts';
+import { isDraft, type MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { withLock } from '../store/machine-lock.ts';
+import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { examine, type Examination } from './examine.ts';
+import { finding } from './findings.ts';
+import { interruptedJobs } from './interrupted-jobs.ts';
+import { readMachine } from './locked-machine.ts';
+import { machineFolders } from './open-machine.ts';
+import { orphanFinding } from './orphans.ts';
+import { checkFrozenRecord, checkRecords } from './record-check.ts';
+
+/** A machine that was looked over. */
+export interface Patient {
+  folder: MachineFolder;
+  findings: Finding[];
+  /** Absent when its records cannot be believed, or an operation is to be ended first. */
+  whole?: { records: MachineRecords; isUp: boolean; examined: Examination; wasOnRecord: Record<string, FrozenFacts> };
+}
+
+/** Looks a machine over that nobody changes meanwhile. Changes nothing. */
+export async function examineMachine(
+  context: EngineContext,
+  folder: MachineFolder,
+  isDeep: boolean,
+  call: Call,
+): Promise<Patient> {
+  const findings = [...(await drafts(folder)), ...(await checkRecords(folder))];
+  if (findings.some(({ severity }) => severity === 'error')) {
+    const records = await readMachine(folder).catch(() => undefined);
+    if (records === undefined || findings.some(({ code }) => code === 'journal')) {
+      return { folder, findings };
+    }
+  }
+  let records: MachineRecords;
+  try {
+    records = await readMachine(folder);
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) {
+      throw error;
+    }
+    return { folder, findings: [...findings, finding('record', 'error', folder.path, error.message)] };
+  }
+  const journal = await folder.readJournal();
+  if (journal !== undefined) {
+    const what = `The ${journal.operation} of ${journal.started} was interrupted: the machine is between two states.`;
+    const wayOut = 'Whoever changes or lists it next ends that, and so does --repair. What it needs was not looked at.';
+    findings.push(finding('journal', 'warning', folder.inner('journal.json'), what, wayOut));
+    return { folder, findings };
+  }
+  const { definition } = records;
+  const interrupted = (await interruptedJobs(context.home)).get(definition.id);
+  if (interrupted !== undefined) {
+    const what = `The job ${interrupted.operation} was interrupted: its process is gone.`;
+    const wayOut = `Let it go on (ckpt jobs resume ${interrupted.job}), or undo it (ckpt jobs cancel ${interrupted.job}).`;
+    findings.push(finding('job', 'warning', folder.path, what, wayOut));
+  }
+  const isUp = (await hostOf(context, definition).look(folder)).state !== 'stopped';
+  const { layers: wasOnRecord } = await folder.readFrozen();
+  const unbelievable = await checkFrozenRecord(folder);
+  const examined = await examine(folder, records, isUp, isDeep, call);
+  findings.push(
+    ...(unbelievable === undefined ? [] : [unbelievable]),
+    ...examined.findings,
+    ...examined.orphans.map(orphanFinding),
+    ...(await sameId(context, folder, definition)),
+    ...(await reserveFinding(folder)),
+  );
+  return { folder, findings, whole: { records, isUp, examined, wasOnRecord } };
+}
+
+/** Puts on record what a deep look found out of the content of frozen layers, unless something has changed since. */
+export async function remember(context: EngineContext, { folder, whole }: Patient): Promise<void> {
+  if (whole === undefined || isDeepStrictEqual(whole.examined.frozen, whole.wasOnRecord)) {
+    return;
+  }
+  const purpose = { operation: 'doctor', face: context.face };
+  try {
+    await withLock(folder.lock, `Machine “${path.basename(folder.path)}”`, purpose, async () => {
+      const { layers } = await folder.readFrozen();
+      if (isDeepStrictEqual(layers, whole.wasOnRecord)) {
+        await folder.writeFrozen(whole.examined.frozen);
+      }
+    });
+  } catch (error) {
+    context.log.error(`What a deep look at ${folder.path} found out is not on record: ${String(error)}`);
+  }
+}
+
+async function drafts(folder: MachineFolder): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const part of ['', 'checkpoints', 'trash', 'clones', 'run']) {
+    const inner = path.join(folder.path, part);
+    for (const name of (await readdir(inner).catch(() => [])).filter(isDraft)) {
+      const file = path.join(inner, name);
+      found.push(
+        finding(
+          'leftover',
+          'warning',
+          file,
+          `${file} is half a record, left by an engine that died.`,
+          'Nothing is lost: the record itself is as it was.',
+          'It goes with --repair, or when somebody changes the machine.',
+        ),
+      );
+    }
+  }
+  return found;
+}
+
+/** Which of two is the copy, nobody but the user knows. */
+async function sameId(
+  context: EngineContext,
+  folder: MachineFolder,
+  definition: MachineRecords['definition'],
+): Promise<Finding[]> {
+  for (const other of await machineFolders(context)) {
+    const found = other.path === folder.path ? undefined : await other.read().catch(() => undefined);
+    if (found?.definition.id === definition.id) {
+      const name = path.basename(other.path);
+      return [
+        finding(
+          'sameId',
+          'error',
+          folder.inner('machine.json'),
+          `Machine “${definition.name}” has the id of “${name}”: its folder was copied.`,
+          'Jobs and clones cannot tell the two apart.',
+          'Give the copy a new one: stop it, then ckpt doctor NAME --repair.',
+        ),
+      ];
+    }
+  }
+  return [];
+}
+
+/** Whether there is space set aside for deleting something on a full volume. */
+export async function reserveFinding(folder: MachineFolder): Promise<Finding[]> {
+  const file = folder.inner('reserve');
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => 0,
+  );
+  return size > 0
+    ? []
+    : [
+        {
+          code: 'reserve',
+          severity: 'warning',
+          path: file,
+          message: 'No space is set aside for deleting something on a full volume. With --repair it is.',
+          isRepaired: false,
+        },
+      ];
+}

@@ -1,0 +1,97 @@
+import { mkdir, readdir, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { ownFilesOf } from '../model/checkpoint.ts';
+import { toWireError } from '../model/checkpoint-error.ts';
+import type { Finding } from '../protocol/doctor.ts';
+import { syncFolder } from '../store/atomic-file.ts';
+import type { LayerFiles } from '../store/layer-files.ts';
+import { isDraft, type MachineRecords } from '../store/machine-folder.ts';
+import { bootFiles } from './clone.ts';
+import { definitionsOf } from './clone-records.ts';
+import { finding, repaired } from './findings.ts';
+import { restingStem } from './layers.ts';
+
+export interface Orphan {
+  file: string;
+  /** Whether it is certain that it is one of ours: beside a disk of another program, people have files of their own. */
+  isOurs: boolean;
+}
+
+/** Files of the machine's folders, and those beside its places that are named as its layers are, that nothing names. */
+export async function orphansOf(
+  files: LayerFiles,
+  records: MachineRecords,
+  layers: ReadonlySet<string>,
+): Promise<Orphan[]> {
+  const { folder } = files;
+  const { checkpoints, trash, clones } = records;
+  const whole = [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)];
+  const named = new Set([
+    ...layers,
+    ...files.disks.flatMap((disk) => (disk.base === undefined ? [] : [files.fileOf(disk, disk.base)])),
+    ...files.disks.flatMap(({ place }) => (place === undefined ? [] : [place])),
+    ...whole.flatMap(ownFilesOf).map((file) => folder.inner(file)),
+    ...[records.now, ...whole.map(({ firmware }) => ({ firmware: firmware?.folder }))].flatMap(({ firmware }) =>
+      firmware === undefined ? [] : [folder.inner(firmware)],
+    ),
+    ...definitionsOf(records)
+      .flatMap(bootFiles)
+      .map((file) => folder.inner(file)),
+    ...checkpoints.map(({ id }) => folder.inner(`checkpoints/${id}.json`)),
+    ...trash.map(({ checkpoint }) => folder.inner(`trash/${checkpoint.id}.json`)),
+    ...clones.map(({ machine }) => folder.inner(`clones/${machine}.json`)),
+  ]);
+  const found: Orphan[] = [];
+  for (const inner of ['layers', 'memory', 'firmware', 'boot', 'checkpoints', 'trash', 'clones'].map((one) =>
+    folder.inner(one),
+  )) {
+    for (const name of await readdir(inner).catch(() => [])) {
+      // Half a record is no orphan: it is told of as such.
+      if (!isDraft(name)) {
+        found.push({ file: path.join(inner, name), isOurs: true });
+      }
+    }
+  }
+  const { layers: onRecord } = await folder.readFrozen();
+  for (const { place } of files.disks) {
+    if (place !== undefined) {
+      const { dir, ext } = path.parse(place);
+      const stem = `${restingStem(place)}-`;
+      for (const name of await readdir(dir).catch(() => [])) {
+        const token = name.slice(stem.length, name.length - ext.length);
+        if (name.startsWith(stem) && name.endsWith(ext) && /^[0-9a-f]{8}$/.test(token)) {
+          found.push({ file: path.join(dir, name), isOurs: onRecord[name] !== undefined });
+        }
+      }
+    }
+  }
+  return found.filter(({ file }) => !named.has(file));
+}
+
+export function orphanFinding({ file, isOurs }: Orphan): Finding {
+  return finding(
+    'orphan',
+    'warning',
+    file,
+    `Nothing names the file ${file}.`,
+    'It takes space, and nothing else.',
+    isOurs
+      ? 'With --repair it is moved to lost+found.'
+      : 'It is named as a layer of this disk, but may be yours: it is never moved. Delete it if you do not know it.',
+  );
+}
+
+/** Moves a file out of the machine, without ever deleting it or overwriting another. */
+export async function moveToLostAndFound(file: string, place: string, found: Finding): Promise<Finding> {
+  const target = path.join(place, path.basename(path.dirname(file)), path.basename(file));
+  try {
+    await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+    await rename(file, target);
+    await syncFolder(path.dirname(target));
+    await syncFolder(path.dirname(file));
+    return repaired(found, `Nothing named the file ${file}: it is now ${target}.`);
+  } catch (error) {
+    const why = toWireError(error).message;
+    return { ...found, message: `Nothing names the file ${file}, and it could not be moved to ${target}: ${why}` };
+  }
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { toWireError } from '../model/checkpoint-error.ts';
+import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
+import { factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { acceptBases } from './examine-bases.ts';
+import { examineMachine, reserveFinding, type Patient } from './examine-machine.ts';
+import { lostAndFound, repaired } from './findings.ts';
+import { changeDefinition } from './one-record.ts';
+import { moveToLostAndFound } from './orphans.ts';
+import { recover } from './recover.ts';
+
+type DoctorParams = DoctorOperations['doctor']['params'];
+type Whole = NonNullable<Patient['whole']>;
+
+/**
+ * Mends what can be mended without losing anything. To be called with the machine locked. Each step stands for itself and is
+ * safe to repeat: after an interruption the next look finds what is left, and the next repair mends it.
+ * @returns everything that was found, with what became of it
+ */
+export async function repairMachine(
+  context: EngineContext,
+  patient: Patient,
+  params: DoctorParams,
+  call: Call,
+): Promise<Finding[]> {
+  const { folder } = patient;
+  const ended = params.repair === true ? await endInterrupted(context, patient) : [];
+  const place = lostAndFound(context.home.root, path.basename(folder.path), new Date());
+  let current = ended.length === 0 ? patient : await examineMachine(context, folder, params.deep === true, call);
+  const accepted = await acceptChangedBases(context, current, params);
+  if (accepted.some(({ isRepaired }) => isRepaired)) {
+    current = await examineMachine(context, folder, params.deep === true, call);
+  }
+  const { whole } = current;
+  const left = current.findings.filter((one) => !accepted.some((other) => other.path === one.path));
+  if (whole === undefined) {
+    return [...ended, ...accepted, ...left];
+  }
+  const changedRecord = await acceptLayers(folder, whole, left, params);
+  const findings: Finding[] = [];
+  for (const one of left) {
+    findings.push(await mend(context, folder, whole, one, place, params, changedRecord));
+  }
+  return [...ended, ...accepted, ...findings];
+}
+
+/** What an engine that died left is ended, as any change of the machine does it first. */
+async function endInterrupted(context: EngineContext, { folder, findings }: Patient): Promise<Finding[]> {
+  const left = findings.filter(
+    ({ code, severity }) => severity === 'warning' && ['leftover', 'journal'].includes(code),
+  );
+  if (left.length === 0) {
+    return [];
+  }
+  try {
+    await folder.removeTemporaries();
+    await recover(context, folder);
+    return left.map((one) =>
+      repaired(
+        one,
+        one.code === 'journal' ? 'An interrupted operation was ended.' : `Half a record is gone: ${one.path}.`,
+      ),
+    );
+  } catch (error) {
+    const why = `What an interrupted operation left cannot be ended: ${toWireError(error).message}`;
+    return left.map((one) => ({ ...one, severity: 'error', message: why }));
+  }
+}
+
+async function acceptChangedBases(
+  context: EngineContext,
+  { folder, whole, findings }: Patient,
+  { repair, acceptChanged }: DoctorParams,
+): Promise<Finding[]> {
+  const chosen = (whole?.examined.changedBases ?? []).filter(
+    ({ isSame }) => acceptChanged === true || (repair === true && isSame),
+  );
+  if (whole === undefined || chosen.length === 0) {
+    return [];
+  }
+  const about = findings.filter(({ path: file }) => chosen.some((one) => one.path === file));
+  try {
+    await acceptBases(context, folder, whole.records, chosen);
+    return about.map((one) => repaired(one, `The disk ${one.path} had been changed, and is accepted as it is.`));
+  } catch (error) {
+    const why = `It could not be accepted: ${toWireError(error).message}`;
+    return about.map((one) => ({ ...one, message: `${one.message} ${why}` }));
+  }
+}
+
+/** @returns whether the record of frozen layers was written anew */
+async function acceptLayers(
+  folder: MachineFolder,
+  { records, examined, wasOnRecord }: Whole,
+  findings: readonly Finding[],
+  { deep, repair, acceptChanged }: DoctorParams,
+): Promise<boolean> {
+  const { changed, sameContent, isWhole, frozen, unrecorded } = examined;
+  const accepted: Record<string, FrozenFacts> = {};
+  for (const [layer, facts] of Object.entries(changed)) {
+    if (isWhole && (acceptChanged === true || (repair === true && sameContent.has(layer)))) {
+      accepted[layer] = facts;
+    }
+  }
+  const isLost = repair === true && isWhole && findings.some(({ code }) => code === 'frozenRecord');
+  if (isLost) {
+    const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+    for (const disk of files.disks) {
+      for (const layer of unrecorded) {
+        const file = files.restingFileOf(disk, layer);
+        accepted[layer] ??= frozen[layer] ?? (await factsOf(file));
+      }
+    }
+  }
+  if (deep === true || isLost || Object.keys(accepted).length > 0) {
+    await folder.writeFrozen({ ...(deep === true ? frozen : wasOnRecord), ...accepted });
+    return true;
+  }
+  return false;
+}
+
+async function mend(
+  context: EngineContext,
+  folder: MachineFolder,
+  { records, isUp, examined }: Whole,
+  one: Finding,
+  place: string,
+  { machine, repair, acceptChanged }: DoctorParams,
+  hasRecord: boolean,
+): Promise<Finding> {
+  const { definition, clones } = records;
+  switch (repair === true || one.code === 'changed' ? one.code : undefined) {
+    case 'orphan':
+      return examined.orphans.some(({ file, isOurs }) => isOurs && file === one.path)
+        ? moveToLostAndFound(one.path, place, one)
+        : one;
+    case 'writable':
+      await chmod(one.path, (await stat(one.path)).mode & 0o555);
+      return repaired(one, `The frozen layer ${one.path} could be written, and is read-only again.`);
+    case 'reserve':
+      await folder.keepReserve();
+      return (await reserveFinding(folder)).length === 0
+        ? repaired(one, 'Space for deleting on a full volume is set aside again.')
+        : one;
+    case 'sameId': {
+      if (machine === undefined || isUp || clones.length > 0) {
+        return one;
+      }
+      await changeDefinition(context, folder, { ...definition, id: randomUUID() });
+      return repaired(one, `Machine “${definition.name}” had the id of another one, and has a new one now.`);
+    }
+    case 'frozenRecord':
+      return hasRecord ? repaired(one, 'What frozen layers look like is on record again, as they are now.') : one;
+    case 'changed': {
+      const isSame = one.severity === 'warning' && repair === true;
+      return hasRecord && examined.isWhole && (acceptChanged === true || isSame)
+        ? repaired(one, `The layer ${one.path} had been changed, and is accepted as it is.`)
+        : one;
+    }
+    default:
+      return one;
+  }
+}
