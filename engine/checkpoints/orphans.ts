@@ -87,8 +87,8 @@ export async function moveToLostAndFound(file: string, place: string, found: Fin
   try {
     await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
     await rename(file, target);
-    await syncFolder(path.dirname(target));
-    await syncFolder(path.dirname(file));
+    // Wherever a power failure leaves it, it is there.
+    await Promise.allSettled([path.dirname(target), path.dirname(file)].map((folder) => syncFolder(folder)));
     return repaired(found, `Nothing named the file ${file}: it is now ${target}.`);
   } catch (error) {
     const why = toWireError(error).message;

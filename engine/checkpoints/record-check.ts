@@ -104,7 +104,7 @@ export async function checkFrozenRecord(folder: MachineFolder): Promise<Finding 
       file,
       `What is on record of frozen layers (${file}) cannot be believed: ${String(data['problem'] ?? 'it cannot be read')}.`,
       'Nobody would notice when one of them is changed from outside.',
-      'With --repair it goes to lost+found, and what the layers look like now, as far as their chains verify, is put on record.',
+      'With --repair a copy of it goes to lost+found, and what the layers look like now, as far as their chains verify, is put on record.',
     );
   }
 }

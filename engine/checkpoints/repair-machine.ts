@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { toWireError } from '../model/checkpoint-error.ts';
 import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
@@ -41,10 +41,14 @@ export async function repairMachine(
   if (whole === undefined) {
     return [...ended, ...accepted, ...left];
   }
-  const changedRecord = await acceptLayers(folder, whole, left, params);
+  const hasRecord = await acceptLayers(folder, whole, left, place, params);
   const findings: Finding[] = [];
   for (const one of left) {
-    findings.push(await mend(context, folder, whole, one, place, params, changedRecord));
+    try {
+      findings.push(await mend(context, folder, whole, one, place, params, hasRecord));
+    } catch (error) {
+      findings.push({ ...one, message: `${one.message} It could not be mended: ${toWireError(error).message}` });
+    }
   }
   return [...ended, ...accepted, ...findings];
 }
@@ -98,6 +102,7 @@ async function acceptLayers(
   folder: MachineFolder,
   { records, examined, wasOnRecord }: Whole,
   findings: readonly Finding[],
+  place: string,
   { deep, repair, acceptChanged }: DoctorParams,
 ): Promise<boolean> {
   const { changed, sameContent, isWhole, frozen, unrecorded } = examined;
@@ -109,6 +114,7 @@ async function acceptLayers(
   }
   const isLost = repair === true && isWhole && findings.some(({ code }) => code === 'frozenRecord');
   if (isLost) {
+    await keepCopy(folder.inner('frozen.json'), place);
     const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
     for (const disk of files.disks) {
       for (const layer of unrecorded) {
@@ -122,6 +128,11 @@ async function acceptLayers(
     return true;
   }
   return false;
+}
+
+async function keepCopy(file: string, place: string): Promise<void> {
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  await copyFile(file, path.join(place, path.basename(file)));
 }
 
 async function mend(
