@@ -94,7 +94,7 @@ export async function settle(
         if (group.direction === 'back') {
           await takeBack(context, group, member, machine, isAtOnce);
         } else if (!isDone(group, member, machine.records)) {
-          await finishDelete(member, machine);
+          await finishDelete(context, member, machine);
         }
       }
     } catch (error) {

@@ -28,8 +28,13 @@ export function isDone(group: GroupRecord, member: GroupMemberRecord, records: M
 }
 
 /** Makes a delete happen that has not. What is taken or applied later than on the other machines would not be of one instant. */
-export async function finishDelete(member: GroupMemberRecord, machine: OpenMachine): Promise<void> {
+export async function finishDelete(
+  context: EngineContext,
+  member: GroupMemberRecord,
+  machine: OpenMachine,
+): Promise<void> {
   await deleteCheckpoints(
+    context,
     machine,
     machine.records.checkpoints.filter(({ id }) => id === member.checkpoint),
   );
@@ -52,7 +57,7 @@ export async function takeBack(
     case 'apply':
       return takeBackApply(context, member, machine, isAtOnce);
     case 'delete':
-      return takeBackDelete(member, machine);
+      return takeBackDelete(context, member, machine);
   }
 }
 
@@ -100,10 +105,14 @@ async function takeBackApply(
   await bringPointersBack(member, await lookAgain(context, folder));
 }
 
-async function takeBackDelete(member: GroupMemberRecord, machine: OpenMachine): Promise<void> {
+async function takeBackDelete(
+  context: EngineContext,
+  member: GroupMemberRecord,
+  machine: OpenMachine,
+): Promise<void> {
   const { checkpoint: id } = member;
   if (id !== undefined && machine.records.trash.some(({ checkpoint }) => checkpoint.id === id)) {
-    await restoreFromTrash(machine, findTrashed(machine.records, id));
+    await restoreFromTrash(context, machine, findTrashed(machine.records, id));
   }
 }
 
