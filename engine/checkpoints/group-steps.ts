@@ -105,11 +105,7 @@ async function takeBackApply(
   await bringPointersBack(member, await lookAgain(context, folder));
 }
 
-async function takeBackDelete(
-  context: EngineContext,
-  member: GroupMemberRecord,
-  machine: OpenMachine,
-): Promise<void> {
+async function takeBackDelete(context: EngineContext, member: GroupMemberRecord, machine: OpenMachine): Promise<void> {
   const { checkpoint: id } = member;
   if (id !== undefined && machine.records.trash.some(({ checkpoint }) => checkpoint.id === id)) {
     await restoreFromTrash(context, machine, findTrashed(machine.records, id));

@@ -97,12 +97,12 @@ export async function checkFrozenRecord(folder: MachineFolder): Promise<Finding 
     await readRecord(file, frozenRecord);
     return undefined;
   } catch (error) {
-    const { data } = toWireError(error);
+    const { problem } = toWireError(error).data;
     return finding(
       'frozenRecord',
       'warning',
       file,
-      `What is on record of frozen layers (${file}) cannot be believed: ${String(data['problem'] ?? 'it cannot be read')}.`,
+      `What is on record of frozen layers (${file}) cannot be believed: ${typeof problem === 'string' ? problem : 'it cannot be read'}.`,
       'Nobody would notice when one of them is changed from outside.',
       'With --repair a copy of it goes to lost+found, and what the layers look like now, as far as their chains verify, is put on record.',
     );
