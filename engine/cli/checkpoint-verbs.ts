@@ -112,10 +112,7 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         const params = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
         const emptied = await long.emptyTrash(parseParams('emptyTrash', params), call);
         const count = emptied.discarded.length;
-        output.result(
-          emptied,
-          `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${freedText(emptied)}`,
-        );
+        output.result(emptied, `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${freedText(emptied)}`);
       }),
   );
 
