@@ -4,6 +4,8 @@ export interface ModelPoint {
   name: string;
   /** Kept by an apply, an undo or a redo, and not wanted by a person since. */
   expires: boolean;
+  pinned: boolean;
+  group: string | undefined;
   content: Buffer;
   /** The points on whose layers its own stand, itself included. */
   lineage: readonly string[];
@@ -12,10 +14,18 @@ export interface ModelPoint {
   redo: string | undefined;
 }
 
+/** A machine that was made of a point. */
+interface ModelClone {
+  content: Buffer;
+  /** The point that it stands on; undefined once it stands alone. */
+  standsOn: string | undefined;
+}
+
 /** What the verbs do to a tree, in the plainest way: each point has a copy of all its bytes. */
 export class TreeModel {
   readonly points = new Map<string, ModelPoint>();
   readonly trash = new Map<string, ModelPoint>();
+  readonly clones = new Map<string, ModelClone>();
   parent: string | undefined;
   lineage: readonly string[] = [];
   readonly content: Buffer;
@@ -24,6 +34,18 @@ export class TreeModel {
 
   constructor(content: Buffer) {
     this.content = Buffer.from(content);
+  }
+
+  copy(): TreeModel {
+    const copy = new TreeModel(this.content);
+    this.points.forEach((point, id) => copy.points.set(id, { ...point }));
+    this.trash.forEach((point, id) => copy.trash.set(id, { ...point }));
+    this.clones.forEach((clone, name) => copy.clones.set(name, { ...clone }));
+    copy.parent = this.parent;
+    copy.lineage = this.lineage;
+    copy.#undo = this.#undo;
+    copy.#redo = this.#redo;
+    return copy;
   }
 
   get undo(): string | undefined {
@@ -38,8 +60,9 @@ export class TreeModel {
     content.copy(this.content, offset);
   }
 
-  take(id: string, name: string): void {
+  take(id: string, name: string, group?: string): void {
     this.#add(id, name, false);
+    this.point(id).group = group;
     this.parent = id;
     this.lineage = this.point(id).lineage;
     this.#redo = undefined;
@@ -59,7 +82,8 @@ export class TreeModel {
   step(way: 'undo' | 'redo', kept: string): void {
     const id = (way === 'undo' ? this.undo : this.redo) ?? '';
     const target = this.point(id);
-    const isNowAgain = target.expires && this.isLeaf(id);
+    const isCloned = [...this.clones.values()].some(({ standsOn }) => standsOn === id);
+    const isNowAgain = target.expires && this.isLeaf(id) && !isCloned;
     this.#keep(kept, `Before ${way}`);
     this.#become(target);
     this.parent = isNowAgain ? target.parent : id;
@@ -87,6 +111,8 @@ export class TreeModel {
       parent: this.parent,
       name,
       expires,
+      pinned: false,
+      group: undefined,
       content: Buffer.from(this.content),
       lineage: [...this.lineage, id],
       undo: expires ? this.#undo : undefined,
@@ -128,6 +154,17 @@ export class TreeModel {
     }
     this.trash.delete(id);
     this.points.set(id, { ...trashed, parent, expires: false });
+  }
+
+  /** For good. */
+  purge(ids: readonly string[]): void {
+    this.delete(ids);
+    ids.forEach((id) => this.trash.delete(id));
+  }
+
+  pin(id: string, pinned: boolean): void {
+    const { expires } = this.point(id);
+    this.points.set(id, { ...this.point(id), pinned, expires: expires && !pinned });
   }
 
   rename(id: string, name: string): void {
