@@ -27,6 +27,11 @@ export class DiskContent {
     return (await runProgram('debugfs', ['-R', `cat ${file}`, this.#raw], withSystemPath())).trimEnd();
   }
 
+  /** Does what the guest does first when it is started after it was cut off; a clean file system stays as it is. */
+  async replayJournal(): Promise<void> {
+    await runProgram('e2fsck', ['-E', 'journal_only', '-y', this.#raw], withSystemPath());
+  }
+
   /** @throws when the file system has any fault */
   async check(): Promise<void> {
     await runProgram('e2fsck', ['-fn', this.#raw], withSystemPath());
