@@ -59,6 +59,8 @@ async function serveInBrowser(workspaceFolder: string): Promise<void> {
     workspaceFolder,
     extensions: [vsixFile],
     userDataFolder: path.join(cacheFolder, 'start/server'),
+    // The README of the folder has the five steps.
+    settings: { 'workbench.startupEditor': 'readme' },
     env: { VM_CHECKPOINTS_HOME: process.env['VM_CHECKPOINTS_HOME'] },
     log,
   });
@@ -67,7 +69,7 @@ VS Code is ready. Open this address in a browser on this computer:
 
     ${server.url}
 
-In the activity bar on its left edge: VM Checkpoints. The README in the folder has five steps to the first revert.
+In the activity bar on its left edge: VM Checkpoints. The README that opens has five steps to the first revert.
 Press Ctrl+C to end it; machines keep running.`);
   await server.exited;
 }
