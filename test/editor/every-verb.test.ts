@@ -160,7 +160,8 @@ describe('what `ckpt` does, by clicks', () => {
       'the job to begin',
       async () => {
         const { jobs } = await session.home.ckpt.run('jobs', ['jobs']);
-        return jobs.find(({ state }) => state === 'running')?.pid;
+        // Before its first progress the engine that begins it stands in for its process.
+        return jobs.find(({ state, progress }) => state === 'running' && progress !== undefined)?.pid;
       },
       { timeoutMilliseconds: 30_000 },
     );

@@ -399,6 +399,7 @@ export class Workbench {
           return row;
         } catch (error) {
           reason = error;
+          await this.page.mouse.move(0, 0); // a tooltip may lie over the row
           return undefined;
         }
       },
