@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { carryOut, orLeft } from './carry-out.ts';
 import { deleteJournal, executeDelete } from './delete.ts';
 import type { Call, EngineContext } from './engine-context.ts';
@@ -80,10 +80,18 @@ async function withTidying(
     return { freedBytes: freedBytes + tidied.freedBytes, movedBytes: tidied.movedBytes };
   } catch (error) {
     if (isAbort(error)) {
-      throw error;
+      throw goneForGood();
     }
     const problem = toWireError(error).message;
     context.log.error(`Machine ${machine.folder.path}: layers could not be merged away: ${problem}`);
     return { freedBytes, movedBytes: 0, problem };
   }
+}
+
+/** What is deleted for good does not come back when the work that follows is cancelled. */
+export function goneForGood(): CheckpointError {
+  return new CheckpointError(
+    'Cancelled',
+    'Cancelled. The checkpoints were gone already, and do not come back; merging away the layers that nobody needs goes on when something is deleted for good again.',
+  );
 }

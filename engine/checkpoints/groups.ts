@@ -147,18 +147,37 @@ async function onAll(
       ...(group === undefined ? {} : { checkpoint: memberOf(group, machine).id }),
     })),
   };
-  await writeIntent(context, intent, machines);
+  try {
+    await writeIntent(context, intent, machines);
+  } catch (error) {
+    // It may have its place all the same.
+    await new GroupJournal(context.home).remove(id).catch(() => undefined);
+    throw error;
+  }
   for (const machine of machines) {
     try {
       await change(machine);
     } catch (error) {
-      throw naming(machine, error, await changeBack(context, { ...intent, direction: 'back' }, machines));
+      const left = await changeBack(context, { ...intent, direction: 'back' }, machines);
+      if (left.length > 0 && (await goesForward(context, intent))) {
+        context.log.error(
+          `The ${operation} of group ${id} is left to the next engine, which ends it: ${String(error)}`,
+        );
+        return;
+      }
+      throw naming(machine, error, left);
     }
   }
   // Left where it is, it says what is so.
   await new GroupJournal(context.home).remove(id).catch((error: unknown) => {
     context.log.error(`The record of group ${id} is left to the next engine: ${String(error)}`);
   });
+}
+
+/** A delete that could neither be ended nor taken back is ended by the next engine, unless its record says otherwise. */
+async function goesForward(context: EngineContext, { id, operation }: GroupRecord): Promise<boolean> {
+  const record = await new GroupJournal(context.home).read(id).catch(() => undefined);
+  return operation === 'delete' && record?.direction === 'forward';
 }
 
 /** @returns the machines that are not as before */

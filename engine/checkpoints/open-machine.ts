@@ -121,8 +121,9 @@ export async function changeAll<T>(
 export async function freeName(context: EngineContext, wanted: string): Promise<string> {
   const name = machineName(wanted);
   const taken = (await machineFolders(context)).map((folder) => path.basename(folder.path));
-  // Two names that differ only in case would be one folder on Windows and macOS.
-  if (taken.some((other) => other.toLowerCase() === name.toLowerCase())) {
+  // Two names that differ only in case, or in how a letter is composed, would be one folder on Windows and macOS.
+  const folded = (one: string): string => one.normalize('NFC').toLowerCase();
+  if (taken.some((other) => folded(other) === folded(name))) {
     throw new CheckpointError('NameInUse', `There is already a machine “${name}”. Choose another name.`, { name });
   }
   return name;

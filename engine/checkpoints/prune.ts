@@ -1,4 +1,5 @@
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
+import { clockTrust } from '../model/clock-trust.ts';
 import { planRetention } from '../model/retention.ts';
 import { costOfCheckpoints } from '../model/space.ts';
 import { byCreation } from '../model/tree.ts';
@@ -39,7 +40,14 @@ export async function planPruning(folder: MachineFolder, records: MachineRecords
     policy,
     at,
   );
-  return { plan, trash: trash.filter(({ expires }) => Date.parse(expires) <= at.getTime()) };
+  // Nothing goes by a clock that jumped.
+  const facts = [
+    definition.created,
+    ...trash.map(({ deleted }) => deleted),
+    ...checkpoints.map(({ created }) => created),
+  ];
+  const isRight = clockTrust(at.getTime(), facts).state === 'believed';
+  return { plan, trash: isRight ? trash.filter(({ expires }) => Date.parse(expires) <= at.getTime()) : [] };
 }
 
 /**

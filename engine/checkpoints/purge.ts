@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { hiddenLayers } from '../model/layer-tree.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
-import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
+import { deleteForGood, discardForGood, goneForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { changeMachine } from './open-machine.ts';
@@ -20,8 +20,12 @@ export async function purge(
   from: 'tree' | 'trash',
   call: Call,
 ): Promise<Purged> {
-  call.signal?.throwIfAborted();
   return changeMachine(context, machine, 'delete', async (open) => {
+    const known = [...open.records.checkpoints, ...open.records.trash.map(({ checkpoint }) => checkpoint)];
+    if (call.signal?.aborted === true && !known.some(({ id }) => ids.includes(id))) {
+      throw goneForGood();
+    }
+    call.signal?.throwIfAborted();
     const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
     if (from === 'tree' && chosen.length > 0) {
       const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));

@@ -32,13 +32,14 @@ export function addJobVerbs(program: Command, output: Output, jobsOf: (engine: E
       }),
   );
 
-  newVerb(list, 'cancel <job>', 'end a running job, or undo an interrupted one').action(
-    (job: string, options: CommonOptions) =>
+  newVerb(list, 'cancel <job>', 'end a running job, or undo an interrupted one')
+    .alias('undo')
+    .action((job: string, options: CommonOptions) =>
       run(options, async (engine, call) => {
         const cancelled = await jobsOf(engine).cancelJob({ job }, call);
         output.result(cancelled, jobText(cancelled.job));
       }),
-  );
+    );
 
   newVerb(list, 'resume <job>', 'let an interrupted job go on').action((job: string, options: CommonOptions) =>
     run(options, async (engine) => {
