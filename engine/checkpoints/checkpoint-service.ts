@@ -25,7 +25,8 @@ import { layersBeside } from './layers-beside.ts';
 import { presentMachine } from './firmware-copy.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
-import { viewCheckpoint, viewMachine } from './machine-view.ts';
+import { MachineSummaries, summarise, viewCheckpoint, type MachineSummary } from './machine-summary.ts';
+import { viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
@@ -40,6 +41,7 @@ const defaultShutDownLimitSeconds = 60;
 /** The operations of the product, once for all faces. Each call is one of `engine/protocol/operations.ts`. */
 export class CheckpointService implements ServiceCalls {
   readonly #context: EngineContext;
+  readonly #summaries: MachineSummaries;
   /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
   readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
 
@@ -47,24 +49,27 @@ export class CheckpointService implements ServiceCalls {
 
   constructor(context: EngineContext) {
     this.#context = context;
+    this.#summaries = new MachineSummaries(context.home);
   }
 
   async list(): Promise<Result<'list'>> {
-    const { hosts } = this.#context;
+    const hosts = [this.#context.hosts.qemu, this.#context.hosts.disks];
+    // Asking a hypervisor takes as long as all the rest.
+    const asked = Promise.all(hosts.map(async (host) => ({ host, status: await host.status() })));
     await sweepLeftovers(this.#context);
     await endForsakenGroups(this.#context, () => machineFolders(this.#context), this.#failedGroups);
     const folders = await machineFolders(this.#context);
     const interrupted = await interruptedJobs(this.#context.home);
-    const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted)));
+    const read = (folder: MachineFolder): Promise<MachineSummary> => this.#summaries.of(folder);
+    const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted, read)));
+    this.#summaries.saveSoon(folders);
     return {
-      hosts: await Promise.all(
-        [hosts.qemu, hosts.disks].map(async (host) => ({
-          id: host.id,
-          label: host.label,
-          ...(await host.status()),
-          machines: machines.filter((machine) => machine.host === host.id),
-        })),
-      ),
+      hosts: (await asked).map(({ host: { id, label }, status }) => ({
+        id,
+        label,
+        ...status,
+        machines: machines.filter((machine) => machine.host === id),
+      })),
     };
   }
 
@@ -75,7 +80,11 @@ export class CheckpointService implements ServiceCalls {
   }
 
   /** What an engine that died left behind is finished or undone at the first look, not only at the next change. */
-  async #view(folder: MachineFolder, interruptedOf: InterruptedJobs): Promise<MachineInfo> {
+  async #view(
+    folder: MachineFolder,
+    interruptedOf: InterruptedJobs,
+    read: (folder: MachineFolder) => Promise<MachineSummary> = summarise,
+  ): Promise<MachineInfo> {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const failed = this.#failedRecoveries.get(folder.path);
     const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
@@ -90,7 +99,7 @@ export class CheckpointService implements ServiceCalls {
         this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
       }
     }
-    const view = await viewMachine(this.#context, folder, interruptedOf);
+    const view = await viewMachine(this.#context, folder, interruptedOf, read);
     const stuck = interrupted === undefined ? undefined : this.#failedRecoveries.get(folder.path);
     return stuck?.started === interrupted?.started && stuck !== undefined
       ? { ...view, problem: `An interrupted operation could not be ended: ${stuck.message}` }

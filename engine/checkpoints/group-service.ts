@@ -4,7 +4,7 @@ import type { MachineFolder } from '../store/machine-folder.ts';
 import type { CheckpointService } from './checkpoint-service.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { applyGroup, createdOf, deleteGroup, findGroup, nameOf, readGroups, takeGroup, type Group } from './groups.ts';
-import { viewCheckpoint } from './machine-view.ts';
+import { viewCheckpoint } from './machine-summary.ts';
 import { changeAll, findMachine } from './open-machine.ts';
 
 type GroupParams<K extends keyof GroupOperations> = GroupOperations[K]['params'];

@@ -11,7 +11,7 @@ import type { DiskService } from './disk-service.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
-import { viewCheckpoint } from './machine-view.ts';
+import { viewCheckpoint } from './machine-summary.ts';
 import { findMachine } from './open-machine.ts';
 import { bytesToPurge } from './purge.ts';
 import { findTrashed } from './trash.ts';

@@ -1,24 +1,26 @@
 import path from 'node:path';
-import type { Checkpoint } from '../model/checkpoint.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
-import { byCreation } from '../model/tree.ts';
-import type { CheckpointInfo, MachineInfo } from '../protocol/machines.ts';
+import type { MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import type { InterruptedJobs } from './interrupted-jobs.ts';
-import { readMachine } from './locked-machine.ts';
+import { summarise, type MachineSummary } from './machine-summary.ts';
 
-/** A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out. */
+/**
+ * A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out.
+ * @param read its records, in one way or another
+ */
 export async function viewMachine(
   context: EngineContext,
   folder: MachineFolder,
   interruptedJobs: InterruptedJobs,
+  read: (folder: MachineFolder) => Promise<MachineSummary> = summarise,
 ): Promise<MachineInfo> {
   try {
-    const [records, holder] = await Promise.all([readMachine(folder), lockHolder(folder.lock)]);
-    const { definition, now, checkpoints, trash } = records;
+    const [summary, holder] = await Promise.all([read(folder), lockHolder(folder.lock)]);
+    const { definition, now, checkpoints, trash } = summary;
     const presence = await hostOf(context, definition).look(folder);
     const files = new LayerFiles(folder, definition, now.activeLayers);
     const known = new Set(checkpoints.map(({ id }) => id));
@@ -44,17 +46,13 @@ export async function viewMachine(
         activeLayer: files.fileOf(disk, files.layerOf(now.activeLayers, disk)),
         virtualSizeBytes: disk.virtualSizeBytes,
       })),
-      checkpoints: byCreation(checkpoints).map(viewCheckpoint),
+      checkpoints,
       now: {
         ...(now.parent === undefined ? {} : { parent: now.parent }),
         ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
         ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
       },
-      trash: trash.map(({ checkpoint, deleted, expires }) => ({
-        checkpoint: viewCheckpoint(checkpoint),
-        deleted,
-        expires,
-      })),
+      trash,
     };
   } catch (error) {
     const { code, message } = toWireError(error);
@@ -80,24 +78,5 @@ function damaged(folder: MachineFolder, problem: string): MachineInfo {
     checkpoints: [],
     trash: [],
     now: {},
-  };
-}
-
-/** A checkpoint as clients see it. */
-export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
-  const {
-    layers: _layers,
-    definition: _definition,
-    undo: _undo,
-    redo: _redo,
-    memory,
-    firmware: _firmware,
-    ...facts
-  } = checkpoint;
-  return {
-    ...facts,
-    hasMemory: memory !== undefined,
-    ...(memory === undefined ? {} : { memoryFileBytes: memory.sizeBytes }),
-    ...(memory?.method === undefined ? {} : { memoryMethod: memory.method }),
   };
 }

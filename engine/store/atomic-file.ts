@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
@@ -15,7 +15,7 @@ const largestRecordBytes = 4 * 1024 * 1024;
  */
 export async function writeFileAtomically(
   file: string,
-  content: string,
+  content: string | Buffer,
   durability: 'durable' | 'in passing' = 'durable',
   draftFolder: string = path.dirname(file),
 ): Promise<void> {
@@ -67,6 +67,10 @@ export async function writeRecord(file: string, record: object, draftFolder?: st
 export async function readRecord<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S> | undefined> {
   let text: string;
   try {
+    // Many records are not there most of the time, and an error costs ten times as much as a look.
+    if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+      return undefined;
+    }
     text = readRecordText(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {

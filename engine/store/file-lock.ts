@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { readHolder, type LockAttempt, type LockHolder } from './lock-holder.ts';
 import { tryOwnerFile } from './owner-file.ts';
@@ -43,8 +44,18 @@ export async function tryFileLock(file: string, purpose: Pick<LockHolder, 'opera
 
 /** Who holds the lock at this moment, as far as can be told without touching it. */
 export async function lockHolder(file: string): Promise<LockHolder | undefined> {
-  const holder = await readHolder(native === undefined ? `${file}.owner` : file);
+  const named = native === undefined ? `${file}.owner` : file;
+  const holder = namesNobody(named) ? undefined : await readHolder(named);
   return holder !== undefined && (await isProcessAlive(holder.pid, holder.identity)) ? holder : undefined;
+}
+
+/** A lock that was released is empty: a look costs less than to find out that it is no record. */
+function namesNobody(file: string): boolean {
+  try {
+    return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  } catch {
+    return false;
+  }
 }
 
 async function tryNative(locks: NativeLocks, file: string, holder: LockHolder): Promise<LockAttempt> {

@@ -1,9 +1,22 @@
-import { mkdirSync, readdirSync, watch, type Dirent, type FSWatcher } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, watch, type Dirent, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import type { Home } from './home.ts';
 
 /** Changes that come in one go are told in one go. */
 const settleMs = 60;
+
+/** To set watches on a thousand machines takes as long as to list them: so it is done in parts, and the list goes first. */
+const machinesAPart = 40;
+const betweenPartsMs = 30;
+
+/** What changed this long before it was watched is told once more: clocks of file systems count in steps. */
+const clockStepMs = 2000;
+
+interface WatchedMachine {
+  /** Which folder it is: another may take its name. */
+  identity: string;
+  watchers: FSWatcher[];
+}
 
 /**
  * Watches the machines of a home, whoever changes them. Disks and sockets are left out: a running machine writes to
@@ -12,11 +25,15 @@ const settleMs = 60;
 export class HomeWatch {
   readonly #home: Home;
   readonly #onChange: (machines: string[] | undefined) => void;
-  readonly #watchers = new Map<string, FSWatcher[]>();
+  readonly #watched = new Map<string, WatchedMachine>();
   #root: FSWatcher | undefined;
   #changed = new Set<string>();
   #listChanged = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Machines that are still to be watched, and the time since which none of their changes may be missed. */
+  #waiting: string[] = [];
+  #waitingSince = 0;
+  #nextPart: NodeJS.Timeout | undefined;
 
   /** @param onChange gets the names of the machines that changed, or undefined when machines came or went */
   constructor(home: Home, onChange: (machines: string[] | undefined) => void) {
@@ -25,6 +42,21 @@ export class HomeWatch {
   }
 
   start(): void {
+    this.#watchRoot();
+    this.#follow();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#nextPart);
+    this.#root?.close();
+    for (const machine of [...this.#watched.keys()]) {
+      this.#forget(machine);
+    }
+  }
+
+  #watchRoot(): void {
+    this.#root?.close();
     try {
       mkdirSync(this.#home.machines, { recursive: true, mode: 0o700 });
       this.#root = watch(this.#home.machines, () => {
@@ -36,19 +68,6 @@ export class HomeWatch {
       // A home that cannot be made or watched: its list is right whenever a client asks for it.
       this.#root = undefined;
     }
-    this.#follow();
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#stop();
-  }
-
-  #stop(): void {
-    this.#root?.close();
-    for (const machine of [...this.#watchers.keys()]) {
-      this.#forget(machine);
-    }
   }
 
   /** Tells that a machine changed in a way that no file shows. */
@@ -57,6 +76,7 @@ export class HomeWatch {
     this.#settle();
   }
 
+  /** Watches the machines there are, and no others. One whose folder is the same is watched already. */
   #follow(): void {
     let entries: Dirent[];
     try {
@@ -64,13 +84,37 @@ export class HomeWatch {
     } catch {
       return;
     }
-    for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+    const found = new Map(
+      entries
+        .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+        .map(({ name }) => [name, identityOf(path.join(this.#home.machines, name))]),
+    );
+    for (const [name, { identity }] of [...this.#watched]) {
+      if (found.get(name) !== identity) {
+        this.#forget(name);
+      }
+    }
+    if (this.#waiting.length === 0) {
+      this.#waitingSince = Date.now() - clockStepMs;
+    }
+    this.#waiting = [...found.keys()].filter((name) => !this.#watched.has(name));
+    clearTimeout(this.#nextPart);
+    this.#watchPart(false);
+  }
+
+  /** @param isLate whether a client may have looked at these machines already */
+  #watchPart(isLate: boolean): void {
+    for (const name of this.#waiting.splice(0, machinesAPart)) {
       const folder = path.join(this.#home.machines, name);
       const watched = [folder, path.join(folder, 'checkpoints'), path.join(folder, 'run')];
-      this.#watchers.set(
-        name,
-        watched.flatMap((one) => this.#watch(one, name)),
-      );
+      const identity = identityOf(folder);
+      this.#watched.set(name, { identity, watchers: watched.flatMap((one) => this.#watch(one, name)) });
+      if (isLate && watched.some((one) => changedMs(one) > this.#waitingSince)) {
+        this.touch(name);
+      }
+    }
+    if (this.#waiting.length > 0) {
+      this.#nextPart = setTimeout(() => this.#watchPart(true), betweenPartsMs);
     }
   }
 
@@ -91,8 +135,8 @@ export class HomeWatch {
   }
 
   #forget(machine: string): void {
-    this.#watchers.get(machine)?.forEach((watcher) => watcher.close());
-    this.#watchers.delete(machine);
+    this.#watched.get(machine)?.watchers.forEach((watcher) => watcher.close());
+    this.#watched.delete(machine);
   }
 
   #settle(): void {
@@ -103,10 +147,19 @@ export class HomeWatch {
       if (this.#listChanged) {
         this.#listChanged = false;
         // A watch goes with the folder that it was set on, even when another of that name takes its place.
-        this.#stop();
         this.start();
       }
       this.#onChange(machines);
     }, settleMs);
   }
+}
+
+function identityOf(folder: string): string {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  // The number alone may be given to the next folder.
+  return found === undefined ? '' : `${found.dev}:${found.ino}:${found.birthtimeMs}`;
+}
+
+function changedMs(folder: string): number {
+  return statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

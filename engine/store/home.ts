@@ -33,6 +33,11 @@ export class Home {
     return path.join(this.root, 'logs');
   }
 
+  /** What can be found out again; each file says itself what it is good for. */
+  get cache(): string {
+    return path.join(this.root, 'cache');
+  }
+
   /** Results of probes; losing it costs a moment, nothing more. */
   get probes(): string {
     return path.join(this.root, 'probes.json');
