@@ -11,7 +11,7 @@ import { activate, prepareActivation } from './activation.ts';
 import { isCloned } from './clone-records.ts';
 import { FirmwareCopy, hasFirmwareState, presentMachine } from './firmware-copy.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
-import { createLayers, newLayerNames, thaw } from './layers.ts';
+import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
 import { requireSpaceFor } from './space-check.ts';
@@ -92,6 +92,8 @@ export async function apply(
     ),
   };
   call.signal?.throwIfAborted();
+  // A guest that runs still writes to them.
+  const looking = isUp || keptId === undefined ? undefined : lookAhead(files, now.activeLayers);
   await folder.writeJournal(journal);
   let kept: Checkpoint | undefined;
   try {
@@ -131,7 +133,7 @@ export async function apply(
     return kept === undefined ? {} : { kept };
   }
   await finishOrLeave(context, folder, async () =>
-    finish(host, folder, await folder.read(), { version: 1, ...journal }),
+    finish(host, folder, await folder.read(), { version: 1, ...journal }, await looking),
   );
   return kept === undefined ? {} : { kept };
 }

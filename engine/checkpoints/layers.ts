@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { chmodSync, statSync } from 'node:fs';
 import { chmod, chown, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openDiskFile } from '../disks/disk-file.ts';
@@ -7,7 +8,7 @@ import { driverOf } from '../disks/drivers.ts';
 import { systemCode } from '../model/checkpoint-error.ts';
 import type { DiskFormat, LayerOfDisk, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { syncFolder } from '../store/atomic-file.ts';
-import { factsOf, requireFrozen } from '../store/frozen-layers.ts';
+import { factsOf, isSameFile, requireFrozen, type FrozenFacts } from '../store/frozen-layers.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import type { LayerFiles } from '../store/layer-files.ts';
 
@@ -99,11 +100,30 @@ async function passOn(from: string, to: string): Promise<void> {
   }
 }
 
+/** What some layers look like, by layer. */
+export type LayerFacts = ReadonlyMap<string, FrozenFacts>;
+
+/**
+ * Looks at layers that are about to be frozen, while other things wait for the disk: samples of a layer to which much was
+ * written have to be read from there. Never rejects.
+ */
+export async function lookAhead(files: LayerFiles, layers: LayerOfDisk): Promise<LayerFacts> {
+  const found = await Promise.all(
+    files.disks.map(async (disk): Promise<[string, FrozenFacts][]> => {
+      const layer = layers[disk.id];
+      const facts = layer === undefined ? undefined : await factsOf(files.fileOf(disk, layer)).catch(() => undefined);
+      return layer === undefined || facts === undefined ? [] : [[layer, facts]];
+    }),
+  );
+  return new Map(found.flat());
+}
+
 /**
  * A parent is never written again: its mode says so, and what it looks like is put on record. One that is missing is told of
  * where it is needed.
+ * @param seen what {@link lookAhead} saw; believed of a file that is the same, of the same size and time
  */
-export async function freeze(files: LayerFiles, layers: LayerOfDisk): Promise<void> {
+export async function freeze(files: LayerFiles, layers: LayerOfDisk, seen?: LayerFacts): Promise<void> {
   const { layers: known } = await files.folder.readFrozen();
   const added: typeof known = {};
   for (const disk of files.disks) {
@@ -111,8 +131,9 @@ export async function freeze(files: LayerFiles, layers: LayerOfDisk): Promise<vo
     if (layer !== undefined) {
       const file = files.fileOf(disk, layer);
       try {
-        await chmod(file, (await stat(file)).mode & 0o555);
-        added[layer] = await factsOf(file);
+        chmodSync(file, statSync(file).mode & 0o555);
+        const facts = seen?.get(layer);
+        added[layer] = facts !== undefined && isSameFile(file, facts) ? facts : await factsOf(file);
       } catch (error) {
         if (systemCode(error) !== 'ENOENT') {
           throw error;

@@ -10,7 +10,7 @@ import { activate, activationHasBegun, forgetActivation } from './activation.ts'
 import { executeDelete } from './delete.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import { releaseLayers } from './layer-graph.ts';
-import { areWhole, freeze, thaw } from './layers.ts';
+import { areWhole, freeze, thaw, type LayerFacts } from './layers.ts';
 import { executeRelink } from './relink.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
 
@@ -97,12 +97,16 @@ async function recoverChange(
   }
 }
 
-/** The last steps of a take, an apply, an undo or a redo: after Now was replaced. */
+/**
+ * The last steps of a take, an apply, an undo or a redo: after Now was replaced.
+ * @param seen what the layers that are to be frozen were seen to look like
+ */
 export async function finish(
   host: Host,
   folder: MachineFolder,
   records: MachineRecords,
   journal: JournalRecord,
+  seen?: LayerFacts,
 ): Promise<void> {
   const definition = journal.definition ?? records.definition;
   if (!isDeepStrictEqual(definition, records.definition)) {
@@ -121,9 +125,11 @@ export async function finish(
   await removeFirmware(folder, journal.releasedFirmware);
   const made = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
   if (made !== undefined) {
-    await freeze(files, made.layers);
+    await freeze(files, made.layers, seen);
   }
-  await releaseLayers(folder, files, await folder.read(), journal.releasedLayers);
+  if (journal.releasedLayers.length > 0) {
+    await releaseLayers(folder, files, await folder.read(), journal.releasedLayers);
+  }
 }
 
 async function undoTake(host: Host, files: LayerFiles, records: MachineRecords, journal: JournalRecord): Promise<void> {

@@ -13,7 +13,7 @@ import { activate, prepareActivation } from './activation.ts';
 import { FirmwareCopy, presentMachine } from './firmware-copy.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
-import { createLayers, freeze, newLayerNames } from './layers.ts';
+import { createLayers, freeze, lookAhead, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
 import { requireSpaceFor } from './space-check.ts';
@@ -51,6 +51,8 @@ export async function take(
   const wasRunning = presence.state === 'running';
   const after = nowOnTop(now, id, newLayers);
   call.signal?.throwIfAborted();
+  // A guest that runs still writes to them.
+  const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
   await folder.writeJournal({
     operation: 'take',
     started: new Date().toISOString(),
@@ -96,7 +98,9 @@ export async function take(
     }
     return checkpoint;
   }
-  await finishOrLeave(context, folder, () => freeze(files.withActive(newLayers), now.activeLayers));
+  await finishOrLeave(context, folder, async () =>
+    freeze(files.withActive(newLayers), now.activeLayers, await looking),
+  );
   return checkpoint;
 }
 

@@ -1,5 +1,4 @@
-import { statSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { readHolder, type LockAttempt, type LockHolder } from './lock-holder.ts';
 import { tryOwnerFile } from './owner-file.ts';
 import { isProcessAlive, processIdentity } from './process-identity.ts';
@@ -58,32 +57,34 @@ function namesNobody(file: string): boolean {
   }
 }
 
+/** At once: no call waits for anything, and each turn of a thread would cost more than all of them. */
 async function tryNative(locks: NativeLocks, file: string, holder: LockHolder): Promise<LockAttempt> {
-  const handle = await open(file, 'a+', 0o600);
+  const descriptor = openSync(file, 'a+', 0o600);
   let isHeld = false;
   try {
-    if (!locks.tryLock(handle.fd, lockedByte, 1)) {
+    if (!locks.tryLock(descriptor, lockedByte, 1)) {
       return { holder: await readHolder(file) };
     }
-    await writeHolder(handle, holder);
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, JSON.stringify(holder), 0);
     isHeld = true;
   } finally {
     if (!isHeld) {
-      await handle.close();
+      closeSync(descriptor);
     }
   }
   return {
     lock: {
-      async release() {
-        // Closing releases it; the name in it is only for those who ask.
-        await handle.truncate(0).catch(() => undefined);
-        await handle.close();
+      release() {
+        try {
+          // Closing releases it; the name in it is only for those who ask.
+          ftruncateSync(descriptor, 0);
+        } catch {
+          // On a volume that fails it stays.
+        }
+        closeSync(descriptor);
+        return Promise.resolve();
       },
     },
   };
-}
-
-async function writeHolder(handle: FileHandle, holder: LockHolder): Promise<void> {
-  await handle.truncate(0);
-  await handle.write(JSON.stringify(holder), 0);
 }

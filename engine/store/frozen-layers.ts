@@ -23,6 +23,12 @@ export async function factsOf(file: string): Promise<FrozenFacts> {
   };
 }
 
+/** True for the file that was looked at, when nothing was written to it since. */
+export function isSameFile(file: string, facts: FrozenFacts): boolean {
+  const { size, mtimeMs, ino, dev } = statSync(file);
+  return `${dev}:${ino}` === facts.inode && size === facts.sizeBytes && Math.floor(mtimeMs) === facts.modifiedMs;
+}
+
 /** SHA-256 of samples of a file, from its first bytes to its last. */
 async function fingerprint(file: string, sizeBytes: number): Promise<string> {
   const hash = createHash('sha256');

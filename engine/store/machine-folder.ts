@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
@@ -270,7 +270,7 @@ export class MachineFolder {
   }
 
   async clearJournal(): Promise<void> {
-    await rm(this.#journal, { force: true });
+    rmSync(this.#journal, { force: true });
     await syncFolder(this.path);
   }
 
@@ -311,6 +311,9 @@ export class MachineFolder {
   }
 
   async keepReserve(): Promise<void> {
+    if (existsSync(this.#reserve)) {
+      return;
+    }
     try {
       await writeFile(this.#reserve, Buffer.alloc(reserveBytes, 0xff), { flag: 'wx', mode: 0o600 });
     } catch (error) {

@@ -64,6 +64,7 @@ export function interceptChanges(findSubject: () => Subject | undefined): void {
     wrapSynchronous(fs, call, find);
   }
   wrapOpens(find);
+  wrapSynchronousOpens(find);
   wrapPrograms(find);
   wrapLibraries(find);
   syncBuiltinESMExports();
@@ -275,6 +276,41 @@ function wrapOpens(find: () => Subject | undefined): void {
 }
 
 const realCloseSync = fs.closeSync;
+
+/** The dead get an error, since something has to come back: whatever they make of it changes nothing any more. */
+function wrapSynchronousOpens(find: () => Subject | undefined): void {
+  const call: ChangingCall = { name: 'open', needsSpace: true };
+  wrapProperty(fs, 'openSync', (original) => {
+    const changing = synchronous(original, call, find);
+    return function (...values) {
+      const subject = find();
+      if (subject === undefined) {
+        return Reflect.apply(original, this, values);
+      }
+      const descriptor: unknown = subject.isDead
+        ? undefined
+        : Reflect.apply(isChangingOpen(values[1]) ? changing : original, this, values);
+      if (typeof descriptor !== 'number') {
+        throw new Error('It is dead.');
+      }
+      subject.opened(descriptor, placeOf(values), () => realCloseSync(descriptor));
+      return descriptor;
+    };
+  });
+  wrapProperty(
+    fs,
+    'closeSync',
+    (original) =>
+      function (...values) {
+        const subject = find();
+        if (subject?.isDead === true) {
+          return undefined;
+        }
+        subject?.closed(values[0]);
+        return Reflect.apply(original, this, values);
+      },
+  );
+}
 
 /** A `FileHandle` has its `close` as a property of its own. */
 function followHandle(handle: object, place: string | undefined, subject: Subject): void {
