@@ -6,11 +6,10 @@ import type { CheckpointInfo, TrashedInfo } from '../protocol/machines.ts';
 import type { Home } from '../store/home.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { ReadingIndex } from '../store/reading-index.ts';
-import { version } from '../version.ts';
 import { readMachine } from './locked-machine.ts';
 
-/** To be raised whenever what a client sees of a checkpoint changes, for those who run two builds of one version. */
-const shape = 1;
+/** To be changed whenever what a client sees of a checkpoint does. */
+const format = '1';
 
 const afterAnswerMs = 50;
 
@@ -66,7 +65,7 @@ export class MachineSummaries {
   constructor(home: Home) {
     this.#index = new ReadingIndex(
       path.join(home.cache, 'machines.index'),
-      { format: `${version} ${shape}`, isValue: isSummary },
+      { format, isValue: isSummary },
       // Clones are not shown, but a machine whose clones cannot be read is.
       { files: ['machine.json', 'now.json'], folders: ['checkpoints', 'trash', 'clones'] },
     );
