@@ -5,11 +5,12 @@ import { dataBytes } from '../disks/made-disks.ts';
 import { timed, type BenchRow } from '../disks/row.ts';
 import { writeData } from './disk-content.ts';
 import { startEngine } from './engine-client.ts';
+import { hasQemuImg } from './peers.ts';
 
 /** Back to a checkpoint since which much was changed; Now is kept. The peer's snapshots are inside its image. */
 export const applyRows: readonly BenchRow[] = [
   {
-    name: 'apply, stopped (qemu-img snapshot -a)',
+    name: hasQemuImg ? 'apply, stopped (qemu-img snapshot -a)' : 'apply, stopped (no qemu-img: no peer)',
     reach: '≤ 20 ms and ≥ 5 ×',
     isReached: (ours, peer) => ours <= 20 && peer / ours >= 5,
     async prepare(folder) {
@@ -21,10 +22,12 @@ export const applyRows: readonly BenchRow[] = [
       const { checkpoint } = await engine.request('take', { machine: 'lab' });
       const { machine } = await engine.request('show', { machine: 'lab' });
       await writeData(machine.disks[0]?.activeLayer ?? '', 0, 1, folder);
-      await create(peerDisk, { format: 'qcow2', virtualSizeBytes });
-      await runProgram('qemu-img', ['snapshot', '-c', 'base', peerDisk]);
-      await writeData(peerDisk, 0, 1);
-      await runProgram('qemu-img', ['snapshot', '-c', 'changed', peerDisk]);
+      if (hasQemuImg) {
+        await create(peerDisk, { format: 'qcow2', virtualSizeBytes });
+        await runProgram('qemu-img', ['snapshot', '-c', 'base', peerDisk]);
+        await writeData(peerDisk, 0, 1);
+        await runProgram('qemu-img', ['snapshot', '-c', 'changed', peerDisk]);
+      }
       let isApplied = false;
       return {
         async before() {
@@ -32,14 +35,18 @@ export const applyRows: readonly BenchRow[] = [
             await engine.request('undo', { machine: 'lab' });
             isApplied = false;
           }
-          await runProgram('qemu-img', ['snapshot', '-a', 'changed', peerDisk]);
+          if (hasQemuImg) {
+            await runProgram('qemu-img', ['snapshot', '-a', 'changed', peerDisk]);
+          }
         },
         async ours() {
           const elapsed = await timed(() => engine.request('apply', { machine: 'lab', checkpoint: checkpoint.id }));
           isApplied = true;
           return elapsed;
         },
-        peer: () => timed(() => runProgram('qemu-img', ['snapshot', '-a', 'base', peerDisk])),
+        ...(hasQemuImg
+          ? { peer: () => timed(() => runProgram('qemu-img', ['snapshot', '-a', 'base', peerDisk])) }
+          : {}),
         after: () => engine.stop(),
       };
     },

@@ -6,11 +6,12 @@ import { dataBytes } from '../disks/made-disks.ts';
 import { timed, timesFaster, type BenchRow } from '../disks/row.ts';
 import { writeData } from './disk-content.ts';
 import { startEngine } from './engine-client.ts';
+import { hasQemuImg } from './peers.ts';
 
 /** Deleting for good a checkpoint between two layers that are equally full; it runs as a job. */
 export const deleteRows: readonly BenchRow[] = [
   {
-    name: 'delete with a merge (qemu-img commit)',
+    name: hasQemuImg ? 'delete with a merge (qemu-img commit)' : 'delete with a merge (no qemu-img: no peer)',
     ...timesFaster(1),
     mostRounds: 3,
     async prepare(folder) {
@@ -58,7 +59,7 @@ export const deleteRows: readonly BenchRow[] = [
           isMade = false;
           return elapsed;
         },
-        peer: () => timed(() => runProgram('qemu-img', ['commit', '-q', '-d', child])),
+        ...(hasQemuImg ? { peer: () => timed(() => runProgram('qemu-img', ['commit', '-q', '-d', child])) } : {}),
         after: () => engine.stop(),
       };
     },

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { create } from '../../../engine/disks/operations/create.ts';
 import { timed, within, type BenchRow } from '../disks/row.ts';
+import { settlingMs } from '../../../engine/store/file-stamps.ts';
 import { startEngine } from './engine-client.ts';
 
 const machines = 1000;
@@ -40,6 +42,8 @@ async function makeHome(folder: string): Promise<string> {
       manifests.map(({ name, content }) => writeFile(path.join(machine, 'checkpoints', name), content)),
     );
   }
+  // What was written only just now is read each time.
+  await delay(2 * settlingMs);
   return home;
 }
 
