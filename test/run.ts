@@ -11,6 +11,7 @@ import { build, demoGuest, packageExtension, requireQemu } from './support/set-u
 import {
   browserPrograms,
   diskPeerPrograms,
+  firmwarePrograms,
   installIfPossible,
   nativeBuildPrograms,
   requirePrograms,
@@ -42,6 +43,7 @@ const suites: Readonly<Record<string, Suite>> = {
     limitMinutes: 12,
     async setUp(log) {
       await requireQemu(log);
+      await installIfPossible(firmwarePrograms, log);
       await demoGuest(log);
     },
   },

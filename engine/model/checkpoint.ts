@@ -72,6 +72,8 @@ export interface SavedMemory {
 export interface HypervisorIdentity {
   version: string;
   accelerator: string;
+  /** Model of the computer's processor, which the guest sees unless QEMU emulates one. */
+  processor?: string;
   /** Arguments that the guest can see: machine type, CPU, memory, devices; without paths and sockets. */
   guestArguments: string[];
 }

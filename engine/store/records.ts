@@ -108,6 +108,7 @@ const checkpoint = z.strictObject({
       hypervisor: z.strictObject({
         version: z.string(),
         accelerator: z.string(),
+        processor: z.string().exactOptional(),
         guestArguments: z.array(z.string()),
       }),
     })
@@ -246,7 +247,12 @@ export const processRecord = z.strictObject({
   /** Absolute path of the folder with its sockets. */
   socketsFolder: z.string(),
   started: time,
-  hypervisor: z.strictObject({ version: z.string(), accelerator: z.string(), guestArguments: z.array(z.string()) }),
+  hypervisor: z.strictObject({
+    version: z.string(),
+    accelerator: z.string(),
+    processor: z.string().exactOptional(),
+    guestArguments: z.array(z.string()),
+  }),
 });
 export type ProcessRecord = z.output<typeof processRecord>;
 

@@ -4,6 +4,7 @@ import { runProgram } from './project.ts';
 
 /** A program that set-up needs, and the package of Debian and Ubuntu that has it. */
 interface SystemProgram {
+  /** On the PATH; or a file, by its absolute path. */
   names: string[];
   debianPackage: string;
 }
@@ -16,6 +17,11 @@ export const qemuPrograms: SystemProgram[] = [
 export const guestPrograms: SystemProgram[] = [
   { names: ['mke2fs', 'e2fsck', 'debugfs'], debianPackage: 'e2fsprogs' },
   { names: ['cpio'], debianPackage: 'cpio' },
+];
+/** What machines with UEFI and a TPM need. */
+export const firmwarePrograms: SystemProgram[] = [
+  { names: ['swtpm'], debianPackage: 'swtpm' },
+  { names: ['/usr/share/OVMF/OVMF_CODE_4M.fd'], debianPackage: 'ovmf' },
 ];
 export const browserPrograms: SystemProgram[] = [{ names: ['chromium'], debianPackage: 'chromium' }];
 /** What compiles the terminal's native part for the editor that the tests run. */
@@ -88,6 +94,12 @@ async function missingPackages(programs: SystemProgram[]): Promise<string[]> {
 
 /** Finds system programs too when a user's PATH leaves /usr/sbin out. */
 async function isOnPath(name: string): Promise<boolean> {
+  if (path.isAbsolute(name)) {
+    return access(name).then(
+      () => true,
+      () => false,
+    );
+  }
   const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];
   for (const folder of folders) {
     try {

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
-import type { HypervisorIdentity, SavedMemory } from '../../model/checkpoint.ts';
+import type { SavedMemory } from '../../model/checkpoint.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
-import { commandLine, guestArguments, hardwareOf } from './command-line.ts';
+import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
 import { shutDownByAgent } from './guest-agent.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
@@ -27,6 +27,7 @@ import {
 import { QmpConnection } from './qmp.ts';
 import { pausedStates, problemOfState } from './run-states.ts';
 import { firmwareFile, uefiFor } from './machine-firmware.ts';
+import { identityOf, requireCompatible } from './memory-compatibility.ts';
 import { requireSwtpm } from './tpm-process.ts';
 import { findUefi, newVariables } from './uefi.ts';
 import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
@@ -283,23 +284,7 @@ export class QemuHost implements Host {
   async checkMemory(definition: MachineDefinition, memory: SavedMemory): Promise<void> {
     const qemu = await this.installation();
     const here = identityOf(qemu, await this.#workingAccelerator(qemu), definition);
-    const saved = memory.hypervisor;
-    const differences = [
-      ...(saved.version === here.version ? [] : [`QEMU ${saved.version} saved it, this is ${here.version}`]),
-      ...(saved.accelerator === here.accelerator
-        ? []
-        : [`it ran with ${saved.accelerator}, here ${here.accelerator} works`]),
-      ...(JSON.stringify(saved.guestArguments) === JSON.stringify(here.guestArguments)
-        ? []
-        : ['the machine has other devices']),
-    ];
-    if (differences.length > 0) {
-      throw new CheckpointError(
-        'MemoryNotCompatible',
-        `The checkpoint's memory cannot be resumed here: ${differences.join('; ')}. Apply its disks only (--disks-only), and start the machine afresh.`,
-        { expected: saved, found: here },
-      );
-    }
+    requireCompatible(memory.hypervisor, here);
   }
 
   async prepareSuccessor(machine: RunnableMachine, memory: SavedMemory, signal?: AbortSignal): Promise<void> {
@@ -365,18 +350,6 @@ export class QemuHost implements Host {
     const active = new Set(blocks.map((block) => block.inserted?.['node-name']));
     return Object.values(layers).every((layer) => active.has(nodeName(layer)));
   }
-}
-
-function identityOf(
-  qemu: QemuInstallation,
-  accelerator: Accelerator,
-  definition: MachineDefinition,
-): HypervisorIdentity {
-  return {
-    version: qemu.version,
-    accelerator,
-    guestArguments: guestArguments(definition, qemu.machineType, accelerator),
-  };
 }
 
 async function memoryTarget(
