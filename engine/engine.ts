@@ -40,10 +40,10 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     log,
   };
   const service = new CheckpointService(context);
-  const copies = new CopyService(context, service);
   const groups = new GroupService(context, service);
   const disks = new DiskService();
   const jobs = new JobService(context);
+  const copies = new CopyService(context, service, jobs);
   const long = new LongOperations(context, service, disks, jobs);
   const retention = new RetentionService(context);
   const doctor = new DoctorService(context);

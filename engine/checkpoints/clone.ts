@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { chmod, copyFile, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { convert } from '../disks/operations/convert.ts';
@@ -25,6 +24,14 @@ import { makeMachine } from './staging.ts';
 import { take } from './take.ts';
 import { allowed } from './tidy.ts';
 
+/** What a clone is to be. */
+export interface NewClone {
+  name: string;
+  isIndependent: boolean;
+  /** Of the new machine. */
+  id: string;
+}
+
 /**
  * Makes a new machine, with an identity of its own, of a checkpoint's disks. Linked, its first layers stand on those of the
  * checkpoint, which stay as they are for as long as it needs them; independent, it has copies.
@@ -35,12 +42,12 @@ export async function cloneCheckpoint(
   context: EngineContext,
   source: OpenMachine,
   checkpoint: Checkpoint,
-  options: { name: string; isIndependent: boolean },
+  options: NewClone,
   call: Call,
 ): Promise<string> {
   requireOwnLayers(source.records.definition);
   const name = await freeName(context, options.name);
-  const id = randomUUID();
+  const { id } = options;
   const { folder } = source;
   if (options.isIndependent) {
     await makeMachine(context, name, async (made) => {
@@ -68,20 +75,26 @@ export async function cloneCheckpoint(
 }
 
 /**
- * Makes a new machine of a stopped machine's Now, of which a checkpoint is taken first. Without the clone that goes again.
+ * Makes a new machine of a stopped machine's Now, of which a checkpoint is taken first, unless an earlier run that was
+ * killed has. Without the clone that goes again.
  * @throws as {@link cloneCheckpoint}; MachineRunning
  */
 export async function cloneNow(
   context: EngineContext,
   source: OpenMachine,
-  options: { name: string; isIndependent: boolean },
+  options: NewClone & { checkpointId: string },
   call: Call,
 ): Promise<string> {
   const { folder, presence } = source;
-  requireStopped(source, 'cloning it as it is, or clone one of its checkpoints');
+  const { checkpointId } = options;
+  const earlier = source.records.checkpoints.find((one) => one.id === checkpointId);
+  if (earlier === undefined) {
+    requireStopped(source, 'cloning it as it is, or clone one of its checkpoints');
+  }
   requireOwnLayers(source.records.definition);
   const name = await freeName(context, options.name);
-  const checkpoint = await take(context, source, { name: checkpointName(`Cloned to ${name}`.slice(0, 100)) }, call);
+  const label = checkpointName([...`Cloned to ${name}`].slice(0, 100).join(''));
+  const checkpoint = earlier ?? (await take(context, source, { name: label, id: checkpointId }, call));
   const taken: OpenMachine = { folder, presence, records: await readMachine(folder) };
   try {
     return await cloneCheckpoint(context, taken, checkpoint, { ...options, name }, call);
@@ -168,7 +181,8 @@ async function copiedDisks(
       flatten: true,
       ...allowed(disk),
       ...signalOf(call),
-      onProgress: (done, total) => call.report?.(`Copying ${id}`, total === 0 ? 1 : done / total),
+      onProgress: (doneBytes, totalBytes) =>
+        call.report?.(`Copying ${id}`, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
     });
     await chmod(made.inner(base), 0o400);
     disks.push({ id, virtualSizeBytes, format, base });

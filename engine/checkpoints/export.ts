@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { requireFree } from '../disks/new-file.ts';
 import { convert } from '../disks/operations/convert.ts';
 import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
 import type { DiskFormat } from '../model/machine.ts';
@@ -18,6 +17,7 @@ import { hostOf, signalOf, type Call, type EngineContext } from './engine-contex
 import { copyFiles } from './file-copies.ts';
 import { copyBasesIn, standingAlone } from './flatten.ts';
 import { readLayerGraph } from './layer-graph.ts';
+import { makeFolder, type NewFolder } from './new-folder.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { allowed } from './tidy.ts';
 
@@ -29,7 +29,7 @@ import { allowed } from './tidy.ts';
 export async function exportMachine(
   context: EngineContext,
   machine: OpenMachine,
-  target: string,
+  target: NewFolder,
   call: Call,
 ): Promise<Result<'export'>> {
   const { folder, records } = machine;
@@ -61,7 +61,7 @@ export async function exportMachine(
 export async function exportCheckpoint(
   machine: OpenMachine,
   checkpoint: Checkpoint,
-  target: string,
+  target: NewFolder,
   to: DiskFormat,
   call: Call,
 ): Promise<Result<'export'>> {
@@ -111,27 +111,4 @@ export async function filesOf(folder: MachineFolder, records: MachineRecords): P
     firmware === undefined ? [] : (await readFirmware(folder, firmware)).map(({ name }) => `${firmware}/${name}`);
   const boot = definitionsOf(records).flatMap(bootFiles);
   return [...new Set([...layers.map(({ layer }) => layer), ...own, ...present, ...boot])];
-}
-
-/** Makes a folder that appears under its name once it is whole. @param make fills it, and gives the names of its files */
-async function makeFolder(
-  target: string,
-  make: (staging: string) => Promise<string[]>,
-): Promise<{ folder: string; files: string[]; sizeBytes: number }> {
-  const folder = path.resolve(target);
-  const parent = path.dirname(folder);
-  await requireFree(folder);
-  await mkdir(parent, { recursive: true });
-  const staging = await mkdtemp(path.join(parent, `.${path.basename(folder)}.`));
-  try {
-    const files = await make(staging);
-    const sizes = await Promise.all(files.map((file) => stat(path.join(staging, file))));
-    await requireFree(folder);
-    await rename(staging, folder);
-    await syncFolder(parent);
-    return { folder, files, sizeBytes: sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0) };
-  } catch (error) {
-    await rm(staging, { recursive: true, force: true });
-    throw error;
-  }
 }

@@ -1,8 +1,11 @@
-import { constants, copyFile, lstat, mkdir, open, statfs } from 'node:fs/promises';
+import { constants, copyFile, lstat, mkdir, open, statfs, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { seekData } from '../disks/seek-data.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { requireSpace } from '../model/require-space.ts';
 import type { Call } from './engine-context.ts';
+
+const pieceBytes = 2 * 1024 * 1024;
 
 /** A file to copy, by absolute paths. */
 export interface FileCopy {
@@ -31,9 +34,12 @@ export async function copyFiles(
     signal?.throwIfAborted();
     report?.('Copying files', totalBytes === 0 ? 0 : doneBytes / totalBytes, { doneBytes, totalBytes });
     await mkdir(path.dirname(to), { recursive: true, mode: 0o700 });
-    await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    await sync(to);
-    doneBytes += sizes[at] ?? 0;
+    const before = doneBytes;
+    await copyOne(from, to, signal, (copied) => {
+      const done = Math.min(totalBytes, before + copied);
+      report?.('Copying files', totalBytes === 0 ? 1 : done / totalBytes, { doneBytes: done, totalBytes });
+    });
+    doneBytes = before + (sizes[at] ?? 0);
   }
   signal?.throwIfAborted();
   return totalBytes;
@@ -54,11 +60,66 @@ async function sizeOfRegularFile(file: string): Promise<number> {
   throw new CheckpointError('ParentNotAllowed', `${file} is no file of its own, so it is not copied.`, { path: file });
 }
 
-async function sync(file: string): Promise<void> {
-  const handle = await open(file, 'r');
+/** Shares the blocks where the volume can; else copies what the file system stores, so that holes stay holes. */
+async function copyOne(
+  from: string,
+  to: string,
+  signal: AbortSignal | undefined,
+  onBytes: (copied: number) => void,
+): Promise<void> {
+  const isShared = await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL).then(
+    () => true,
+    (error: unknown) => {
+      if (['EEXIST', 'ENOSPC', 'EDQUOT', 'EIO', 'EACCES', 'EPERM'].includes(systemCode(error) ?? '')) {
+        throw error;
+      }
+      return false;
+    },
+  );
+  const target = await open(to, isShared ? 'r' : 'wx', 0o600);
   try {
-    await handle.sync();
+    if (!isShared) {
+      await copyContent(from, target, signal, onBytes);
+    }
+    await target.sync();
   } finally {
-    await handle.close();
+    await target.close();
+  }
+}
+
+async function copyContent(
+  from: string,
+  target: FileHandle,
+  signal: AbortSignal | undefined,
+  onBytes: (copied: number) => void,
+): Promise<void> {
+  const source = await open(from, 'r');
+  try {
+    const { size } = await source.stat();
+    const piece = Buffer.alloc(Math.min(pieceBytes, Math.max(1, size)));
+    let copied = 0;
+    for (let at = 0; at < size;) {
+      const range = seekData === undefined ? { offset: at, length: size - at } : seekData(source.fd, at, size);
+      if (range === undefined) {
+        break;
+      }
+      for (at = range.offset; at < range.offset + range.length;) {
+        signal?.throwIfAborted();
+        const { bytesRead } = await source.read(piece, 0, Math.min(piece.length, range.offset + range.length - at), at);
+        if (bytesRead === 0) {
+          break;
+        }
+        for (let written = 0; written < bytesRead; ) {
+          written += (await target.write(piece, written, bytesRead - written, at + written)).bytesWritten;
+        }
+        at += bytesRead;
+        copied += bytesRead;
+        onBytes(copied);
+      }
+      at = Math.max(at, range.offset + range.length);
+    }
+    await target.truncate(size);
+  } finally {
+    await source.close();
   }
 }

@@ -3,12 +3,14 @@ import { chmod, lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition } from '../model/machine.ts';
+import { machineName } from '../model/names.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import { readFirmwareOf } from '../store/firmware-folder.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { bootFiles } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
+import { bytesOfFiles } from './copy-bytes.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { filesOf } from './export.ts';
 import { copyFiles } from './file-copies.ts';
@@ -27,27 +29,48 @@ const partsOf = {
   checkpoints: 'checkpoints/',
 } as const;
 
+/** What an import is to make. */
+export interface NewImport {
+  name: string;
+  id: string;
+}
+
+/**
+ * Chooses name and id of the machine that an import makes. It keeps its id unless a machine here has it.
+ * @returns the bytes that it copies, too
+ * @throws as {@link importMachine}
+ */
+export async function planImport(
+  context: EngineContext,
+  exported: string,
+  wanted: string | undefined,
+): Promise<NewImport & { bytes: number }> {
+  const { source, records } = await readExported(context, exported);
+  const { id, name } = records.definition;
+  const all = await Promise.all((await machineFolders(context)).map((one) => one.read().catch(() => undefined)));
+  const isFree = !all.some((one) => one?.definition.id === id);
+  return {
+    name: machineName(wanted ?? name),
+    id: isFree ? id : randomUUID(),
+    bytes: await bytesOfFiles((await filesOf(source, records)).map((file) => source.inner(file))),
+  };
+}
+
 /**
  * Makes a machine of an exported one, which anybody may have made: nothing outside its folder is read, and its copy is
- * verified before it becomes a machine. It keeps its id unless a machine here has it; then it gets a new one, and another
- * MAC address.
+ * verified before it becomes a machine. With another id than it had it gets another MAC address.
  * @returns its name
  * @throws MachineDamaged, ParentNotAllowed, ParentMismatch, ImageDamaged, NameInUse, NotEnoughSpace
  */
 export async function importMachine(
   context: EngineContext,
   exported: string,
-  wanted: string | undefined,
+  { name: wanted, id }: NewImport,
   call: Call,
 ): Promise<string> {
-  const place = path.resolve(exported);
-  await requireExportedFolder(context, place);
-  const source = new MachineFolder(place);
-  const records = withoutHistory(await source.read());
-  requireInside(place, records);
-  await requireFolders(place, firmwareFolders(place, records));
-  const name = await freeName(context, wanted ?? records.definition.name);
-  const identify = await newIdentity(context, records.definition.id);
+  const { source, records } = await readExported(context, exported);
+  const name = await freeName(context, wanted);
+  const identify = newIdentity(records.definition.id, id);
   const inner = await filesOf(source, records);
   await makeMachine(context, name, async (made) => {
     const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
@@ -68,6 +91,19 @@ export async function importMachine(
     call.signal?.throwIfAborted();
   });
   return name;
+}
+
+async function readExported(
+  context: EngineContext,
+  exported: string,
+): Promise<{ source: MachineFolder; records: MachineRecords }> {
+  const place = path.resolve(exported);
+  await requireExportedFolder(context, place);
+  const source = new MachineFolder(place);
+  const records = withoutHistory(await source.read());
+  requireInside(place, records);
+  await requireFolders(place, firmwareFolders(place, records));
+  return { source, records };
 }
 
 async function requireExportedFolder(context: EngineContext, place: string): Promise<void> {
@@ -166,19 +202,15 @@ function sameNames(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** Memory comes back only with the card that it was saved with, so that one keeps its address. */
-async function newIdentity(
-  context: EngineContext,
+function newIdentity(
+  before: string,
   id: string,
-): Promise<(definition: MachineDefinition, hasMemory: boolean) => MachineDefinition> {
-  const all = await Promise.all((await machineFolders(context)).map((one) => one.read().catch(() => undefined)));
-  if (!all.some((one) => one?.definition.id === id)) {
-    return (definition) => ({ ...definition, id });
-  }
-  const identity = { id: randomUUID(), macAddress: newMacAddress() };
+): (definition: MachineDefinition, hasMemory: boolean) => MachineDefinition {
+  const macAddress = newMacAddress();
   return (definition, hasMemory) => ({
     ...definition,
-    id: identity.id,
-    ...(definition.macAddress === undefined || hasMemory ? {} : { macAddress: identity.macAddress }),
+    id,
+    ...(id === before || definition.macAddress === undefined || hasMemory ? {} : { macAddress }),
   });
 }
 

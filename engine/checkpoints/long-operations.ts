@@ -17,7 +17,7 @@ import { bytesToPurge } from './purge.ts';
 import { findTrashed } from './trash.ts';
 
 /** What moves less than this is done before a process would have begun. */
-const shortestJobBytes = 64 * 1024 * 1024;
+export const shortestJobBytes = 64 * 1024 * 1024;
 
 const bytes = z.int().min(0);
 const beforeAndAfter = z.object({ before: bytes, after: bytes });

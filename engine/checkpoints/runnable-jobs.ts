@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { copyJobs } from './copies.ts';
 import type { DiskService } from './disk-service.ts';
 import type { EngineContext } from './engine-context.ts';
 import { parseParams } from './operation-params.ts';
@@ -29,5 +30,6 @@ export function runnableJobs(context: EngineContext, disks: DiskService): Runnab
     },
     delete: purging('tree'),
     emptyTrash: purging('trash'),
+    ...copyJobs(context),
   };
 }

@@ -22,7 +22,7 @@ import { requireSpaceFor } from './space-check.ts';
 export async function take(
   context: EngineContext,
   machine: OpenMachine,
-  options: Omit<Params<'take'>, 'machine'> & { group?: string },
+  options: Omit<Params<'take'>, 'machine'> & { group?: string; id?: string },
   call: Call,
 ): Promise<Checkpoint> {
   const { folder, records, presence } = machine;
@@ -40,7 +40,7 @@ export async function take(
   const present = presentMachine(folder, definition, now);
   const files = new LayerFiles(folder, definition, now.activeLayers);
   await host.requireUnused(present);
-  const id = randomUUID();
+  const id = options.id ?? randomUUID();
   const newLayers = newLayerNames(definition);
   const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
   const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
