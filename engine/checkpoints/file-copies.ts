@@ -109,7 +109,7 @@ async function copyContent(
         if (bytesRead === 0) {
           break;
         }
-        for (let written = 0; written < bytesRead; ) {
+        for (let written = 0; written < bytesRead;) {
           written += (await target.write(piece, written, bytesRead - written, at + written)).bytesWritten;
         }
         at += bytesRead;
