@@ -8,6 +8,7 @@ import { LongOperations } from './checkpoints/long-operations.ts';
 import type { RunnableJobs } from './checkpoints/run-job.ts';
 import { runnableJobs } from './checkpoints/runnable-jobs.ts';
 import { DoctorService } from './checkpoints/doctor-service.ts';
+import { SpaceWatch } from './checkpoints/space-watch.ts';
 import { RetentionService } from './checkpoints/retention-service.ts';
 import { DisksHost } from './hosts/disks/disks-host.ts';
 import { QemuHost } from './hosts/qemu/qemu-host.ts';
@@ -22,6 +23,7 @@ export interface Engine {
   disks: DiskService;
   jobs: JobService;
   retention: RetentionService;
+  spaceWatch: SpaceWatch;
   doctor: DoctorService;
   /** Those of both services that run as jobs when they have much to do. */
   long: LongOperations;
@@ -39,17 +41,19 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     face,
     log,
   };
-  const service = new CheckpointService(context);
+  const spaceWatch = new SpaceWatch(context);
+  const service = new CheckpointService(context, spaceWatch);
   const groups = new GroupService(context, service);
-  const disks = new DiskService();
+  const disks = new DiskService(context);
   const jobs = new JobService(context);
   const copies = new CopyService(context, service, jobs);
   const long = new LongOperations(context, service, disks, jobs);
-  const retention = new RetentionService(context);
+  const retention = new RetentionService(context, spaceWatch);
   const doctor = new DoctorService(context);
   return {
     doctor,
     retention,
+    spaceWatch,
     service,
     copies,
     groups,

@@ -7,7 +7,8 @@ import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
 import type { Params } from '../protocol/operations.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { newLayerNames } from './layers.ts';
-import { freeName, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { freeName } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
 
 /**

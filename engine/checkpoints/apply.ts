@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Checkpoint, SavedMemory } from '../model/checkpoint.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
-import { estimateApply } from '../model/space-estimates.ts';
 import { isLeaf } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
@@ -14,8 +13,8 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
-import { requireSpaceFor } from './space-check.ts';
-import { creationTime } from './take.ts';
+import { needsOfNewLayers, requireSpaceFor } from './space-check.ts';
+import { creationTime, needsOfMemory } from './take.ts';
 
 /** How long a state is kept that apply, undo or redo left. */
 const keptForMs = 24 * 60 * 60 * 1000;
@@ -61,10 +60,12 @@ export async function apply(
   const isUp = presence.state !== 'stopped';
   const keptId = options.discardNow === true ? undefined : randomUUID();
   const keptMemoryFile = keptId !== undefined && isUp ? `memory/${keptId}.state` : undefined;
-  if (keptMemoryFile !== undefined) {
-    const estimate = estimateApply(definition.disks.length, (definition.memoryMiB ?? 0) * 1024 * 1024);
-    await requireSpaceFor(machine, `Keeping what “${definition.name}” is now, with its memory,`, estimate);
-  }
+  await requireSpaceFor(
+    context,
+    `Applying “${target.name}”`,
+    [...(reusesLayers ? [] : needsOfNewLayers(folder, target.definition)), ...needsOfMemory(machine, keptMemoryFile)],
+    machine,
+  );
   const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
   const firmware = target.firmware === undefined ? [] : await readFirmwareOf(folder, target.firmware);
   const newFirmware = hasFirmwareState(target.definition) ? newFirmwareFolder() : undefined;

@@ -30,8 +30,11 @@ import { viewMachine } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
-import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { changeMachine, findMachine } from './open-machine.ts';
 import { removeSetAside, setAside, sweepLeftovers } from './staging.ts';
+import { requireSpaceToPurge } from './space-check.ts';
+import type { SpaceWatch } from './space-watch.ts';
 import { take } from './take.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
@@ -42,14 +45,16 @@ const defaultShutDownLimitSeconds = 60;
 export class CheckpointService implements ServiceCalls {
   readonly #context: EngineContext;
   readonly #summaries: MachineSummaries;
+  readonly #spaceWatch: Pick<SpaceWatch, 'glance'>;
   /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
   readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
 
   readonly #failedGroups = new Set<string>();
 
-  constructor(context: EngineContext) {
+  constructor(context: EngineContext, spaceWatch: Pick<SpaceWatch, 'glance'>) {
     this.#context = context;
     this.#summaries = new MachineSummaries(context.home);
+    this.#spaceWatch = spaceWatch;
   }
 
   async list(): Promise<Result<'list'>> {
@@ -63,7 +68,10 @@ export class CheckpointService implements ServiceCalls {
     const read = (folder: MachineFolder): Promise<MachineSummary> => this.#summaries.of(folder);
     const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted, read)));
     this.#summaries.saveSoon(folders);
+    const running = machines.filter(({ state }) => state === 'running').map(({ name }) => name);
+    const warnings = await this.#spaceWatch.glance(new Set(running));
     return {
+      ...(warnings.length === 0 ? {} : { warnings }),
       hosts: (await asked).map(({ host: { id, label }, status }) => ({
         id,
         label,
@@ -252,6 +260,7 @@ export class CheckpointService implements ServiceCalls {
       const chosen = findCheckpoint(treeOf(open), params.checkpoint);
       deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
       if (params.purge === true) {
+        await requireSpaceToPurge(this.#context, open, new Set(deleted.map(({ id }) => id)));
         gone = await deleteForGood(this.#context, open, deleted, call);
       } else {
         await deleteCheckpoints(this.#context, open, deleted);

@@ -16,11 +16,14 @@ import { dropStaleClones, isCloned } from './clone-records.ts';
 import { deleteForGood } from './delete-for-good.ts';
 import { hasFirmwareState } from './firmware-copy.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { needOfCopies } from './copy-space.ts';
 import { createLayer, newLayerNames } from './layers.ts';
 import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
 import { newMacAddress } from './new-machine.ts';
-import { freeName, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { freeName } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
+import { requireSpaceFor } from './space-check.ts';
 import { take } from './take.ts';
 import { allowed } from './tidy.ts';
 
@@ -50,6 +53,8 @@ export async function cloneCheckpoint(
   const { id } = options;
   const { folder } = source;
   if (options.isIndependent) {
+    const need = await needOfCopies(source, checkpoint, context.home.machines, undefined, call);
+    await requireSpaceFor(context, `Copying “${checkpoint.name}” to “${name}”`, [need], source);
     await makeMachine(context, name, async (made) => {
       const disks = await copiedDisks(source, checkpoint, made, call);
       await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));

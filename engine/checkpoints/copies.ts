@@ -12,7 +12,8 @@ import { flatten } from './flatten.ts';
 import { importMachine } from './import.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { madeEarlier } from './new-folder.ts';
-import { changeMachine, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { changeMachine } from './open-machine.ts';
 import type { RunnableJobs } from './run-job.ts';
 import { sweepLeftovers } from './staging.ts';
 
@@ -91,7 +92,7 @@ export async function exportTo(context: EngineContext, params: ExportParams, cal
   return changeMachine(context, params.machine, 'export', (machine) =>
     checkpoint === undefined
       ? exportMachine(context, machine, target, call)
-      : exportCheckpoint(machine, checkpointOf(machine, checkpoint), target, to, call),
+      : exportCheckpoint(context, machine, checkpointOf(machine, checkpoint), target, to, call),
   );
 }
 

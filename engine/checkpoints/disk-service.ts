@@ -9,13 +9,15 @@ import { convert } from '../disks/operations/convert.ts';
 import { create } from '../disks/operations/create.ts';
 import { chainInfo, info } from '../disks/operations/info.ts';
 import { mapDisk } from '../disks/operations/map.ts';
-import { merge } from '../disks/operations/merge.ts';
+import { growthByMerge, merge } from '../disks/operations/merge.ts';
 import { rebase } from '../disks/operations/rebase.ts';
 import { resize } from '../disks/operations/resize.ts';
 import type { OpenChain } from '../disks/chain-of-layers.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { defaultDiskListLimit, type DiskOperations, type OnDisk, type OnDiskToRead } from '../protocol/disks.ts';
-import type { Call } from './engine-context.ts';
+import { convertedBytes } from './copy-space.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { requireSpaceFor } from './space-check.ts';
 
 type DiskCalls = {
   [K in keyof DiskOperations]: (
@@ -26,7 +28,12 @@ type DiskCalls = {
 
 /** The operations on disk images, once for all faces. They need no hypervisor and no machine. */
 export class DiskService implements DiskCalls {
+  readonly #context: Pick<EngineContext, 'home'>;
   readonly #served = new Map<string, { server: NbdServer; chain: OpenChain }>();
+
+  constructor(context: Pick<EngineContext, 'home'>) {
+    this.#context = context;
+  }
 
   async diskInfo(params: OnDisk, call: Call = {}): Promise<DiskOperations['diskInfo']['result']> {
     return info(params.file, opening(params, call));
@@ -95,10 +102,13 @@ export class DiskService implements DiskCalls {
     call: Call,
   ): Promise<DiskOperations['diskMerge']['result']> {
     const ancestor = params.into === undefined ? {} : { ancestor: params.into };
+    const into = params.reverse === true ? 'child' : 'ancestor';
+    const { file, growsBytes } = await growthByMerge(params.file, { ...opening(params, call), ...ancestor, into });
+    await requireSpaceFor(this.#context, `Merging ${params.file}`, [{ folder: path.dirname(file), bytes: growsBytes }]);
     return merge(params.file, {
       ...working(params, call, 'Merging'),
       ...ancestor,
-      into: params.reverse === true ? 'child' : 'ancestor',
+      into,
     });
   }
 
@@ -107,6 +117,13 @@ export class DiskService implements DiskCalls {
     call: Call,
   ): Promise<DiskOperations['diskConvert']['result']> {
     const { file, target, to, flatten, streamOptimized, fixed, blockBytes, logicalSectorBytes } = params;
+    // How far it compresses, only doing it tells.
+    if (streamOptimized !== true) {
+      const bytes = await convertedBytes(file, opening(params, call), { to, flatten, fixed });
+      await requireSpaceFor(this.#context, `Converting ${file}`, [
+        { folder: path.dirname(path.resolve(target)), bytes },
+      ]);
+    }
     return convert(file, target, {
       ...working(params, call, 'Converting'),
       to,

@@ -8,7 +8,8 @@ import type { Call, EngineContext } from './engine-context.ts';
 import { examineMachine, remember, type Patient } from './examine-machine.ts';
 import { finding, notLookedAt } from './findings.ts';
 import { examineHome } from './examine-home.ts';
-import { findMachine, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { findMachine } from './open-machine.ts';
 import { repairMachine } from './repair-machine.ts';
 import { lookWhileStill } from './still-look.ts';
 

@@ -11,7 +11,7 @@ import { examine, type Examination } from './examine.ts';
 import { finding } from './findings.ts';
 import { interruptedJobs } from './interrupted-jobs.ts';
 import { readMachine } from './locked-machine.ts';
-import { machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
 import { orphanFinding } from './orphans.ts';
 import { checkFrozenRecord, checkRecords } from './record-check.ts';
 

@@ -14,11 +14,13 @@ import { recordVersion } from '../store/records.ts';
 import { bootFiles, requireOwnLayers } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { needOfCopies, needsOfBases } from './copy-space.ts';
 import { copyFiles } from './file-copies.ts';
 import { copyBasesIn, standingAlone } from './flatten.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { makeFolder, type NewFolder } from './new-folder.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { requireSpaceFor } from './space-check.ts';
 import { allowed } from './tidy.ts';
 
 /**
@@ -39,11 +41,19 @@ export async function exportMachine(
   await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
   const kept: MachineRecords = { ...records, trash: [], clones: [] };
   const inner = await filesOf(folder, kept);
+  const bases = await needsOfBases(new LayerFiles(folder, definition, now.activeLayers), kept, call);
+  const basesBytes = bases.reduce((sum, { bytes }) => sum + bytes, 0);
   return makeFolder(target, async (staging) => {
     const copy = new MachineFolder(staging);
     await copy.create();
     const copies = inner.map((file) => ({ from: folder.inner(file), to: copy.inner(file) }));
-    await copyFiles(copies, staging, `Exporting “${definition.name}”`, call);
+    const own = { folder, records };
+    const what = `Exporting “${definition.name}”`;
+    await copyFiles(
+      context,
+      { copies, folder: staging, what, more: [{ folder: staging, bytes: basesBytes }], own },
+      call,
+    );
     await copyBasesIn(new LayerFiles(copy, definition, now.activeLayers), kept, call);
     for (const checkpoint of kept.checkpoints) {
       await copy.writeCheckpoint({ ...checkpoint, definition: standingAlone(checkpoint.definition) });
@@ -59,6 +69,7 @@ export async function exportMachine(
 
 /** Makes one image of each disk of a checkpoint, in a new folder. @throws NameInUse, and what {@link convert} throws */
 export async function exportCheckpoint(
+  context: EngineContext,
   machine: OpenMachine,
   checkpoint: Checkpoint,
   target: NewFolder,
@@ -68,6 +79,8 @@ export async function exportCheckpoint(
   const { folder, records } = machine;
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const reader = new ChainReader(files);
+  const need = await needOfCopies(machine, checkpoint, path.dirname(target.path), to, call);
+  await requireSpaceFor(context, `Exporting “${checkpoint.name}”`, [need], machine);
   return makeFolder(target, async (staging) => {
     const disks = [];
     for (const { id, virtualSizeBytes } of checkpoint.definition.disks) {

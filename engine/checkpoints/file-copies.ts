@@ -1,11 +1,10 @@
-import { constants, copyFile, lstat, mkdir, open, statfs, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { seekData } from '../disks/seek-data.ts';
+import { copySparse } from '../disks/sparse-copy.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
-import { requireSpace } from '../model/require-space.ts';
-import type { Call } from './engine-context.ts';
-
-const pieceBytes = 2 * 1024 * 1024;
+import type { Call, EngineContext } from './engine-context.ts';
+import type { OpenMachine } from './locked-machine.ts';
+import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
 /** A file to copy, by absolute paths. */
 export interface FileCopy {
@@ -13,29 +12,39 @@ export interface FileCopy {
   to: string;
 }
 
+/** What is copied together. */
+export interface CopyOfFiles {
+  copies: readonly FileCopy[];
+  /** Where they go. */
+  folder: string;
+  /** Begins the sentence when the volume has too little space, such as `Importing “lab”`. */
+  what: string;
+  /** What else is going to be written there. */
+  more?: readonly SpaceNeed[];
+  /** The machine that they are of, whose checkpoints may be given up for it. */
+  own?: Pick<OpenMachine, 'folder' | 'records'>;
+}
+
 /**
- * Copies files durably, sharing their blocks where the volume can.
- * @param what begins the sentence when the volume has too little space, such as `Importing “lab”`
+ * Copies files durably, sharing their blocks where the volume can; holes stay holes.
  * @returns bytes that the files take
  * @throws NotEnoughSpace before anything is copied; DiskNotFound; ParentNotAllowed for what is no regular file
  */
 export async function copyFiles(
-  copies: readonly FileCopy[],
-  folder: string,
-  what: string,
+  context: EngineContext,
+  { copies, folder, what, more = [], own }: CopyOfFiles,
   { signal, report }: Call,
 ): Promise<number> {
   const sizes = await Promise.all(copies.map(({ from }) => sizeOfRegularFile(from)));
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-  const { bavail, bsize } = await statfs(folder);
-  requireSpace(what, bavail * bsize, totalBytes, () => []);
+  await requireSpaceFor(context, what, [{ folder, bytes: totalBytes }, ...more], own);
   let doneBytes = 0;
   for (const [at, { from, to }] of copies.entries()) {
     signal?.throwIfAborted();
     report?.('Copying files', totalBytes === 0 ? 0 : doneBytes / totalBytes, { doneBytes, totalBytes });
     await mkdir(path.dirname(to), { recursive: true, mode: 0o700 });
     const before = doneBytes;
-    await copyOne(from, to, signal, (copied) => {
+    await copySparse(from, to, signal, (copied) => {
       const done = Math.min(totalBytes, before + copied);
       report?.('Copying files', totalBytes === 0 ? 1 : done / totalBytes, { doneBytes: done, totalBytes });
     });
@@ -58,68 +67,4 @@ async function sizeOfRegularFile(file: string): Promise<number> {
     throw error;
   }
   throw new CheckpointError('ParentNotAllowed', `${file} is no file of its own, so it is not copied.`, { path: file });
-}
-
-/** Shares the blocks where the volume can; else copies what the file system stores, so that holes stay holes. */
-async function copyOne(
-  from: string,
-  to: string,
-  signal: AbortSignal | undefined,
-  onBytes: (copied: number) => void,
-): Promise<void> {
-  const isShared = await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL).then(
-    () => true,
-    (error: unknown) => {
-      if (['EEXIST', 'ENOSPC', 'EDQUOT', 'EIO', 'EACCES', 'EPERM'].includes(systemCode(error) ?? '')) {
-        throw error;
-      }
-      return false;
-    },
-  );
-  const target = await open(to, isShared ? 'r' : 'wx', 0o600);
-  try {
-    if (!isShared) {
-      await copyContent(from, target, signal, onBytes);
-    }
-    await target.sync();
-  } finally {
-    await target.close();
-  }
-}
-
-async function copyContent(
-  from: string,
-  target: FileHandle,
-  signal: AbortSignal | undefined,
-  onBytes: (copied: number) => void,
-): Promise<void> {
-  const source = await open(from, 'r');
-  try {
-    const { size } = await source.stat();
-    const piece = Buffer.alloc(Math.min(pieceBytes, Math.max(1, size)));
-    let copied = 0;
-    for (let at = 0; at < size;) {
-      const range = seekData === undefined ? { offset: at, length: size - at } : seekData(source.fd, at, size);
-      if (range === undefined) {
-        break;
-      }
-      for (at = range.offset; at < range.offset + range.length;) {
-        signal?.throwIfAborted();
-        const { bytesRead } = await source.read(piece, 0, Math.min(piece.length, range.offset + range.length - at), at);
-        if (bytesRead === 0) {
-          break;
-        }
-        for (let written = 0; written < bytesRead;) {
-          written += (await target.write(piece, written, bytesRead - written, at + written)).bytesWritten;
-        }
-        at += bytesRead;
-        copied += bytesRead;
-        onBytes(copied);
-      }
-      at = Math.max(at, range.offset + range.length);
-    }
-    await target.truncate(size);
-  } finally {
-    await source.close();
-  }
 }

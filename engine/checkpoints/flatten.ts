@@ -7,10 +7,12 @@ import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import { definitionsOf } from './clone-records.ts';
+import { needsOfBases } from './copy-space.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { changeDefinition } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { requireSpaceFor } from './space-check.ts';
 import { allowed, changing, expectChange, freezeAgain } from './tidy.ts';
 
 /** @returns bytes that were copied in */
@@ -23,6 +25,7 @@ export async function flatten(context: EngineContext, machine: OpenMachine, call
   }
   await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
   const files = new LayerFiles(folder, definition, now.activeLayers);
+  await requireSpaceFor(context, `Flattening “${definition.name}”`, await needsOfBases(files, records, call), machine);
   const copiedBytes = await copyBasesIn(files, records, call);
   // Manifests first: the definition says that it has happened.
   for (const checkpoint of records.checkpoints) {
@@ -63,6 +66,10 @@ export async function copyBasesIn(files: LayerFiles, records: MachineRecords, ca
   for (const lowest of layers.filter(({ parent }) => parent === undefined)) {
     const disk = files.disk(lowest.disk);
     const children = layers.filter((one) => one.disk === disk.id && one.parent === lowest.layer);
+    // What the machine was made with stands alone, and may be raw, which its content does not tell.
+    if (lowest.layer === disk.base) {
+      continue;
+    }
     const { header } = await reader.layer(disk, lowest.layer);
     if (header.parentReference === undefined) {
       continue;

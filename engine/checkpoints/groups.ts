@@ -13,7 +13,7 @@ import { deleteCheckpoints } from './delete.ts';
 import { settle } from './end-groups.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
-import { machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
 import { take } from './take.ts';
 
 /** Checkpoints of several machines that were taken together. */

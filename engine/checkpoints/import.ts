@@ -17,7 +17,8 @@ import { copyFiles } from './file-copies.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
-import { freeName, machineFolders } from './open-machine.ts';
+import { machineFolders } from './machine-folders.ts';
+import { freeName } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
 
 /** Folders that an exported machine's files lie in, and nothing else of it is read. */
@@ -74,7 +75,7 @@ export async function importMachine(
   const inner = await filesOf(source, records);
   await makeMachine(context, name, async (made) => {
     const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
-    await copyFiles(copies, made.path, `Importing “${name}”`, call);
+    await copyFiles(context, { copies, folder: made.path, what: `Importing “${name}”` }, call);
     await protectLayers(made, records);
     for (const { firmware } of records.checkpoints) {
       if (firmware !== undefined) {

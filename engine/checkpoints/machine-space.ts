@@ -1,4 +1,4 @@
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
 import { systemCode } from '../model/checkpoint-error.ts';
@@ -11,9 +11,14 @@ import { readLayerGraph } from './layer-graph.ts';
 /**
  * The layers of a machine with what they take on their volume, and what holds them. Layers in its folder that nothing
  * stands on are among them.
+ * @param device of a volume: what lies on others counts as taking nothing
  * @throws what `ChainReader.chainOf` throws, for any chain that is broken
  */
-export async function readLayerTree(folder: MachineFolder, records: MachineRecords): Promise<LayerTree> {
+export async function readLayerTree(
+  folder: MachineFolder,
+  records: MachineRecords,
+  device?: number,
+): Promise<LayerTree> {
   const { definition, now, checkpoints, trash, clones } = records;
   const files = new LayerFiles(folder, definition, now.activeLayers);
   const graph = await readLayerGraph(files, records, false);
@@ -24,7 +29,7 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
     layers.push({
       file,
       ...(below === undefined ? {} : { parent: below }),
-      allocatedBytes: await allocatedBytes(file),
+      allocatedBytes: await allocatedBytes(file, device),
       virtualSizeBytes: files.disk(disk).virtualSizeBytes,
     });
   }
@@ -32,7 +37,7 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
   for (const name of await readdir(folder.inner('layers')).catch(() => [])) {
     const file = path.join(folder.inner('layers'), name);
     if (!known.has(file)) {
-      layers.push({ file, allocatedBytes: await allocatedBytes(file), virtualSizeBytes: 0 });
+      layers.push({ file, allocatedBytes: await allocatedBytes(file, device), virtualSizeBytes: 0 });
     }
   }
   const filesOf = (set: LayerOfDisk): string[] =>
@@ -44,7 +49,10 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
     id: one.id,
     name: one.name,
     layers: filesOf(one.layers),
-    ownFileBytes: await allocatedTogether(ownFilesOf(one).map((file) => folder.inner(file))),
+    ownFileBytes: await allocatedTogether(
+      ownFilesOf(one).map((file) => folder.inner(file)),
+      device,
+    ),
   });
   const holders: LayerHolder[] = [
     { kind: 'now', id: 'now', name: 'Now', layers: [...filesOf(now.activeLayers), ...bases], ownFileBytes: 0 },
@@ -61,21 +69,16 @@ export async function readLayerTree(folder: MachineFolder, records: MachineRecor
   return { layers, holders };
 }
 
-/** Bytes that are free for us on the volume that holds a folder. */
-export async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
-}
-
-async function allocatedTogether(files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(allocatedBytes));
+async function allocatedTogether(files: readonly string[], device: number | undefined): Promise<number> {
+  const sizes = await Promise.all(files.map((file) => allocatedBytes(file, device)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Bytes that a file takes on its volume; none when it is not there. */
-async function allocatedBytes(file: string): Promise<number> {
+/** Bytes that a file takes on its volume; none when it is not there, or on another than the one that is asked for. */
+async function allocatedBytes(file: string, device: number | undefined): Promise<number> {
   try {
-    return (await stat(file)).blocks * 512;
+    const { blocks, dev } = await stat(file);
+    return device === undefined || device === dev ? blocks * 512 : 0;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
       return 0;

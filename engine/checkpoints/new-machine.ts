@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, constants, copyFile, open, realpath } from 'node:fs/promises';
+import { chmod, constants, copyFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openLayer } from '../disks/open-chain.ts';
+import { copySparse } from '../disks/sparse-copy.ts';
 import { identifyImage, type ImageIdentity } from '../disks/image-format.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
-import { requireSpace } from '../model/require-space.ts';
 import type { Params } from '../protocol/operations.ts';
 import { newFirmwareFolder, writeFirmware } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
@@ -14,8 +14,8 @@ import { hasFirmwareState } from './firmware-copy.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
 import { createLayer, newLayerNames } from './layers.ts';
-import { freeBytesOf } from './machine-space.ts';
 import { freeName } from './open-machine.ts';
+import { requireSpaceFor } from './space-check.ts';
 import { makeMachine } from './staging.ts';
 
 const defaultMemoryMiB = 1024;
@@ -47,11 +47,11 @@ export async function createMachine(
     async (folder) => {
       const base = `layers/disk0-base.${identity.format}`;
       const virtualSizeBytes = await inspect(disk, identity, call);
-      const freeBytes = await freeBytesOf(context.home.machines);
-      requireSpace('The copy of the disk', freeBytes, identity.sizeBytes, () => []);
+      const bytes = (await stat(disk)).blocks * 512;
+      await requireSpaceFor(context, 'The copy of the disk', [{ folder: context.home.machines, bytes }]);
       call.report?.('Copying the disk');
-      await copyFile(disk, folder.inner(base), constants.COPYFILE_FICLONE);
-      await syncAndProtect(folder.inner(base));
+      await copySparse(disk, folder.inner(base), call.signal);
+      await chmod(folder.inner(base), 0o400);
       return { disk: { id: 'disk0', virtualSizeBytes, base }, parent: folder.inner(base), format: identity.format };
     },
     call,
@@ -204,17 +204,6 @@ async function placeKernel(folder: MachineFolder, image: InstalledImage): Promis
     ...(boot.initrd === undefined ? {} : { initrd: 'boot/initrd' }),
     commandLine: boot.commandLine,
   };
-}
-
-async function syncAndProtect(file: string): Promise<void> {
-  await chmod(file, 0o600);
-  const handle = await open(file, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await chmod(file, 0o400);
 }
 
 /** A random address under the prefix that QEMU's documentation gives for its guests. */

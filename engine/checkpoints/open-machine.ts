@@ -1,30 +1,13 @@
-import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
-import { MachineFolder } from '../store/machine-folder.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
 import { endGroups, isInGroup } from './end-groups.ts';
 import type { EngineContext } from './engine-context.ts';
 import { lockAll } from './lock-all.ts';
 import type { OpenMachine } from './locked-machine.ts';
+import { machineFolders } from './machine-folders.ts';
 import { openLocked } from './open-locked.ts';
-
-/** Folders of all machines, by name. */
-export async function machineFolders(context: EngineContext): Promise<MachineFolder[]> {
-  const { machines } = context.home;
-  const entries = await readdir(machines, { withFileTypes: true }).catch(async (error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') {
-      throw error;
-    }
-    await mkdir(machines, { recursive: true, mode: 0o700 });
-    return [];
-  });
-  return entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name)
-    .sort()
-    .map((name) => new MachineFolder(path.join(context.home.machines, name)));
-}
 
 /**
  * Finds a machine by name or id.

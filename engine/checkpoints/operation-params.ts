@@ -158,6 +158,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   policy: z.strictObject({ ...onMachine, policy: retentionPolicy.exactOptional() }),
   prune: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
   space: z.strictObject({ machine: reference.exactOptional() }),
+  freeSpace: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
   doctor: z.strictObject({
     machine: reference.exactOptional(),
     deep: z.boolean().exactOptional(),

@@ -1,13 +1,16 @@
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { clockTrust } from '../model/clock-trust.ts';
+import { planTidying } from '../model/layer-tree.ts';
 import { planRetention } from '../model/retention.ts';
 import { costOfCheckpoints } from '../model/space.ts';
 import { byCreation } from '../model/tree.ts';
 import type { RetentionPlan } from '../protocol/retention.ts';
+import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { readPolicy } from '../store/policy-record.ts';
 import { deleteForGood, discardForGood } from './delete-for-good.ts';
-import type { Call, EngineContext } from './engine-context.ts';
+import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { readLayerGraph } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
 
@@ -50,6 +53,17 @@ export async function planPruning(folder: MachineFolder, records: MachineRecords
   return { plan, trash: isRight ? trash.filter(({ expires }) => Date.parse(expires) <= at.getTime()) : [] };
 }
 
+/** True when hidden layers lie there that can be merged away, which had to wait for space or for the machine to stop. */
+export async function hasLayersToMerge(
+  context: EngineContext,
+  folder: MachineFolder,
+  records: MachineRecords,
+): Promise<boolean> {
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const { state } = await hostOf(context, records.definition).look(folder);
+  return planTidying((await readLayerGraph(files, records, state !== 'stopped')).layers).length > 0;
+}
+
 /**
  * Deletes what the rules say, for good: what a rule took would only fill the trash. To be called with the machine locked.
  * @returns what was deleted, by the plan that was carried out
@@ -62,18 +76,15 @@ export async function carryOutPruning(
 ): Promise<RetentionPlan> {
   const { plan, trash } = await planPruning(open.folder, open.records, at);
   const ids = new Set([...plan.deleted.map(({ id }) => id), ...trash.map(({ checkpoint }) => checkpoint.id)]);
-  if (ids.size === 0) {
-    return plan;
-  }
   call.signal?.throwIfAborted();
   // Parents before children, as a delete takes them.
   const doomed = byCreation(open.records.checkpoints.filter(({ id }) => ids.has(id)));
   if (doomed.length > 0) {
     await deleteForGood(context, open, doomed, call);
   }
-  if (trash.length > 0) {
-    await discardForGood(context, open, ids, call);
+  await discardForGood(context, open, ids, call);
+  if (ids.size > 0) {
+    context.log.info(`What expired or was not to be kept of ${open.folder.path} is gone: ${[...ids].join(', ')}.`);
   }
-  context.log.info(`What expired or was not to be kept of ${open.folder.path} is gone: ${[...ids].join(', ')}.`);
   return plan;
 }

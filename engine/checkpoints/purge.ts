@@ -6,6 +6,7 @@ import { deleteForGood, discardForGood, goneForGood, type Purged } from './delet
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { changeMachine } from './open-machine.ts';
+import { requireSpaceToPurge } from './space-check.ts';
 
 /**
  * Deletes for good what of some checkpoints is still there, and merges hidden layers away. Safe to repeat after its process
@@ -29,6 +30,7 @@ export async function purge(
     const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
     if (from === 'tree' && chosen.length > 0) {
       const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
+      await requireSpaceToPurge(context, open, new Set(ids));
       const gone = await deleteForGood(context, open, chosen, call);
       if (inTrash.length === 0) {
         return gone;

@@ -5,11 +5,15 @@ import type { PrunedMachine, RetentionOperations } from '../protocol/retention.t
 import type { SpaceOperations } from '../protocol/space.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { readPolicy, writePolicy } from '../store/policy-record.ts';
+import { volumeOf } from '../store/volume.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine } from './locked-machine.ts';
-import { freeBytesOf, readLayerTree } from './machine-space.ts';
-import { changeMachine, findMachine, machineFolders } from './open-machine.ts';
-import { carryOutPruning, planPruning } from './prune.ts';
+import { freeSpaceOf } from './free-space.ts';
+import { readLayerTree } from './machine-space.ts';
+import { machineFolders } from './machine-folders.ts';
+import { changeMachine, findMachine } from './open-machine.ts';
+import { runningOf, type SpaceWatch } from './space-watch.ts';
+import { carryOutPruning, hasLayersToMerge, planPruning } from './prune.ts';
 
 type RetentionAndSpace = RetentionOperations & SpaceOperations;
 type RetentionCalls = {
@@ -23,10 +27,12 @@ type Failed = SpaceOperations['space']['result']['failed'][number];
 /** The operations on what machines keep and what they take, once for all faces. */
 export class RetentionService implements RetentionCalls {
   readonly #context: EngineContext;
+  readonly #spaceWatch: SpaceWatch;
   readonly #clock: () => Date;
 
-  constructor(context: EngineContext, clock: () => Date = () => new Date()) {
+  constructor(context: EngineContext, spaceWatch: SpaceWatch, clock: () => Date = () => new Date()) {
     this.#context = context;
+    this.#spaceWatch = spaceWatch;
     this.#clock = clock;
   }
 
@@ -60,9 +66,12 @@ export class RetentionService implements RetentionCalls {
   async #prune(folder: MachineFolder, isDryRun: boolean, call: Call): Promise<PrunedMachine> {
     const at = this.#clock();
     const machine = path.basename(folder.path);
-    const { plan, trash } = await planPruning(folder, await readMachine(folder), at);
+    const records = await readMachine(folder);
+    const { plan, trash } = await planPruning(folder, records, at);
+    const hasWork =
+      plan.deleted.length > 0 || trash.length > 0 || (await hasLayersToMerge(this.#context, folder, records));
     // A machine that nothing is to be done to is neither locked nor written.
-    if (isDryRun || (plan.deleted.length === 0 && trash.length === 0)) {
+    if (isDryRun || !hasWork) {
       return { machine, ...plan };
     }
     const carriedOut = await changeMachine(this.#context, machine, 'prune', (open) =>
@@ -77,9 +86,24 @@ export class RetentionService implements RetentionCalls {
   ): Promise<SpaceOperations['space']['result']> {
     const { done, failed } = await this.#each(machine, call, async (folder) => ({
       ...machineSpace(path.basename(folder.path), await readLayerTree(folder, await readMachine(folder))),
-      freeBytes: await freeBytesOf(folder.path),
+      freeBytes: (await volumeOf(folder.path)).freeBytes,
     }));
-    return { machines: done, failed };
+    const running = await runningOf(
+      this.#context,
+      done.map((one) => one.machine),
+    );
+    const warnings = await this.#spaceWatch.glance(running);
+    return { machines: done, failed, ...(warnings.length === 0 ? {} : { warnings }) };
+  }
+
+  async freeSpace(
+    { machine, dryRun }: SpaceOperations['freeSpace']['params'],
+    call: Call,
+  ): Promise<SpaceOperations['freeSpace']['result']> {
+    const isDryRun = dryRun === true;
+    const { done, failed } = await this.#each(machine, call, (folder) => freeSpaceOf(this.#context, folder, isDryRun));
+    const machines = done.filter((one) => one !== undefined);
+    return { isDryRun, machines, freedBytes: machines.reduce((sum, { freedBytes }) => sum + freedBytes, 0), failed };
   }
 
   /** One that was named fails with its own error; of all, the others go on. */

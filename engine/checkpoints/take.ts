@@ -5,7 +5,7 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { Now } from '../model/machine.ts';
 import { newFirmwareFolder } from '../store/firmware-folder.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
-import { estimateTake } from '../model/space-estimates.ts';
+import { savedMemoryBytes } from '../model/space-estimates.ts';
 import { byCreation } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -16,7 +16,7 @@ import { hostOf, signalOf } from './engine-context.ts';
 import { createLayers, freeze, lookAhead, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
-import { requireSpaceFor } from './space-check.ts';
+import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
 export async function take(
@@ -44,10 +44,12 @@ export async function take(
   const newLayers = newLayerNames(definition);
   const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
   const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
-  if (memoryFile !== undefined) {
-    const estimate = estimateTake(definition.disks.length, (definition.memoryMiB ?? 0) * 1024 * 1024);
-    await requireSpaceFor(machine, `Taking a checkpoint of “${definition.name}” with its memory`, estimate);
-  }
+  await requireSpaceFor(
+    context,
+    `Taking a checkpoint of “${definition.name}”`,
+    [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, memoryFile)],
+    machine,
+  );
   const wasRunning = presence.state === 'running';
   const after = nowOnTop(now, id, newLayers);
   call.signal?.throwIfAborted();
@@ -102,6 +104,12 @@ export async function take(
     freeze(files.withActive(newLayers), now.activeLayers, await looking),
   );
   return checkpoint;
+}
+
+/** What saving the memory of a machine may take. */
+export function needsOfMemory({ folder, records }: OpenMachine, memoryFile: string | undefined): SpaceNeed[] {
+  const memoryBytes = (records.definition.memoryMiB ?? 0) * 1024 * 1024;
+  return memoryFile === undefined ? [] : [{ folder: folder.path, bytes: savedMemoryBytes(memoryBytes) }];
 }
 
 /** What was undone cannot be done again once something new was made. */

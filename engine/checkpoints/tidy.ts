@@ -52,7 +52,7 @@ export async function tidy(context: EngineContext, machine: OpenMachine, call: C
           definition: records.definition,
           layers: records.now.activeLayers,
         });
-        const { movedBytes, freedBytes } = await mergeHidden(files, records, graph, disk, step, call);
+        const { movedBytes, freedBytes } = await mergeHidden(context, files, records, graph, disk, step, call);
         tidied.movedBytes += movedBytes;
         tidied.freedBytes += freedBytes;
         tidied.mergedLayers += 1;
@@ -64,6 +64,7 @@ export async function tidy(context: EngineContext, machine: OpenMachine, call: C
 }
 
 async function mergeHidden(
+  context: EngineContext,
   files: LayerFiles,
   records: MachineRecords,
   graph: LayerGraph,
@@ -76,7 +77,14 @@ async function mergeHidden(
   const lower = files.fileOf(disk, step.lower);
   const options = { format: disk.format ?? ('qcow2' as const), ...allowed(disk) };
   const { direction, bytes } = await cheaperDirection(upper, options, call);
-  await requireSpaceFor({ folder, records }, `Merging layers of “${records.definition.name}”`, { peakBytes: bytes });
+  const larger = (await stat(direction === 'ancestor' ? lower : upper)).blocks * 512;
+  const growsBytes = Math.min(bytes, Math.max(0, disk.virtualSizeBytes - larger));
+  await requireSpaceFor(
+    context,
+    `Merging layers of “${records.definition.name}”`,
+    [{ folder: files.folderOf(disk), bytes: growsBytes }],
+    { folder, records },
+  );
   const sizeBefore = await sizes(upper, lower);
   await changing(files, disk, [step.upper, step.lower]);
   const children = graph.layers.filter((one) => one.disk === disk.id && one.parent === step.upper);

@@ -78,7 +78,8 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   verb('list', 'show hosts, machines and checkpoints as a tree').action((options: CommonOptions) =>
     run(options, async ({ service }) => {
       const listed = await service.list();
-      output.result(listed, hostsText(listed.hosts));
+      const warnings = (listed.warnings ?? []).map(({ message }) => `! ${message}`);
+      output.result(listed, [hostsText(listed.hosts), ...warnings].join('\n'));
     }),
   );
 

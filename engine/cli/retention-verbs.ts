@@ -8,7 +8,7 @@ import {
   type RetentionOperations,
   type RetentionPolicy,
 } from '../protocol/retention.ts';
-import type { FreedBytes, MachineSpace, SpaceOperations } from '../protocol/space.ts';
+import type { FreedBytes, FreedMachine, MachineSpace, SpaceOperations } from '../protocol/space.ts';
 import { size, wholeNumber } from './number-options.ts';
 import type { Output } from './output.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
@@ -27,7 +27,7 @@ export interface RetentionCalls {
 type Options = CommonOptions & Record<string, unknown>;
 
 /**
- * `ckpt policy`, `ckpt prune` and `ckpt space`.
+ * `ckpt policy`, `ckpt prune`, `ckpt space` and `ckpt free-space`.
  * @param fail called when a machine could not be pruned, or not be looked at
  */
 export function addRetentionVerbs(program: Command, output: Output, calls: RetentionCalls, fail: () => void): void {
@@ -75,6 +75,8 @@ export function addRetentionVerbs(program: Command, output: Output, calls: Reten
       }),
     );
 
+  addFreeSpace(program, output, calls, fail);
+
   verb(
     'space [machine]',
     'show what machines and checkpoints take on the disk, and what deleting them would free',
@@ -86,12 +88,46 @@ export function addRetentionVerbs(program: Command, output: Output, calls: Reten
         ...spaceText(one),
         `  free on its volume: ${formatSize(one.freeBytes)}`,
       ]);
-      output.result(shown, [...lines, ...failures].join('\n'));
+      const warnings = (shown.warnings ?? []).map(({ message }) => `! ${message}`);
+      output.result(shown, [...lines, ...warnings, ...failures].join('\n'));
       if (failures.length > 0) {
         fail();
       }
     }),
   );
+}
+
+const freeSpaceHelp = 'discard at once what is kept only in case: the trash, and what apply, undo and redo kept';
+
+function addFreeSpace(program: Command, output: Output, { parse, service }: RetentionCalls, fail: () => void): void {
+  newVerb(program, 'free-space [machine]', freeSpaceHelp)
+    .option('--dry-run', 'only tell what would be discarded, and how many bytes that frees')
+    .action((machine: string | undefined, options: Options) =>
+      runVerb(output, options, async (engine, call) => {
+        const named = machine === undefined ? {} : { machine };
+        const freed = await service(engine).freeSpace(
+          parse('freeSpace', { ...named, ...pick(options, ['dryRun']) }),
+          call,
+        );
+        const lines = freed.machines.map(
+          (one) => `${one.machine}  ${formatSize(one.freedBytes)}: ${discardedText(one)}`,
+        );
+        const failures = freed.failed.map((one) => `${one.machine}: ${one.message} [${one.code}]`);
+        const total = `${formatSize(freed.freedBytes)} ${freed.isDryRun ? 'would be' : 'were'} freed.`;
+        output.result(freed, [...lines, ...failures, total].join('\n'));
+        if (failures.length > 0) {
+          fail();
+        }
+      }),
+    );
+}
+
+function discardedText({ trash, kept }: FreedMachine): string {
+  const named = (names: readonly string[]): string => names.map((name) => `“${name}”`).join(', ');
+  return [
+    ...(trash.length === 0 ? [] : [`from the trash ${named(trash)}`]),
+    ...(kept.length === 0 ? [] : [`kept states ${named(kept)}`]),
+  ].join('; ');
 }
 
 const ruleOptions = [...keepRules, 'maxSize', 'minimum', 'includeNamed', 'ageBy'];

@@ -1,4 +1,5 @@
-import { mergesAfter, type LayerTree, type MergeRun } from './space.ts';
+import type { DiskFormat } from './machine.ts';
+import { freedBy, mergesAfter, type LayerTree, type MergeRun } from './space.ts';
 
 /** What an operation needs, before it is begun. Each number is a bound from above. */
 export interface SpaceEstimate {
@@ -10,87 +11,88 @@ export interface SpaceEstimate {
   movedBytes: number;
 }
 
-/** An empty layer of any format with its table for a large disk, and the records of a checkpoint. */
-const emptyLayerBytes = 8 * 1024 * 1024;
-
 /** Saved memory also holds the devices, video memory and firmware, and a header for each page (QEMU's migration stream). */
 const devicesBytes = 64 * 1024 * 1024;
 const memoryOverhead = 1 / 64;
 
-/**
- * A take: empty layers on top, and saved memory.
- * @param memoryBytes of the guest; absent for disks only
- */
-export function estimateTake(diskCount: number, memoryBytes?: number): SpaceEstimate {
-  return lasting(diskCount * emptyLayerBytes + savedMemoryBytes(memoryBytes));
-}
+/** A checkpoint's manifest, the journal, Now and what else is written anew, each in blocks of its own. */
+export const recordsBytes = 64 * 1024;
 
-/**
- * An apply: empty layers, and the memory of what is kept of Now.
- * @param keptMemoryBytes of the guest that runs at present; absent when it is stopped, or when Now is discarded
- */
-export function estimateApply(diskCount: number, keptMemoryBytes?: number): SpaceEstimate {
-  return lasting(diskCount * emptyLayerBytes + savedMemoryBytes(keptMemoryBytes));
-}
-
-/** A delete with all merges that it makes possible, one after the other. What it frees, {@link freedBy} tells. */
-export function estimateDelete(tree: LayerTree, deleted: ReadonlySet<string>): SpaceEstimate {
-  const merges = mergesAfter(tree, deleted).flatMap(pairwiseMerges);
-  return {
-    peakBytes: Math.max(0, ...merges),
-    lastingBytes: 0,
-    movedBytes: merges.reduce((total, bytes) => total + bytes, 0),
-  };
-}
-
-/** One disk's chain as a copy of it reads it. */
-export interface CopiedChain {
-  /** Of each layer, an image outside the folder included. */
-  allocatedBytes: readonly number[];
+/** A disk that gets a layer. */
+export interface NewLayer {
+  format: DiskFormat;
   virtualSizeBytes: number;
 }
 
+/** An empty layer: headers, and the tables that are as long as the disk asks for. */
+export function emptyLayerBytes({ format, virtualSizeBytes }: NewLayer): number {
+  switch (format) {
+    case 'qcow2':
+      // Header, refcounts and L1 table in clusters of 64 KiB; an L1 entry covers 512 MiB.
+      return 384 * 1024 + Math.ceil(virtualSizeBytes / 2 ** 25);
+    case 'vhdx':
+      // Headers, regions and log in steps of 1 MiB; a table entry covers at least 1 MiB.
+      return 5 * 2 ** 20 + Math.ceil(virtualSizeBytes / 2 ** 17);
+    case 'vhd':
+      // A table entry covers 512 KiB or more.
+      return 64 * 1024 + Math.ceil(virtualSizeBytes / 2 ** 17);
+    case 'raw':
+    case 'vmdk':
+      return 2 ** 20 + Math.ceil(virtualSizeBytes / 2 ** 13);
+  }
+}
+
+/** @param memoryBytes of the guest */
+export function savedMemoryBytes(memoryBytes: number): number {
+  return memoryBytes + Math.ceil(memoryBytes * memoryOverhead) + devicesBytes;
+}
+
 /**
- * An export, on the volume that it goes to.
- * @param isFlat one image a disk instead of a chain
- * @param memoryFileBytes saved memory that goes with it
+ * A delete with all merges that it makes possible, one after the other. What goes whole goes before that. What it frees,
+ * {@link freedBy} tells.
  */
-export function estimateExport(chains: readonly CopiedChain[], isFlat: boolean, memoryFileBytes = 0): SpaceEstimate {
-  const copied = chains.map((chain) => (isFlat ? flatBytes(chain) : chainBytes(chain)));
-  const bytes = copied.reduce((total, one) => total + one, memoryFileBytes);
-  return { peakBytes: bytes, lastingBytes: bytes, movedBytes: bytes };
+export function estimateDelete(tree: LayerTree, deleted: ReadonlySet<string>): SpaceEstimate {
+  const merges = mergesAfter(tree, deleted).flatMap(pairwiseMerges);
+  const goneWhole = freedBy(
+    { ...tree, layers: tree.layers.map((layer) => ({ ...layer, virtualSizeBytes: Infinity })) },
+    deleted,
+  );
+  return {
+    peakBytes: Math.max(0, Math.max(0, ...merges.map(({ growsBytes }) => growsBytes)) - goneWhole.leastBytes),
+    lastingBytes: 0,
+    movedBytes: merges.reduce((total, { movedBytes }) => total + movedBytes, 0),
+  };
 }
 
-/** Layers without parents, made beside those that there are. */
-export function estimateFlatten(chains: readonly CopiedChain[]): SpaceEstimate {
-  return estimateExport(chains, true);
+/** One disk as a copy of it is made. */
+export interface FlatCopy extends NewLayer {
+  /** Content that some layer stores. */
+  dataBytes: number;
+  /** Every byte of the disk is stored, whatever it holds. */
+  isFixed?: boolean;
 }
 
-function chainBytes({ allocatedBytes }: CopiedChain): number {
-  return allocatedBytes.reduce((total, one) => total + one, 0);
+/** One image that needs no other: its content, or the whole disk, and the tables of its format. */
+export function flatCopyBytes({ dataBytes, isFixed, ...layer }: FlatCopy): number {
+  const { virtualSizeBytes } = layer;
+  const content = isFixed === true ? virtualSizeBytes : Math.min(dataBytes, virtualSizeBytes);
+  // An L2 table of qcow2 takes 64 KiB and covers 512 MiB; refcounts and sector bitmaps take less.
+  return (
+    content + Math.ceil(content / 2 ** 12) + emptyLayerBytes(layer) + Math.ceil(virtualSizeBytes / 2 ** 29) * 2 ** 16
+  );
 }
 
-/** A disk that is full takes its length, and the tables of its format. */
-function flatBytes(chain: CopiedChain): number {
-  return Math.min(chainBytes(chain), chain.virtualSizeBytes) + emptyLayerBytes;
-}
-
-/** Bytes that each merge of a run moves at most, going up: always those of the smaller file. */
-function pairwiseMerges(run: MergeRun): number[] {
+/** What each merge of a run moves at most, going up, and by how much a file grows by it: always the larger one. */
+function pairwiseMerges(run: MergeRun): { movedBytes: number; growsBytes: number }[] {
   const [bottom, ...above] = run;
-  const moved: number[] = [];
+  const merges: { movedBytes: number; growsBytes: number }[] = [];
   let merged = bottom?.allocatedBytes ?? 0;
   for (const { allocatedBytes, virtualSizeBytes } of above) {
-    moved.push(Math.min(merged, allocatedBytes));
-    merged = Math.max(merged, allocatedBytes, Math.min(merged + allocatedBytes, virtualSizeBytes));
+    const movedBytes = Math.min(merged, allocatedBytes);
+    const larger = Math.max(merged, allocatedBytes);
+    const after = Math.max(larger, Math.min(merged + allocatedBytes, virtualSizeBytes));
+    merges.push({ movedBytes, growsBytes: after - larger });
+    merged = after;
   }
-  return moved;
-}
-
-function savedMemoryBytes(memoryBytes: number | undefined): number {
-  return memoryBytes === undefined ? 0 : memoryBytes + Math.ceil(memoryBytes * memoryOverhead) + devicesBytes;
-}
-
-function lasting(bytes: number): SpaceEstimate {
-  return { peakBytes: bytes, lastingBytes: bytes, movedBytes: 0 };
+  return merges;
 }

@@ -4,7 +4,7 @@ import { groupOperationNames, type GroupOperations } from './groups.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
-import { spaceOperationNames, type SpaceOperations } from './space.ts';
+import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
 import type { CheckpointInfo, Colour, CreatedBy, HostId, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
 
 /** Names a machine by name or id. */
@@ -28,7 +28,13 @@ export interface Operations
     SpaceOperations,
     DoctorOperations {
   about: { params: Record<string, never>; result: EngineInfo };
-  list: { params: Record<string, never>; result: { hosts: HostInfo[] } };
+  list: {
+    params: Record<string, never>;
+    result: {
+      hosts: HostInfo[];
+      /** Volumes of running machines that are going to be full. */ warnings?: SpaceWarning[];
+    };
+  };
   show: { params: OnMachine; result: { machine: MachineInfo } };
   images: { params: Record<string, never>; result: { images: ImageInfo[] } };
   createMachine: {

@@ -38,11 +38,57 @@ export interface MachineSpace {
 /** A way to get space, and how many bytes it is certain to bring. */
 export interface WayToFree {
   kind: 'trash' | 'expiring' | 'checkpoint';
-  /** What to do, such as `empty the trash`. */
+  machine: string;
+  /** What to do, such as `empty the trash of “lab”`. */
   action: string;
   bytes: number;
-  /** The checkpoints that would go; absent for the trash. */
-  checkpoints?: string[];
+  /** The checkpoints that would go, and what each is certain to bring after those before it. */
+  checkpoints: { id: string; name: string; bytes: number }[];
+}
+
+/** A volume that running machines write to is going to be full. */
+export interface SpaceWarning {
+  /** A folder on it. */
+  volume: string;
+  /** `critical`: at any moment. */
+  level: 'low' | 'critical';
+  freeBytes: number;
+  /** At the rate of the latest minutes; absent when it is not getting less, or that is not known. */
+  minutesLeft?: number;
+  /** Those that run and write there. */
+  machines: string[];
+  message: string;
+}
+
+/** Sent by the engine when a volume comes to a level, once each time. */
+export const spaceLowMethod = 'vmCheckpoints/spaceLow';
+export interface SpaceLowParams extends SpaceWarning {
+  /** Machines that were paused for it, where that was asked for. */
+  paused: string[];
+}
+
+/** The data of the error `NotEnoughSpace`, when an operation is refused before it begins. */
+export interface SpaceShortage {
+  /** A folder on the volume that has too little. */
+  volume: string;
+  neededBytes: number;
+  freeBytes: number;
+  shortBytes: number;
+  /** The cheapest first, each on top of those before it, as far as it is needed. */
+  waysToFree: WayToFree[];
+  /** What the operation `freeSpace` is certain to bring there, on all machines; absent when that is nothing. */
+  freeSpaceBytes?: number;
+}
+
+/** What `freeSpace` discards of one machine. */
+export interface FreedMachine {
+  machine: string;
+  /** Checkpoints that were in the trash. */
+  trash: string[];
+  /** What apply, undo and redo had kept. */
+  kept: string[];
+  /** In a dry run, what is certain. Layers that merge afterwards may bring more. */
+  freedBytes: number;
 }
 
 /** Operations on space, in the form of {@link Operations}. */
@@ -54,8 +100,24 @@ export interface SpaceOperations {
       machines: (MachineSpace & { /** On the volume that holds the machine. */ freeBytes: number })[];
       /** Machines whose files cannot be believed. */
       failed: { machine: string; code: string; message: string }[];
+      /** Volumes of running machines that are going to be full. */
+      warnings?: SpaceWarning[];
+    };
+  };
+  /**
+   * Discards for good what is kept only in case: the trash, and what apply, undo and redo kept, unless something was built
+   * on it or it was pinned. Nothing is merged, so that it is quick and needs no space. All machines unless one is named.
+   */
+  freeSpace: {
+    params: { machine?: string; /** Only tell. */ dryRun?: boolean };
+    result: {
+      isDryRun: boolean;
+      /** Those that had something to discard. */
+      machines: FreedMachine[];
+      freedBytes: number;
+      failed: { machine: string; code: string; message: string }[];
     };
   };
 }
 
-export const spaceOperationNames = ['space'] as const satisfies readonly (keyof SpaceOperations)[];
+export const spaceOperationNames = ['space', 'freeSpace'] as const satisfies readonly (keyof SpaceOperations)[];

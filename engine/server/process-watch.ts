@@ -8,13 +8,19 @@ const intervalMs = 1000;
 export class ProcessWatch {
   readonly #service: CheckpointService;
   readonly #onChange: (machine: string) => void;
+  readonly #onLook: (states: ReadonlyMap<string, MachineState>) => void;
   #states = new Map<string, MachineState>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(service: CheckpointService, onChange: (machine: string) => void) {
+  constructor(
+    service: CheckpointService,
+    onChange: (machine: string) => void,
+    onLook: (states: ReadonlyMap<string, MachineState>) => void,
+  ) {
     this.#service = service;
     this.#onChange = onChange;
+    this.#onLook = onLook;
   }
 
   start(): void {
@@ -35,6 +41,7 @@ export class ProcessWatch {
       }
     }
     this.#states = found;
+    this.#onLook(found);
     if (!this.#isClosed) {
       this.start();
     }

@@ -13,9 +13,11 @@ import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { checkpointErrorRpcCode, type WireError } from '../protocol/errors.ts';
 import type { EngineInfo, OperationName, Params, ProgressParams, Result } from '../protocol/operations.ts';
 import { changedMethod, methodOf, operationNames, progressMethod } from '../protocol/operations.ts';
+import { spaceLowMethod, type SpaceLowParams } from '../protocol/space.ts';
 import { HomeWatch } from '../store/home-watch.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
 import { ProcessWatch } from './process-watch.ts';
+import { chosenOptions, VolumeWatch } from './volume-watch.ts';
 import { version } from '../version.ts';
 
 const expiryCheckMs = 15 * 60 * 1000;
@@ -45,7 +47,19 @@ export function serve(engine: Engine): void {
   const homeWatch = new HomeWatch(engine.home, (machines) => {
     void connection.sendNotification(changedMethod, machines === undefined ? {} : { machines });
   });
-  const processWatch = new ProcessWatch(engine.service, (machine) => homeWatch.touch(machine));
+  const tellOfSpace = (warning: SpaceLowParams): void => {
+    engine.log.info(warning.message);
+    void connection.sendNotification(spaceLowMethod, warning);
+  };
+  const volumeWatch = new VolumeWatch(engine.spaceWatch, engine.service, tellOfSpace, chosenOptions(process.env));
+  const processWatch = new ProcessWatch(
+    engine.service,
+    (machine) => homeWatch.touch(machine),
+    (states) =>
+      void volumeWatch
+        .look(states)
+        .catch((error: unknown) => engine.log.error(`Volumes could not be looked at: ${String(error)}`)),
+  );
   const expire = (): void => {
     engine.retention
       .prune({}, {})
@@ -176,6 +190,7 @@ export async function perform<K extends OperationName>(
     policy: (given) => engine.retention.policy(given),
     prune: (given, how) => engine.retention.prune(given, how),
     space: (given, how) => engine.retention.space(given, how),
+    freeSpace: (given, how) => engine.retention.freeSpace(given, how),
     doctor: (given, how) => engine.doctor.doctor(given, how),
   };
   return operations[name](params, call);

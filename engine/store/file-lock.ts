@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import { systemCode } from '../model/checkpoint-error.ts';
 import { readHolder, type LockAttempt, type LockHolder } from './lock-holder.ts';
 import { tryOwnerFile } from './owner-file.ts';
 import { isProcessAlive, processIdentity } from './process-identity.ts';
@@ -66,7 +67,7 @@ async function tryNative(locks: NativeLocks, file: string, holder: LockHolder): 
       return { holder: await readHolder(file) };
     }
     ftruncateSync(descriptor, 0);
-    writeSync(descriptor, JSON.stringify(holder), 0);
+    writeHolder(descriptor, holder);
     isHeld = true;
   } finally {
     if (!isHeld) {
@@ -87,4 +88,15 @@ async function tryNative(locks: NativeLocks, file: string, holder: LockHolder): 
       },
     },
   };
+}
+
+/** On a full volume the lock has no name, and is a lock all the same: else nothing could be deleted there. */
+function writeHolder(descriptor: number, holder: LockHolder): void {
+  try {
+    writeSync(descriptor, JSON.stringify(holder), 0);
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) {
+      throw error;
+    }
+  }
 }

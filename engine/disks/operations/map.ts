@@ -34,3 +34,12 @@ export async function* mapDisk(
     await chain.close();
   }
 }
+
+/** Bytes of content that a chain stores: what a whole copy of the disk has to hold at most. */
+export async function dataBytes(image: string, options: OpenImage = {}): Promise<number> {
+  let bytes = 0;
+  for await (const { state, length } of mapDisk(image, options)) {
+    bytes += state === 'data' ? length : 0;
+  }
+  return bytes;
+}

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
 import type { Layer, LongCall } from '../disk.ts';
@@ -42,6 +42,27 @@ export async function merge(child: string, options: MergeOptions): Promise<Merge
     return await (options.into === 'ancestor'
       ? mergeIntoAncestor(chain, depth, options)
       : mergeIntoChild(chain, depth, options));
+  } finally {
+    await chain.close();
+  }
+}
+
+/**
+ * What a merge would make longer, and by how many bytes at most.
+ * @throws as {@link merge}
+ */
+export async function growthByMerge(
+  child: string,
+  options: MergeOptions,
+): Promise<{ file: string; growsBytes: number }> {
+  const depth = await depthOf(child, options);
+  const chain = await openChain(child, options);
+  try {
+    const { ancestor } = merged(chain, depth);
+    const { file } = options.into === 'ancestor' ? ancestor : chain.top;
+    const movedBytes = (await bytesToMerge(chain, depth, options))[options.into];
+    const storedBytes = (await stat(file.path)).blocks * 512;
+    return { file: file.path, growsBytes: Math.min(movedBytes, Math.max(0, chain.top.virtualSizeBytes - storedBytes)) };
   } finally {
     await chain.close();
   }

@@ -44,7 +44,7 @@ export function engineOf(home: string): Engine {
 
 /** Writes to a machine's disks as its guest would: through our own disk engine, in the active layer. */
 export async function writeToNow(
-  machine: MachineInfo,
+  machine: { disks: readonly Pick<MachineInfo['disks'][number], 'activeLayer'>[] },
   tag: number,
   offset: number,
   length: number,

@@ -90,6 +90,7 @@ const full: { [K in OperationName]: Params<K> } = {
   policy: { machine: 'lab', policy: { keepLast: 3 } },
   prune: { machine: 'lab', dryRun: true },
   space: { machine: 'lab' },
+  freeSpace: { machine: 'lab', dryRun: true },
   doctor: { machine: 'lab', deep: true, repair: true, acceptChanged: true },
 };
 
@@ -143,6 +144,7 @@ const required: { [K in OperationName]: string[] } = {
   policy: ['machine'],
   prune: [],
   space: [],
+  freeSpace: [],
   doctor: [],
 };
 

@@ -10,9 +10,10 @@ const machine = lab;
 /** Bytes that files in a machine's folders of layers and memory take on their volume, as du tells them. */
 async function bytesOnDisk(folder: string): Promise<number> {
   let bytes = 0;
-  for (const inner of ['layers', 'memory']) {
-    for (const name of await readdir(path.join(folder, inner))) {
-      bytes += (await stat(path.join(folder, inner, name))).blocks * 512;
+  for (const inner of ['layers', 'memory', 'firmware']) {
+    const entries = await readdir(path.join(folder, inner), { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of entries.filter((one) => one.isFile())) {
+      bytes += (await stat(path.join(entry.parentPath, entry.name))).blocks * 512;
     }
   }
   return bytes;

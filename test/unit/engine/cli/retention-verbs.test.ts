@@ -17,6 +17,7 @@ const params: { [K in Name]: z.ZodType<(RetentionOperations & SpaceOperations)[K
   policy: z.strictObject({ machine: z.string(), policy: retentionPolicy.exactOptional() }),
   prune: z.strictObject({ machine: z.string().exactOptional(), dryRun: z.boolean().exactOptional() }),
   space: z.strictObject({ machine: z.string().exactOptional() }),
+  freeSpace: z.strictObject({ machine: z.string().exactOptional(), dryRun: z.boolean().exactOptional() }),
 };
 
 /** Runs a verb with an engine that answers the same each time. */
@@ -36,6 +37,7 @@ async function run(
       policy: async ({ machine, policy }) => ({ machine, policy: policy ?? {} }),
       prune: async ({ dryRun }) => ({ ...pruned, isDryRun: dryRun === true }),
       space: async () => spaces,
+      freeSpace: async ({ dryRun }) => ({ ...freed, isDryRun: dryRun === true }),
     }),
   };
   const program = new Command('ckpt').exitOverride().configureOutput({ writeErr: () => undefined });
@@ -92,6 +94,13 @@ const spaces = {
       freeBytes: 7 * 2 ** 30,
     },
   ],
+};
+
+const freed = {
+  isDryRun: false,
+  machines: [{ machine: 'lab', trash: ['a', 'b'], kept: ['Before applying “a”'], freedBytes: 2 ** 20 }],
+  freedBytes: 2 ** 20,
+  failed: [],
 };
 
 test('ckpt policy without options asks; with options it sets the whole policy; --off sets an empty one', async (context) => {
@@ -163,4 +172,14 @@ test('ckpt space tells what each checkpoint takes and frees', async (context) =>
       '  free on its volume: 7.0 GiB',
     ].join('\n'),
   );
+});
+
+test('ckpt free-space tells what went, or would go', async (context) => {
+  const { text, asked } = await run(context, ['free-space', 'lab', '--dry-run']);
+  assert.deepEqual(asked, { machine: 'lab', dryRun: true });
+  assert.equal(
+    text,
+    'lab  1.0 MiB: from the trash “a”, “b”; kept states “Before applying “a””\n1.0 MiB would be freed.',
+  );
+  assert.match((await run(context, ['free-space'])).text, /1\.0 MiB were freed\.$/);
 });

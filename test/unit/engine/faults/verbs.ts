@@ -36,5 +36,6 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
     prepare: ({ groups }) => groups.groupTake({ name: 'grouped', machines: [machine] }, {}),
     verb: ({ groups }) => groups.groupDelete({ group: 'grouped' }),
   },
+  'free-space': ({ retention }) => retention.freeSpace({ machine }, {}),
   'remove-machine': call('removeMachine', () => ({ machine })),
 };

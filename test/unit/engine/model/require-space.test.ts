@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
-import { requireSpace, waysToFree, type GivenUp } from '../../../../engine/model/require-space.ts';
+import type { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
+import {
+  notEnoughSpace,
+  waysToFree,
+  type GivenUp,
+  type GivingMachine,
+} from '../../../../engine/model/require-space.ts';
 import { formatSize } from '../../../../engine/model/size.ts';
 import type { LayerHolder, LayerTree, StoredLayer } from '../../../../engine/model/space.ts';
-import {
-  estimateApply,
-  estimateDelete,
-  estimateExport,
-  estimateFlatten,
-  estimateTake,
-} from '../../../../engine/model/space-estimates.ts';
+import { estimateDelete, flatCopyBytes, savedMemoryBytes } from '../../../../engine/model/space-estimates.ts';
 
 const mebibyte = 2 ** 20;
 const gibibyte = 2 ** 30;
@@ -46,60 +45,80 @@ function givenUp(tree: LayerTree, facts: Record<string, Partial<GivenUp>> = {}):
 }
 
 const tree = treeOf('a=9 a>b=3 a>c=7 a>d=2 a>pinned=50 b>Now=1 a>trash=4');
-const checkpoints = givenUp(tree, { d: { expires: '2026-11-22T00:00:00.000Z' }, pinned: { isPinned: true } });
-const ways = (shortBytes: number): ReturnType<typeof waysToFree> => waysToFree(tree, checkpoints, 'b', shortBytes);
+const machine: GivingMachine = {
+  name: 'lab',
+  tree,
+  checkpoints: givenUp(tree, { d: { expires: '2026-11-22T00:00:00.000Z' }, pinned: { isPinned: true } }),
+  nowParent: 'b',
+};
 
-test('what fits is not refused, and nothing is looked for', () => {
-  requireSpace('It', 10, 10, () => assert.fail());
-});
+/** As an operation is refused that needs so many GiB where one is free. */
+function refusal(neededGibibytes: number, freeSpaceBytes?: number): CheckpointError {
+  const shortBytes = (neededGibibytes - 1) * gibibyte;
+  return notEnoughSpace('Taking a checkpoint of “lab”', {
+    volume: '/vms/lab',
+    neededBytes: neededGibibytes * gibibyte,
+    freeBytes: gibibyte,
+    shortBytes,
+    waysToFree: waysToFree(machine, shortBytes),
+    ...(freeSpaceBytes === undefined ? {} : { freeSpaceBytes }),
+  });
+}
 
 test('what does not fit is refused with what is short and the cheapest ways to free it, in order', () => {
-  assert.throws(
-    () => requireSpace('Taking a checkpoint of “lab”', gibibyte, 12 * gibibyte, ways),
-    (error: unknown) => {
-      assert.ok(error instanceof CheckpointError);
-      assert.equal(error.code, 'NotEnoughSpace');
-      assert.equal(
-        error.message,
-        'Taking a checkpoint of “lab” needs 12 GiB, but the volume has 1.0 GiB free: 11 GiB are short. To free space, in this order: empty the trash (4.0 GiB); delete what would expire by itself (2.0 GiB); delete “point c” (7.0 GiB).',
-      );
-      assert.deepEqual(error.data, {
-        neededBytes: 12 * gibibyte,
-        freeBytes: gibibyte,
-        shortBytes: 11 * gibibyte,
-        waysToFree: [
-          { kind: 'trash', action: 'empty the trash', bytes: 4 * gibibyte },
-          { kind: 'expiring', action: 'delete what would expire by itself', bytes: 2 * gibibyte, checkpoints: ['d'] },
-          { kind: 'checkpoint', action: 'delete “point c”', bytes: 7 * gibibyte, checkpoints: ['c'] },
-        ],
-      });
-      return true;
-    },
+  const { code, message, data } = refusal(12, 6 * gibibyte);
+  assert.equal(code, 'NotEnoughSpace');
+  assert.equal(
+    message,
+    'Taking a checkpoint of “lab” needs 12 GiB, but the volume of /vms/lab has 1.0 GiB free: 11 GiB are short. To free space, in this order: empty the trash of “lab” (4.0 GiB); delete what of “lab” would expire by itself (2.0 GiB); delete “point c” of “lab” for good (7.0 GiB). Trash and kept states go at once with ckpt free-space (6.0 GiB). Nothing was changed.',
   );
+  const one = (id: string, gibibytes: number): object => ({ id, name: `point ${id}`, bytes: gibibytes * gibibyte });
+  assert.deepEqual(data['waysToFree'], [
+    {
+      kind: 'trash',
+      machine: 'lab',
+      action: 'empty the trash of “lab”',
+      bytes: 4 * gibibyte,
+      checkpoints: [one('trash', 4)],
+    },
+    {
+      kind: 'expiring',
+      machine: 'lab',
+      action: 'delete what of “lab” would expire by itself',
+      bytes: 2 * gibibyte,
+      checkpoints: [one('d', 2)],
+    },
+    {
+      kind: 'checkpoint',
+      machine: 'lab',
+      action: 'delete “point c” of “lab” for good',
+      bytes: 7 * gibibyte,
+      checkpoints: [one('c', 7)],
+    },
+  ]);
+  assert.equal(data['shortBytes'], 11 * gibibyte);
 });
 
-test('no more is given up than is needed', () => {
-  assert.deepEqual(
-    ways(3 * gibibyte).map(({ kind }) => kind),
-    ['trash'],
-  );
-  assert.deepEqual(
-    ways(5 * gibibyte).map(({ kind }) => kind),
-    ['trash', 'expiring'],
-  );
+test('no more is given up than is needed; of other machines only what is kept in case', () => {
+  const kinds = (shortGibibytes: number, discardableOnly = false): string[] =>
+    waysToFree(machine, shortGibibytes * gibibyte, discardableOnly).map(({ kind }) => kind);
+  assert.deepEqual(kinds(3), ['trash']);
+  assert.deepEqual(kinds(5), ['trash', 'expiring']);
+  assert.deepEqual(kinds(12), ['trash', 'expiring', 'checkpoint']);
+  assert.deepEqual(kinds(12, true), ['trash', 'expiring']);
 });
 
 test('when that is not enough, or there is nothing to give up, it says so', () => {
-  assert.throws(() => requireSpace('It', 0, 100 * gibibyte, ways), /That is not all: free 87 GiB more elsewhere\.$/);
-  assert.throws(() => requireSpace('It', 0, gibibyte, () => []), /Free some space on the volume and try again\.$/);
+  assert.match(refusal(101).message, /That is not all: free 87 GiB more elsewhere\. Nothing was changed\.$/);
+  const nothing = { volume: '/', neededBytes: 1, freeBytes: 0, shortBytes: 1, waysToFree: [] };
+  assert.match(
+    notEnoughSpace('It', nothing).message,
+    /Free some space on the volume and try again\. Nothing was changed\.$/,
+  );
 });
 
-test('a take needs the memory, what belongs to it, and empty layers', () => {
-  assert.equal(estimateTake(2).peakBytes, 16 * mebibyte);
-  const { peakBytes, lastingBytes } = estimateTake(1, 4 * gibibyte);
-  assert.equal(peakBytes, 4 * gibibyte + (64 + 64 + 8) * mebibyte);
-  assert.equal(lastingBytes, peakBytes);
-  assert.deepEqual(estimateApply(1, 4 * gibibyte), estimateTake(1, 4 * gibibyte));
+test('saved memory is more than the memory of the guest', () => {
+  assert.equal(savedMemoryBytes(4 * gibibyte), 4 * gibibyte + (64 + 64) * mebibyte);
 });
 
 test('a delete moves the smaller of two layers, and has that twice for a while', () => {
@@ -117,11 +136,19 @@ test('a delete moves the smaller of two layers, and has that twice for a while',
   assert.equal(estimateDelete(tree, new Set(['c'])).peakBytes, 0);
 });
 
-test('a flat export takes no more than the disk is long; a chain goes as it is', () => {
-  const chain = { allocatedBytes: [8 * gibibyte, 7 * gibibyte], virtualSizeBytes: 10 * gibibyte };
-  assert.equal(estimateExport([chain], false, gibibyte).peakBytes, 16 * gibibyte);
-  assert.equal(estimateExport([chain], true).peakBytes, 10 * gibibyte + 8 * mebibyte);
-  assert.deepEqual(estimateFlatten([chain]), estimateExport([chain], true));
+test('what goes whole before the first merge is there for it', () => {
+  const line = treeOf('a=9 a>b=3 b>Now=1 a>c=2');
+  assert.equal(estimateDelete(line, new Set(['b', 'c'])).peakBytes, 0);
+});
+
+test('a whole copy takes its content and little more, and no more than the disk is long; a fixed one takes all of it', () => {
+  const disk = { format: 'qcow2' as const, virtualSizeBytes: 10 * gibibyte };
+  const little = 5 * mebibyte;
+  const within = (bytes: number, least: number): void =>
+    assert.ok(bytes > least && bytes < least + little, String(bytes));
+  within(flatCopyBytes({ ...disk, dataBytes: 8 * gibibyte }), 8 * gibibyte);
+  within(flatCopyBytes({ ...disk, dataBytes: 15 * gibibyte }), 10 * gibibyte);
+  within(flatCopyBytes({ ...disk, format: 'vhd', dataBytes: 0, isFixed: true }), 10 * gibibyte);
 });
 
 test('sizes for people', () => {

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { closeSync, fsyncSync, openSync, realpathSync, statfsSync, writeSync } from 'node:fs';
+import { open, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { systemCode } from '../../engine/model/checkpoint-error.ts';
+
+const run = promisify(execFile);
+
+export type VolumeKind = 'tmpfs' | 'ext4';
+
+/**
+ * A really small volume, mounted for one test.
+ * @returns undefined where mounting is not allowed: the test is skipped then, with the reason
+ */
+export async function smallVolume(
+  context: TestContext,
+  sizeBytes: number,
+  kind: VolumeKind = 'tmpfs',
+): Promise<string | undefined> {
+  const folder = await mkdtemp(path.join(realpathSync(tmpdir()), 'ckpt-volume-'));
+  const image = `${folder}.image`;
+  const remove = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    await rm(image, { force: true });
+  };
+  try {
+    if (kind === 'tmpfs') {
+      await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes},mode=0700`, 'tmpfs', folder]);
+    } else {
+      const file = await open(image, 'w');
+      await file.truncate(sizeBytes);
+      await file.close();
+      // Without the blocks that only root gets, so that full is full.
+      await run('mkfs.ext4', ['-q', '-m', '0', image]);
+      await run('mount', ['-o', 'loop', image, folder]);
+    }
+  } catch (error) {
+    await remove();
+    context.skip(`no ${kind} can be mounted here: ${error instanceof Error ? error.message.trim() : String(error)}`);
+    return undefined;
+  }
+  context.after(async () => {
+    await run('umount', ['--lazy', folder]);
+    await remove();
+  });
+  return folder;
+}
+
+/**
+ * Takes what is free on a volume, but for some bytes; with none left, to the last byte. At once, so that it can happen in
+ * the middle of something else.
+ * @returns the file to remove for it
+ */
+export function fillUp(folder: string, leaveBytes = 0): string {
+  const file = path.join(folder, 'somebody-elses');
+  const fd = openSync(file, 'a');
+  try {
+    for (const pieceBytes of [2 ** 20, 2 ** 16, 4096, 1]) {
+      const piece = Buffer.alloc(pieceBytes, 0x55);
+      while ((leaveBytes === 0 || freeBytes(folder) >= leaveBytes + pieceBytes) && couldWrite(fd, piece)) {
+        // What is written late counts late.
+        if (leaveBytes > 0) {
+          fsyncSync(fd);
+        }
+      }
+      fsyncSync(fd);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return file;
+}
+
+function couldWrite(fd: number, piece: Buffer): boolean {
+  try {
+    return writeSync(fd, piece) > 0;
+  } catch (error) {
+    if (systemCode(error) === 'ENOSPC') {
+      return false;
+    }
+    throw error;
+  }
+}
+
+export function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
