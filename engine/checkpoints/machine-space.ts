@@ -55,7 +55,13 @@ export async function readLayerTree(
     ),
   });
   const holders: LayerHolder[] = [
-    { kind: 'now', id: 'now', name: 'Now', layers: [...filesOf(now.activeLayers), ...bases], ownFileBytes: 0 },
+    {
+      kind: 'now',
+      id: 'now',
+      name: 'Now',
+      layers: [...filesOf(now.activeLayers), ...bases],
+      ownFileBytes: now.firmware === undefined ? 0 : await allocatedIn(folder.inner(now.firmware), device),
+    },
     ...(await Promise.all(checkpoints.map((one) => holderOf('checkpoint', one)))),
     ...(await Promise.all(trash.map(({ checkpoint }) => holderOf('trash', checkpoint)))),
     ...clones.map((clone): LayerHolder => ({
@@ -67,6 +73,16 @@ export async function readLayerTree(
     })),
   ];
   return { layers, holders };
+}
+
+/** Bytes that all files of a folder take; none when it is not there. */
+async function allocatedIn(folder: string, device: number | undefined): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile());
+  return allocatedTogether(
+    files.map((entry) => path.join(entry.parentPath, entry.name)),
+    device,
+  );
 }
 
 async function allocatedTogether(files: readonly string[], device: number | undefined): Promise<number> {
