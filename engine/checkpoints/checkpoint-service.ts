@@ -26,7 +26,7 @@ import { presentMachine } from './firmware-copy.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
 import { MachineSummaries, summarise, viewCheckpoint, type MachineSummary } from './machine-summary.ts';
-import { viewMachine } from './machine-view.ts';
+import { viewMachine, withSameIdProblems } from './machine-view.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
@@ -66,7 +66,9 @@ export class CheckpointService implements ServiceCalls {
     const folders = await machineFolders(this.#context);
     const interrupted = await interruptedJobs(this.#context.home);
     const read = (folder: MachineFolder): Promise<MachineSummary> => this.#summaries.of(folder);
-    const machines = await Promise.all(folders.map((folder) => this.#view(folder, interrupted, read)));
+    const machines = withSameIdProblems(
+      await Promise.all(folders.map((folder) => this.#view(folder, interrupted, read))),
+    );
     this.#summaries.saveSoon(folders);
     const running = machines.filter(({ state }) => state === 'running').map(({ name }) => name);
     const warnings = await this.#spaceWatch.glance(new Set(running));

@@ -14,7 +14,7 @@ import { planImport } from './import.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
 import { shortestJobBytes } from './long-operations.ts';
-import { findMachine } from './open-machine.ts';
+import { findMachine, requireOwnId } from './open-machine.ts';
 
 type CopyCalls = {
   [K in keyof CopyOperations]: (
@@ -109,19 +109,29 @@ export class CopyService implements CopyCalls {
     return { machine: await this.#view(made.name) };
   }
 
-  /** What cannot be measured is tried at once, and refused with its reason. @returns the machine when it takes long */
+  /**
+   * What cannot be measured is tried at once, and refused with its reason.
+   * @returns the machine when it takes long
+   * @throws AmbiguousName
+   */
   async #ifLong(
     reference: string,
     measure: (folder: MachineFolder, records: MachineRecords) => Promise<number>,
   ): Promise<{ id: string; name: string } | undefined> {
+    let long: { id: string; name: string };
     try {
       const folder = await findMachine(this.#context, reference);
       const records = await readMachine(folder);
       const { id, name } = records.definition;
-      return (await measure(folder, records)) < shortestJobBytes ? undefined : { id, name };
+      if ((await measure(folder, records)) < shortestJobBytes) {
+        return undefined;
+      }
+      long = { id, name };
     } catch {
       return undefined;
     }
+    await requireOwnId(this.#context, long.id);
+    return long;
   }
 
   #run(

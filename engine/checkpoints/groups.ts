@@ -30,7 +30,7 @@ export async function readGroups(context: EngineContext): Promise<Group[]> {
     for (const checkpoint of byCreation(records?.checkpoints ?? [])) {
       if (checkpoint.group !== undefined) {
         const group = groups.get(checkpoint.group) ?? { id: checkpoint.group, members: [] };
-        group.members.push({ folder, machine: records?.definition.name ?? '', checkpoint });
+        group.members.push({ folder, machine: path.basename(folder.path), checkpoint });
         groups.set(group.id, group);
       }
     }

@@ -12,7 +12,7 @@ import type { Call, EngineContext } from './engine-context.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
 import { viewCheckpoint } from './machine-summary.ts';
-import { findMachine } from './open-machine.ts';
+import { findMachine, requireOwnId } from './open-machine.ts';
 import { bytesToPurge } from './purge.ts';
 import { findTrashed } from './trash.ts';
 
@@ -102,7 +102,10 @@ export class LongOperations {
     return { ...(await this.#service.show({ machine: machine.id })), ...gone };
   }
 
-  /** @returns undefined when it is done quickly, and when it will be refused: the operation itself then says why */
+  /**
+   * @returns undefined when it is done quickly, and when it will be refused: the operation itself then says why
+   * @throws AmbiguousName
+   */
   async #doomed(reference: string, choose: (records: MachineRecords) => Checkpoint[]): Promise<Doomed | undefined> {
     let doomed: Doomed | undefined;
     const long = await isLong(async () => {
@@ -117,7 +120,11 @@ export class LongOperations {
         checkpoints.map((one) => one.id),
       );
     });
-    return long ? doomed : undefined;
+    if (!long || doomed === undefined) {
+      return undefined;
+    }
+    await requireOwnId(this.#context, doomed.machine.id);
+    return doomed;
   }
 
   /** A chain that stays one becomes several files, each published when it is whole: too much for a job to go on with. */

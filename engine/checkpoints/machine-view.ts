@@ -7,6 +7,7 @@ import type { MachineFolder } from '../store/machine-folder.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import type { InterruptedJobs } from './interrupted-jobs.ts';
 import { summarise, type MachineSummary } from './machine-summary.ts';
+import { sameIdProblem } from './open-machine.ts';
 
 /**
  * A machine as clients see it. One that cannot be believed is shown as damaged, with the reason, never left out.
@@ -27,7 +28,8 @@ export async function viewMachine(
     const interrupted = interruptedJobs.get(definition.id);
     return {
       id: definition.id,
-      name: definition.name,
+      // A folder that was copied or renamed by hand goes by its own name, as in every reference.
+      name: nameOf(folder),
       host: definition.host,
       state: presence.state,
       ...(presence.problem === undefined ? {} : { problem: presence.problem }),
@@ -65,8 +67,24 @@ export async function viewMachine(
   }
 }
 
+function nameOf(folder: MachineFolder): string {
+  return path.basename(folder.path).normalize('NFC');
+}
+
+/** Those of several machines that have one id say so: jobs and clones cannot tell them apart. */
+export function withSameIdProblems(machines: readonly MachineInfo[]): MachineInfo[] {
+  const names = new Map<string, string[]>();
+  for (const { id, name } of machines) {
+    names.set(id, [...(names.get(id) ?? []), name]);
+  }
+  return machines.map((machine) => {
+    const same = names.get(machine.id) ?? [];
+    return same.length < 2 ? machine : { ...machine, problem: sameIdProblem(machine.id, same) };
+  });
+}
+
 function damaged(folder: MachineFolder, problem: string): MachineInfo {
-  const name = path.basename(folder.path);
+  const name = nameOf(folder);
   return {
     id: `damaged:${name}`,
     name,

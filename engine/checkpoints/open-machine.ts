@@ -11,7 +11,7 @@ import { openLocked } from './open-locked.ts';
 
 /**
  * Finds a machine by name or id.
- * @throws MachineNotFound
+ * @throws MachineNotFound; AmbiguousName when several have the id
  */
 export async function findMachine(context: EngineContext, reference: string): Promise<MachineFolder> {
   const folders = await machineFolders(context);
@@ -21,17 +21,45 @@ export async function findMachine(context: EngineContext, reference: string): Pr
     return named;
   }
   if (/^[0-9a-f-]{36}$/.test(wanted)) {
-    for (const folder of folders) {
-      const records = await folder.read().catch(() => undefined);
-      if (records?.definition.id === wanted) {
-        return folder;
-      }
+    const ids = await Promise.all(folders.map((folder) => idOf(folder)));
+    const [found, ...others] = folders.filter((_, at) => ids[at] === wanted);
+    if (found !== undefined && others.length > 0) {
+      throw sameIdError(wanted, [found, ...others]);
+    }
+    if (found !== undefined) {
+      return found;
     }
   }
   throw new CheckpointError(
     'MachineNotFound',
     `There is no machine “${shorten(reference)}”. List the machines to see their names.`,
     { machine: reference },
+  );
+}
+
+/** A job finds its machine by its id. @throws AmbiguousName when another machine has it too */
+export async function requireOwnId(context: EngineContext, id: string): Promise<void> {
+  await findMachine(context, id);
+}
+
+/** A machine that cannot be read has none. */
+async function idOf(folder: MachineFolder): Promise<string | undefined> {
+  return (await folder.read().catch(() => undefined))?.definition.id;
+}
+
+function sameIdError(id: string, folders: readonly MachineFolder[]): CheckpointError {
+  const machines = folders.map((folder) => path.basename(folder.path));
+  return new CheckpointError('AmbiguousName', sameIdProblem(id, machines), {
+    machine: id,
+    folders: folders.map((folder) => folder.path),
+  });
+}
+
+/** What is wrong when several machines have one id, and the way out. @param machines their names */
+export function sameIdProblem(id: string, machines: readonly string[]): string {
+  return (
+    `${machines.map((name) => `“${name}”`).join(' and ')} have the same id (${id}): the folder of a machine was copied. ` +
+    'Give the copy an id of its own: ckpt doctor MACHINE --repair, with the name of the copy.'
   );
 }
 

@@ -22,7 +22,7 @@ export class CheckpointNode extends TreeNode {
   }
 
   static idOf(machine: MachineInfo, checkpoint: CheckpointInfo): string {
-    return `checkpoint:${machine.id}:${checkpoint.id}`;
+    return `checkpoint:${machine.folder}:${checkpoint.id}`;
   }
 
   override item(): vscode.TreeItem {

@@ -16,7 +16,7 @@ export class MachineNode extends TreeNode {
   }
 
   static idOf(machine: MachineInfo): string {
-    return `machine:${machine.id}`;
+    return `machine:${machine.folder}`;
   }
 
   override item(): vscode.TreeItem {

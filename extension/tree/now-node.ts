@@ -16,7 +16,7 @@ export class NowNode extends TreeNode {
   }
 
   static idOf(machine: MachineInfo): string {
-    return `now:${machine.id}`;
+    return `now:${machine.folder}`;
   }
 
   override item(): vscode.TreeItem {

@@ -20,7 +20,7 @@ export class TrashNode extends TreeNode {
   }
 
   static idOf(machine: MachineInfo): string {
-    return `trash:${machine.id}`;
+    return `trash:${machine.folder}`;
   }
 
   override item(): vscode.TreeItem {
@@ -59,7 +59,7 @@ export class TrashedNode extends TreeNode {
   }
 
   static idOf(machine: MachineInfo, { checkpoint }: TrashedInfo): string {
-    return `trashed:${machine.id}:${checkpoint.id}`;
+    return `trashed:${machine.folder}:${checkpoint.id}`;
   }
 
   override item(): vscode.TreeItem {
