@@ -32,7 +32,7 @@ export interface JobInfo {
   state: JobState;
   /** Somebody asked for its end. */
   isCancelling: boolean;
-  /** Process that carries it out; absent unless running. */
+  /** Process that carries it out; absent unless running, and until that process has begun. */
   pid?: number;
   progress?: JobProgress;
   ended?: string;

@@ -77,12 +77,8 @@ async function tryNative(locks: NativeLocks, file: string, holder: LockHolder): 
   return {
     lock: {
       release() {
-        try {
-          // Closing releases it; the name in it is only for those who ask.
-          ftruncateSync(descriptor, 0);
-        } catch {
-          // On a volume that fails it stays.
-        }
+        // Closing releases it; the name in it is only for those who ask.
+        nameNobody(descriptor);
         closeSync(descriptor);
         return Promise.resolve();
       },
@@ -97,6 +93,18 @@ function writeHolder(descriptor: number, holder: LockHolder): void {
   } catch (error) {
     if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) {
       throw error;
+    }
+  }
+}
+
+/** An engine that lives on would be taken for the holder of what it left long ago. */
+function nameNobody(descriptor: number): void {
+  for (const write of [() => ftruncateSync(descriptor, 0), () => writeSync(descriptor, '-')]) {
+    try {
+      write();
+      return;
+    } catch {
+      // What is longer than a record is none either. On a volume that takes neither, the name stays.
     }
   }
 }

@@ -142,7 +142,11 @@ export class JobFolder {
       const { version: _, ...ending } = outcome;
       return { ...common, ...ending };
     }
-    return isAlive ? { ...common, state: 'running', pid: answering.pid } : { ...common, state: 'interrupted' };
+    if (!isAlive) {
+      return { ...common, state: 'interrupted' };
+    }
+    // Who only starts it is not to be taken for it: whoever ends that process would end an engine.
+    return { ...common, state: 'running', ...(answering.role === 'runner' ? { pid: answering.pid } : {}) };
   }
 
   async #exists(name: string): Promise<boolean> {

@@ -36,7 +36,8 @@ async function lab(context: TestContext) {
   const inState = (state: JobInfo['state']): Promise<JobInfo> =>
     until(
       `a job that is ${state}`,
-      async () => (await jobs.list()).jobs.find((job) => job.state === state && job.pid !== job.startedBy.pid),
+      async () =>
+        (await jobs.list()).jobs.find((job) => job.state === state && (job.pid !== undefined || state !== 'running')),
       soon,
     );
   return { home, jobs, inState, ckpt: new Ckpt(home.root) };

@@ -143,6 +143,10 @@ export class Trial {
         find('failed, but it has happened', `${code}: ${message}`);
       }
     }
+    if (isBefore && this.#alsoSeen !== undefined) {
+      // A home that was damaged before is as damaged as it was: no audit gets through it.
+      return true;
+    }
     const { unknown, missing } = await faultsOfHome(place.home);
     if (unknown.length > 0 && this.#alsoSeen === undefined) {
       find('files left behind', unknown.join(', '));

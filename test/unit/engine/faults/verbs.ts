@@ -1,4 +1,5 @@
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
+import { doctorVerbs } from './doctor-verbs.ts';
 
 const machine = lab;
 
@@ -37,5 +38,6 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
     verb: ({ groups }) => groups.groupDelete({ group: 'grouped' }),
   },
   'free-space': ({ retention }) => retention.freeSpace({ machine }, {}),
+  ...doctorVerbs,
   'remove-machine': call('removeMachine', () => ({ machine })),
 };

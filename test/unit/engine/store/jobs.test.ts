@@ -42,11 +42,18 @@ test('created → running, answered for by whoever created it, in a folder for i
     startedBy: { face: 'VS Code', pid: process.pid },
     state: 'running',
     isCancelling: false,
-    pid: process.pid,
     logFile: path.join(folder.path, 'log'),
   });
   assert.deepEqual(await readdir(home.jobs), [id]);
   assert.deepEqual((await readdir(folder.path)).sort(), ['job.json', 'process.json']);
+});
+
+test('the process that carries a job out is told once it has begun, and nobody else in its place', async (context) => {
+  const { jobs } = await jobsOf(context);
+  const folder = await jobs.create(work, 'ckpt');
+  assert.equal((await folder.info()).pid, undefined);
+  await folder.claim('runner');
+  assert.equal((await folder.info()).pid, process.pid);
 });
 
 test('found by id and by a unique beginning of 4 characters or more', async (context) => {
