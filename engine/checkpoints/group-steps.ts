@@ -117,7 +117,14 @@ async function bringPointersBack({ before }: GroupMemberRecord, { folder, record
   const { now } = records;
   // What was kept just now is worth more than what could be redone before.
   const redo = now.redo ?? before.redo;
-  const right = { ...before, activeLayers: now.activeLayers, ...(redo === undefined ? {} : { redo }) };
+  const { firmware: _, ...pointers } = before;
+  const right = {
+    ...pointers,
+    activeLayers: now.activeLayers,
+    // A copy of what it was before, whose folder went with the way back.
+    ...(now.firmware === undefined ? {} : { firmware: now.firmware }),
+    ...(redo === undefined ? {} : { redo }),
+  };
   if (!isDeepStrictEqual(now, right)) {
     await folder.writeNow(right);
   }
