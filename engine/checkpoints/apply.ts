@@ -179,6 +179,7 @@ function keptState(
     layers: now.activeLayers,
     definition: records.definition,
     ...(memory === undefined ? {} : { memory }),
+    ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),
     expires: new Date(Date.parse(created) + keptForMs).toISOString(),
     ...(now.undo === undefined ? {} : { undo: now.undo }),
     ...(now.redo === undefined ? {} : { redo: now.redo }),

@@ -33,6 +33,7 @@ import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { removeSetAside, setAside, sweepLeftovers } from './staging.ts';
+import { sightMachine } from './running-times.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
 import { take } from './take.ts';
@@ -188,9 +189,11 @@ export class CheckpointService implements ServiceCalls {
   async #powerOff(folder: MachineFolder): Promise<void> {
     const name = path.basename(folder.path);
     const { qemu } = this.#context.hosts;
-    if ((await qemu.look(folder)).state === 'stopped') {
+    const presence = await qemu.look(folder);
+    if (presence.state === 'stopped') {
       throw notRunning(name);
     }
+    await sightMachine(this.#context, folder, () => Promise.resolve(presence));
     await qemu.powerOff(folder);
   }
 

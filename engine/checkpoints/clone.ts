@@ -90,7 +90,7 @@ export async function cloneNow(
   options: NewClone & { checkpointId: string },
   call: Call,
 ): Promise<string> {
-  const { folder, presence } = source;
+  const { folder } = source;
   const { checkpointId } = options;
   const earlier = source.records.checkpoints.find((one) => one.id === checkpointId);
   if (earlier === undefined) {
@@ -100,11 +100,11 @@ export async function cloneNow(
   const name = await freeName(context, options.name);
   const label = checkpointName([...`Cloned to ${name}`].slice(0, 100).join(''));
   const checkpoint = earlier ?? (await take(context, source, { name: label, id: checkpointId }, call));
-  const taken: OpenMachine = { folder, presence, records: await readMachine(folder) };
+  const taken: OpenMachine = { ...source, records: await readMachine(folder) };
   try {
     return await cloneCheckpoint(context, taken, checkpoint, { ...options, name }, call);
   } catch (error) {
-    const left: OpenMachine = { folder, presence, records: await readMachine(folder) };
+    const left: OpenMachine = { ...source, records: await readMachine(folder) };
     // The clone may have come to be all the same.
     if (!isCloned(left.records.clones, checkpoint.layers)) {
       await deleteForGood(context, left, [checkpoint]);

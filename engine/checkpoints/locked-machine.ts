@@ -8,6 +8,8 @@ export interface OpenMachine {
   folder: MachineFolder;
   records: MachineRecords;
   presence: Presence;
+  /** How long it has run in all; undefined where machines do not run, or when it could not be recorded. */
+  runningSeconds: number | undefined;
 }
 
 /** What a machine's folder says; the folder's name is the machine's. */

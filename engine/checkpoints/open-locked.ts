@@ -3,6 +3,7 @@ import { dropStaleClones } from './clone-records.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { recover } from './recover.ts';
+import { noteRunning } from './running-times.ts';
 
 /**
  * Reads a machine that the caller has locked, with anything interrupted finished or undone first.
@@ -23,5 +24,6 @@ export async function openLocked(
 /** A locked machine as it is after it was changed. */
 export async function lookAgain(context: EngineContext, folder: MachineFolder): Promise<OpenMachine> {
   const records = await readMachine(folder);
-  return { folder, records, presence: await hostOf(context, records.definition).look(folder) };
+  const presence = await hostOf(context, records.definition).look(folder);
+  return { folder, records, presence, runningSeconds: await noteRunning(context, folder, records, presence) };
 }

@@ -3,11 +3,12 @@ import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { endGroups, isInGroup } from './end-groups.ts';
-import type { EngineContext } from './engine-context.ts';
+import { hostOf, type EngineContext } from './engine-context.ts';
 import { lockAll } from './lock-all.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { openLocked } from './open-locked.ts';
+import { sightMachine } from './running-times.ts';
 
 /**
  * Finds a machine by name or id.
@@ -117,6 +118,9 @@ export async function changeAll<T>(
         open.push(await openLocked(context, folder, machines));
       }
       const value = await change(open);
+      for (const machine of open) {
+        await noteAfterwards(context, machine);
+      }
       for (const folder of locked) {
         await folder.keepReserve();
       }
@@ -125,6 +129,14 @@ export async function changeAll<T>(
     if (changed !== undefined) {
       return changed.value;
     }
+  }
+}
+
+/** Whether it runs may have changed; a machine without a process need not be asked. */
+async function noteAfterwards(context: EngineContext, { folder, records, presence }: OpenMachine): Promise<void> {
+  const wasUp = presence.state !== 'stopped';
+  if (wasUp || (await folder.readProcess('current').catch(() => undefined)) !== undefined) {
+    await sightMachine(context, folder, () => hostOf(context, records.definition).look(folder));
   }
 }
 

@@ -13,6 +13,7 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
+import { runningSeconds } from './running-times.ts';
 
 /** What is to go of one machine: by the rules, and out of the trash because its time is over. */
 export interface Pruning {
@@ -29,6 +30,7 @@ export async function planPruning(folder: MachineFolder, records: MachineRecords
   const policy = await readPolicy(folder.path);
   const cloned = new Set(clones.flatMap(({ layers }) => Object.values(layers)));
   const hasClones = ({ layers }: Checkpoint): boolean => Object.values(layers).some((layer) => cloned.has(layer));
+  const hasRun = await runningSeconds(folder, records);
   const plan = planRetention(
     {
       checkpoints: checkpoints.map((one) => ({
@@ -37,6 +39,7 @@ export async function planPruning(folder: MachineFolder, records: MachineRecords
         ...(hasClones(one) ? { hasClones: true } : {}),
       })),
       now,
+      ...(hasRun === undefined ? {} : { runningSeconds: hasRun }),
       facts: [definition.created, ...trash.map(({ deleted }) => deleted)],
       costOf: costOfCheckpoints(await readLayerTree(folder, records)),
     },

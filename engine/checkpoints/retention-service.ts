@@ -3,7 +3,7 @@ import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error
 import { machineSpace } from '../model/space.ts';
 import type { PrunedMachine, RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
-import type { MachineFolder } from '../store/machine-folder.ts';
+import { MachineFolder } from '../store/machine-folder.ts';
 import { readPolicy, writePolicy } from '../store/policy-record.ts';
 import { volumeOf } from '../store/volume.ts';
 import type { Call, EngineContext } from './engine-context.ts';
@@ -12,6 +12,7 @@ import { freeSpaceOf } from './free-space.ts';
 import { readLayerTree } from './machine-space.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
+import { sightMachine } from './running-times.ts';
 import { runningOf, type SpaceWatch } from './space-watch.ts';
 import { carryOutPruning, hasLayersToMerge, planPruning } from './prune.ts';
 
@@ -41,10 +42,10 @@ export class RetentionService implements RetentionCalls {
     policy,
   }: RetentionOperations['policy']['params']): Promise<RetentionOperations['policy']['result']> {
     const folder = await findMachine(this.#context, machine);
-    if (policy?.ageBy === 'running') {
+    if (policy?.ageBy === 'running' && (await folder.read()).definition.host === 'disks') {
       throw new CheckpointError(
         'NotSupported',
-        'How long a machine has run is not recorded yet, so no rule can go by it. Leave ageBy out, or let it be wall.',
+        'Another program runs this machine, so it is not known for how long it ran, and no rule can go by it. Leave ageBy out, or let it be wall.',
         { field: 'ageBy' },
       );
     }
@@ -78,6 +79,12 @@ export class RetentionService implements RetentionCalls {
       carryOutPruning(this.#context, open, at, call),
     );
     return { machine, ...carriedOut };
+  }
+
+  /** Puts on record that a machine was seen so; see `running-time.ts`. */
+  async noteRunning(machine: string, state: 'running' | 'paused'): Promise<void> {
+    const folder = new MachineFolder(path.join(this.#context.home.machines, machine));
+    await sightMachine(this.#context, folder, () => Promise.resolve({ state }));
   }
 
   async space(

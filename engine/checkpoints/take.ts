@@ -86,6 +86,7 @@ export async function take(
       definition,
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
       ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
+      ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),
       ...(captured === undefined ? {} : { pauseMs: captured.pauseMs, totalMs: captured.totalMs }),
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.git === undefined ? {} : { git: options.git }),

@@ -21,6 +21,8 @@ export interface Checkpoint {
   pauseMs?: number;
   /** How long it took until everything of the running guest was saved, in milliseconds. */
   totalMs?: number;
+  /** How long the machine had run in all when it was made, in seconds; absent where machines do not run. */
+  runningSeconds?: number;
   /** ISO 8601, UTC: set on what apply and undo keep, until something is built on it. */
   expires?: string;
   /** Never deleted by a rule. */

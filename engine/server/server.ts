@@ -17,6 +17,7 @@ import { spaceLowMethod, type SpaceLowParams } from '../protocol/space.ts';
 import { HomeWatch } from '../store/home-watch.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
 import { ProcessWatch } from './process-watch.ts';
+import { RunningWatch } from './running-watch.ts';
 import { chosenOptions, VolumeWatch } from './volume-watch.ts';
 import { version } from '../version.ts';
 
@@ -52,13 +53,16 @@ export function serve(engine: Engine): void {
     void connection.sendNotification(spaceLowMethod, warning);
   };
   const volumeWatch = new VolumeWatch(engine.spaceWatch, engine.service, tellOfSpace, chosenOptions(process.env));
+  const runningWatch = new RunningWatch((machine, state) => engine.retention.noteRunning(machine, state));
   const processWatch = new ProcessWatch(
     engine.service,
     (machine) => homeWatch.touch(machine),
-    (states) =>
+    (states) => {
       void volumeWatch
         .look(states)
-        .catch((error: unknown) => engine.log.error(`Volumes could not be looked at: ${String(error)}`)),
+        .catch((error: unknown) => engine.log.error(`Volumes could not be looked at: ${String(error)}`));
+      void runningWatch.look(states);
+    },
   );
   const expire = (): void => {
     engine.retention

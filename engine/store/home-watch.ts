@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, statSync, watch, type Dirent, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import type { Home } from './home.ts';
+import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
 const settleMs = 60;
@@ -121,8 +122,8 @@ export class HomeWatch {
   #watch(folder: string, machine: string): FSWatcher[] {
     try {
       const watcher = watch(folder, (_, file) => {
-        // The new content shows under the file's own name in a moment.
-        if (file?.endsWith('.new') !== true) {
+        // The new content shows under the file's own name in a moment; that a machine still runs changes nothing.
+        if (file?.endsWith('.new') !== true && file !== runningTimeFile) {
           this.touch(machine);
         }
       });

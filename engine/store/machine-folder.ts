@@ -46,7 +46,7 @@ export type ProcessRole = 'current' | 'successor';
  * - `frozen.json` what frozen layers looked like when they were last right
  * - `reserve` space that a full volume still has for deleting
  * - `journal.json` the operation that is under way, `lock`
- * - `run/` process, sockets and logs of the hypervisor
+ * - `run/` process, sockets and logs of the hypervisor, and how long the machine has run
  */
 export class MachineFolder {
   readonly path: string;

@@ -123,6 +123,7 @@ const checkpoint = z.strictObject({
     .exactOptional(),
   pauseMs: z.number().min(0).exactOptional(),
   totalMs: z.number().min(0).exactOptional(),
+  runningSeconds: z.int().min(0).exactOptional(),
   expires: time.exactOptional(),
   pinned: z.boolean().exactOptional(),
   colour: z.enum(['red', 'orange', 'yellow', 'green', 'blue', 'purple']).exactOptional(),

@@ -3,6 +3,8 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { lab } from '../../../support/faults/stopped-lab.ts';
+import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
+import { writeRunningTime } from '../../../../engine/store/running-time-record.ts';
 import { copiesLab, disorderOf, machineOf, pointsOf } from './copies-lab.ts';
 
 const machine = lab;
@@ -107,9 +109,31 @@ test('a policy → kept in the machine’s folder; its rules take the automatic 
   assert.deepEqual(await disorderOf(place), []);
 });
 
-test('a policy by running time, which nobody records → NotSupported', async (context) => {
+test('a policy by running time → days without running expire nothing, a day of running does', async (context) => {
   const { engine } = await copiesLab(context);
-  await assert.rejects(engine.retention.policy({ machine, policy: { ageBy: 'running', hourly: 2 } }), {
+  const folder = new MachineFolder((await machineOf(engine)).folder);
+  await engine.retention.policy({ machine, policy: { ageBy: 'running' } });
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 72 * 60 * 60 * 1000 });
+  assert.deepEqual((await engine.retention.prune({}, {})).machines[0]?.deleted, []);
+  await writeRunningTime(folder.path, { milliseconds: 23 * 60 * 60 * 1000 });
+  assert.deepEqual((await engine.retention.prune({}, {})).machines[0]?.deleted, []);
+  await writeRunningTime(folder.path, { milliseconds: 24 * 60 * 60 * 1000 });
+  assert.deepEqual(
+    (await engine.retention.prune({}, {})).machines[0]?.deleted.map(({ name }) => name),
+    ['Before applying “one”'],
+  );
+  await engine.service.take({ machine, name: 'later' }, {});
+  await writeRunningTime(folder.path, { milliseconds: 0 });
+  await engine.service.take({ machine, name: 'after the record was lost' }, {});
+  const { checkpoints } = await folder.read();
+  const runningSeconds = checkpoints.filter(({ name }) => /later|lost/.test(name)).map((one) => one.runningSeconds);
+  assert.deepEqual(runningSeconds, [24 * 60 * 60, 24 * 60 * 60]);
+});
+
+test('a policy by running time, where another program runs the machine → NotSupported', async (context) => {
+  const { engine, place } = await copiesLab(context);
+  await engine.service.addMachine({ name: 'box', host: 'disks', disk: place.image }, {});
+  await assert.rejects(engine.retention.policy({ machine: 'box', policy: { ageBy: 'running', hourly: 2 } }), {
     code: 'NotSupported',
   });
 });

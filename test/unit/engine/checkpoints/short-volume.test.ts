@@ -104,7 +104,12 @@ const ways = z.array(
 /** The machine as it would be opened while its guest runs. */
 async function asIfRunning(engine: Engine): Promise<Parameters<typeof take>[1]> {
   const folder = new MachineFolder((await machineOf(engine)).folder);
-  return { folder, records: await folder.read(), presence: { state: 'running', pid: process.pid } };
+  return {
+    folder,
+    records: await folder.read(),
+    runningSeconds: undefined,
+    presence: { state: 'running', pid: process.pid },
+  };
 }
 
 function contextOf({ engine }: ShortLab): EngineContext {
