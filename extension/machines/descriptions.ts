@@ -7,6 +7,7 @@ import type {
   CreatedBy,
   MachineInfo,
   MachineState,
+  MemoryMethod,
 } from '../../engine/protocol/machines.ts';
 import { age, expiry } from '../presentation/age.ts';
 
@@ -85,6 +86,26 @@ export function consistencyText(consistency: Consistency): string {
     case 'offline':
       return vscode.l10n.t('taken while stopped');
   }
+}
+
+export function memoryMethodText(method: MemoryMethod): string {
+  switch (method) {
+    case 'background-snapshot':
+      return vscode.l10n.t('while the machine ran on');
+    case 'pause-before-switchover':
+      return vscode.l10n.t('while the machine ran on, but for the last of it');
+    case 'stopped':
+      return vscode.l10n.t('while the machine stood still');
+  }
+}
+
+/** What of a machine's firmware every checkpoint keeps; `undefined` where there is nothing to keep. */
+export function firmwareText({ firmware, tpm }: MachineInfo): string | undefined {
+  const kept = [
+    ...(firmware === 'uefi' ? [vscode.l10n.t('UEFI, with its variables')] : []),
+    ...(tpm === true ? [vscode.l10n.t('TPM 2.0, with its state')] : []),
+  ];
+  return kept.length === 0 ? undefined : kept.join(', ');
 }
 
 export function createdByText(createdBy: CreatedBy): string {

@@ -3,15 +3,15 @@ import type { Finding } from '../../engine/protocol/doctor.ts';
 import type { Result } from '../../engine/protocol/operations.ts';
 import { escapeMarkdown } from '../presentation/markdown.ts';
 
-/** What the doctor found, machine by machine, the worst first. */
-export function doctorReport({ machines, isSound }: Result<'doctor'>): string {
+/** What the doctor found, machine by machine, the worst first, and then what belongs to no machine. */
+export function doctorReport({ machines, home, isSound }: Result<'doctor'>): string {
   const head = isSound
     ? vscode.l10n.t('Nothing is wrong that was not repaired.')
-    : vscode.l10n.t('Some of this needs you. Each problem says what to do about it.');
+    : vscode.l10n.t('Each problem says what comes of it, and what to do about it.');
   return [
     `# ${vscode.l10n.t('Problems')}`,
     escapeMarkdown(head),
-    ...machines
+    ...[...machines, { machine: vscode.l10n.t('Belonging to no machine'), findings: home }]
       .filter(({ findings }) => findings.length > 0)
       .map(({ machine, findings }) =>
         [

@@ -1,7 +1,13 @@
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
-import { consistencyText, createdByText, describeCheckpoint } from '../machines/descriptions.ts';
+import {
+  consistencyText,
+  createdByText,
+  describeCheckpoint,
+  firmwareText,
+  memoryMethodText,
+} from '../machines/descriptions.ts';
 import { expiry, localTime } from '../presentation/age.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import { formatSize } from '../presentation/size.ts';
@@ -49,7 +55,9 @@ export class CheckpointNode extends TreeNode {
       ],
       [vscode.l10n.t('Memory'), memoryText(checkpoint)],
       [vscode.l10n.t('Consistency'), consistencyText(checkpoint.consistency)],
-      [vscode.l10n.t('Pause'), checkpoint.pauseMs === undefined ? undefined : formatDuration(checkpoint.pauseMs)],
+      [vscode.l10n.t('Stood still'), checkpoint.pauseMs === undefined ? undefined : formatDuration(checkpoint.pauseMs)],
+      [vscode.l10n.t('Took'), checkpoint.totalMs === undefined ? undefined : formatDuration(checkpoint.totalMs)],
+      [vscode.l10n.t('Firmware'), firmwareText(machine)],
       [vscode.l10n.t('Git'), checkpoint.git && gitText(checkpoint.git)],
       [vscode.l10n.t('Id'), checkpoint.id],
     ]);
@@ -87,13 +95,15 @@ function iconName({ pinned, expires, hasMemory }: CheckpointInfo): string {
   return hasMemory ? 'circle-filled' : 'circle-outline';
 }
 
-function memoryText(checkpoint: CheckpointInfo): string {
-  if (!checkpoint.hasMemory) {
+function memoryText({ hasMemory, memoryFileBytes, memoryMethod }: CheckpointInfo): string {
+  if (!hasMemory) {
     return vscode.l10n.t('none: the machine starts from its disks');
   }
-  return checkpoint.memoryFileBytes === undefined
-    ? vscode.l10n.t('saved')
-    : vscode.l10n.t('saved, {0}', formatSize(checkpoint.memoryFileBytes));
+  return [
+    vscode.l10n.t('saved'),
+    ...(memoryFileBytes === undefined ? [] : [formatSize(memoryFileBytes)]),
+    ...(memoryMethod === undefined ? [] : [memoryMethodText(memoryMethod)]),
+  ].join(', ');
 }
 
 function gitText({ branch, commit }: { branch?: string; commit: string }): string {

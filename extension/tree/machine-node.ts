@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
-import { countCheckpoints, describeMachine } from '../machines/descriptions.ts';
+import { countCheckpoints, describeMachine, firmwareText } from '../machines/descriptions.ts';
 import { formatSize } from '../presentation/size.ts';
 import { factsOf } from './facts.ts';
 import { tooltip } from './tooltip.ts';
@@ -33,6 +33,7 @@ export class MachineNode extends TreeNode {
       [vscode.l10n.t('Checkpoints'), String(machine.checkpoints.length)],
       [vscode.l10n.t('Memory'), machine.memoryBytes === undefined ? undefined : formatSize(machine.memoryBytes)],
       [vscode.l10n.t('CPUs'), machine.cpus?.toString()],
+      [vscode.l10n.t('Firmware'), firmwareText(machine)],
       ...machine.disks.map((disk): [string, string] => [
         vscode.l10n.t('Disk {0}', disk.id),
         `${formatSize(disk.virtualSizeBytes)}, ${disk.activeLayer}`,

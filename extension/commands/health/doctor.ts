@@ -56,7 +56,7 @@ async function examine(
 }
 
 async function tell(context: CheckpointsContext, scope: Scope, result: Result<'doctor'>): Promise<void> {
-  const findings = result.machines.flatMap((one) => one.findings);
+  const findings = [...result.machines.flatMap((one) => one.findings), ...result.home];
   if (findings.length === 0) {
     void vscode.window.showInformationMessage(
       scope.machine === undefined

@@ -101,8 +101,10 @@ export class Workbench {
 
   /** Clicks a row, which selects it, runs its command, and expands or collapses it. */
   async clickRow(address: RowAddress): Promise<void> {
-    const row = await this.onRow(address, (element, timeout) => element.hover({ timeout }));
-    await row.locator('.monaco-icon-label').first().click();
+    await this.onRow(address, async (row, timeout) => {
+      await row.hover({ timeout });
+      await row.locator('.monaco-icon-label').first().click({ timeout });
+    });
   }
 
   /** Shows the children of a row, unless they are shown. */
@@ -128,8 +130,11 @@ export class Workbench {
 
   /** Clicks an icon at the end of a row. */
   async clickInlineAction(address: RowAddress, actionTitle: Text): Promise<void> {
-    const row = await this.onRow(address, (element, timeout) => element.hover({ timeout }));
-    await this.click('inline action', row.locator('.actions a.action-label'), actionTitle);
+    await this.onRow(address, async (row, timeout) => {
+      await row.hover({ timeout });
+      const action = await choose('inline action', row.locator('.actions a.action-label'), actionTitle, timeout);
+      await action.click({ timeout });
+    });
   }
 
   /** Clicks an icon in the title bar of a view. */
@@ -337,6 +342,7 @@ export class Workbench {
   /** Takes a picture as soon as nothing moves, fades in or spins. @returns the file, named after `name` */
   async screenshot(name: string, { settle = true } = {}): Promise<string> {
     await mkdir(this.artifactsFolder, { recursive: true });
+    if (await this.page.locator('.monaco-hover').first().isVisible()) await this.page.mouse.move(0, 0); // covers what is asked
     if (settle) await untilSettled(this.page);
     const file = path.join(this.artifactsFolder, `${name}.png`);
     await this.page.screenshot({ path: file, caret: 'hide' });
@@ -367,8 +373,7 @@ export class Workbench {
     const { isExpanded: present } = await this.treeRow(address);
     if (present === undefined) throw new Error(`the row ${String(address)} has no children`);
     if (present === isExpanded) return;
-    const row = await this.onRow(address, (element, timeout) => element.hover({ timeout }));
-    await row.locator('.monaco-tl-twistie').click();
+    await this.onRow(address, (row, timeout) => row.locator('.monaco-tl-twistie').click({ timeout }));
     await until(
       `the row ${String(address)} to ${isExpanded ? 'expand' : 'collapse'}`,
       async () => (await this.treeRow(address)).isExpanded === isExpanded,
@@ -383,7 +388,7 @@ export class Workbench {
     });
   }
 
-  /** Does something harmless to a row, once more if the tree changes meanwhile, and returns the row's element. */
+  /** Acts on a row, again if the tree changed before the mouse was there, and returns the row's element. */
   private async onRow(
     address: RowAddress,
     act: (row: Locator, timeoutMilliseconds: number) => Promise<void>,
@@ -398,6 +403,7 @@ export class Workbench {
           await act(row, 3000);
           return row;
         } catch (error) {
+          if (String(error).includes('performing click action')) throw error; // a second click would be another action
           reason = error;
           await this.page.mouse.move(0, 0); // a tooltip may lie over the row
           return undefined;
