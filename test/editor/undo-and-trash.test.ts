@@ -108,10 +108,12 @@ describe('what is deleted and undone, by clicks', () => {
     for (const name of ['one', 'two', 'three']) {
       await session.home.ckpt.run('take', ['take', machine, name]);
     }
-    for (const name of ['one', 'two']) {
+    await workbench.treeRow('three');
+    for (const [index, name] of ['one', 'two'].entries()) {
       await workbench.contextMenu(name, 'Delete Checkpoint…');
       await workbench.clickDialogButton('Delete');
       await workbench.waitForNotification(`Deleted checkpoint “${name}”.`);
+      await workbench.waitForTreeState([machine, 'Trash'], new RegExp(`${index + 1} checkpoints? .*(bytes|KiB|MiB)`));
     }
     await workbench.expandRow([machine, 'Trash']);
     await workbench.clickRow([machine, 'Trash', 'one']);

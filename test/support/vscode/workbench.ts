@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { choose, namesOf } from './choice.ts';
+import { chooseFromMenu } from './context-menu.ts';
 import { type Notification, readNotifications } from './notification-toasts.ts';
 import { QuickInput } from './quick-input.ts';
 import { untilSettled } from './settling.ts';
@@ -149,24 +150,14 @@ export class Workbench {
 
   /** Chooses from the context menu of a row; more than one item leads through submenus. */
   async contextMenu(address: RowAddress, ...items: Text[]): Promise<void> {
-    await this.openContextMenu(address);
-    for (const [index, item] of items.entries()) {
-      const entries = this.page.locator('.monaco-menu .action-menu-item .action-label');
-      const entry = await choose('menu item', entries, item, actionTimeoutMilliseconds);
-      if (index < items.length - 1) {
-        await entry.hover();
-        continue;
-      }
-      await until(
-        `the context menu to close after a click on ${String(item)}`,
-        async () => {
-          if (!(await this.page.locator('.monaco-menu').first().isVisible())) return true;
-          await entry.click({ timeout: 1000 }).catch(() => undefined); // a menu ignores clicks just after it opened
-          return false;
-        },
-        { timeoutMilliseconds: actionTimeoutMilliseconds, intervalMilliseconds: 200 },
-      );
-    }
+    await until(
+      `the context menu of ${String(address)} to stay until an item is chosen`,
+      async () => {
+        await this.openContextMenu(address);
+        return chooseFromMenu(this.page, items);
+      },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
+    );
   }
 
   /** The items of a row's context menu, without those of submenus. */
