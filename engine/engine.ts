@@ -40,6 +40,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() },
     face,
     log,
+    changed: new Set(),
   };
   const spaceWatch = new SpaceWatch(context);
   const service = new CheckpointService(context, spaceWatch);

@@ -11,6 +11,8 @@ export interface EngineContext {
   /** How a user knows this engine, for those who wait for its lock: `VS Code`, `ckpt`, … */
   face: string;
   log: Log;
+  /** Names of the machines that this engine has changed. */
+  changed: Set<string>;
 }
 
 export interface Log {

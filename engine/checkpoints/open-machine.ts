@@ -118,6 +118,7 @@ export async function changeAll<T>(
         open.push(await openLocked(context, folder, machines));
       }
       const value = await change(open);
+      locked.forEach((folder) => context.changed.add(path.basename(folder.path)));
       for (const machine of open) {
         await noteAfterwards(context, machine);
       }

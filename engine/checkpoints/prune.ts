@@ -69,6 +69,7 @@ export async function hasLayersToMerge(
 
 /**
  * Deletes what the rules say, for good: what a rule took would only fill the trash. To be called with the machine locked.
+ * @param only ids of those that may go at present; all that the rules say when absent
  * @returns what was deleted, by the plan that was carried out
  */
 export async function carryOutPruning(
@@ -76,9 +77,11 @@ export async function carryOutPruning(
   open: OpenMachine,
   at: Date,
   call: Call,
+  only?: ReadonlySet<string>,
 ): Promise<RetentionPlan> {
   const { plan, trash } = await planPruning(open.folder, open.records, at);
-  const ids = new Set([...plan.deleted.map(({ id }) => id), ...trash.map(({ checkpoint }) => checkpoint.id)]);
+  const all = [...plan.deleted.map(({ id }) => id), ...trash.map(({ checkpoint }) => checkpoint.id)];
+  const ids = new Set(all.filter((id) => only?.has(id) !== false));
   call.signal?.throwIfAborted();
   // Parents before children, as a delete takes them.
   const doomed = byCreation(open.records.checkpoints.filter(({ id }) => ids.has(id)));

@@ -1,11 +1,14 @@
 import path from 'node:path';
 import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { machineSpace } from '../model/space.ts';
+import { byCreation } from '../model/tree.ts';
 import type { PrunedMachine, RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
-import { MachineFolder } from '../store/machine-folder.ts';
+import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import { lockHolder } from '../store/file-lock.ts';
 import { readPolicy, writePolicy } from '../store/policy-record.ts';
 import { volumeOf } from '../store/volume.ts';
+import { deleteCheckpoints } from './delete.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine } from './locked-machine.ts';
 import { freeSpaceOf } from './free-space.ts';
@@ -14,6 +17,7 @@ import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { sightMachine } from './running-times.ts';
 import { runningOf, type SpaceWatch } from './space-watch.ts';
+import { chooseDue, mayBeDue } from './prune-due.ts';
 import { carryOutPruning, hasLayersToMerge, planPruning } from './prune.ts';
 
 type RetentionAndSpace = RetentionOperations & SpaceOperations;
@@ -79,6 +83,55 @@ export class RetentionService implements RetentionCalls {
       carryOutPruning(this.#context, open, at, call),
     );
     return { machine, ...carriedOut };
+  }
+
+  /** What an engine that stays prunes without being asked: what is due, but not in a burst when a computer wakes up. */
+  async pruneDue(call: Call): Promise<Failed[]> {
+    const { failed } = await this.#each(undefined, call, async (folder) => {
+      const { at, records, chosen } = await this.#due(folder);
+      if (chosen.size > 0 || (await hasLayersToMerge(this.#context, folder, records))) {
+        await changeMachine(this.#context, path.basename(folder.path), 'prune', (open) =>
+          carryOutPruning(this.#context, open, at, call, chosen),
+        );
+      }
+    });
+    return failed;
+  }
+
+  /**
+   * The same for an engine that is about to leave, of the machines that it changed: to the trash, which is quick. Those
+   * that somebody else has locked, and those that are gone, are left alone.
+   */
+  async trashDue(): Promise<void> {
+    for (const machine of this.#context.changed) {
+      const folder = new MachineFolder(path.join(this.#context.home.machines, machine));
+      try {
+        if (!(await mayBeDue(folder, await readMachine(folder), this.#clock()))) {
+          continue;
+        }
+        const { records, chosen } = await this.#due(folder);
+        if (!records.checkpoints.some(({ id }) => chosen.has(id)) || (await lockHolder(folder.lock)) !== undefined) {
+          continue;
+        }
+        await changeMachine(this.#context, machine, 'prune', async (open) => {
+          // Another may have been there in between.
+          const { plan } = await planPruning(open.folder, open.records, this.#clock());
+          const still = new Set(plan.deleted.map(({ id }) => id));
+          const doomed = byCreation(open.records.checkpoints.filter(({ id }) => chosen.has(id) && still.has(id)));
+          if (doomed.length > 0) {
+            await deleteCheckpoints(this.#context, open, doomed);
+          }
+        });
+      } catch (error) {
+        this.#context.log.info(`What is due of ${folder.path} stays for now: ${String(error)}`);
+      }
+    }
+  }
+
+  async #due(folder: MachineFolder): Promise<{ at: Date; records: MachineRecords; chosen: ReadonlySet<string> }> {
+    const at = this.#clock();
+    const records = await readMachine(folder);
+    return { at, records, chosen: await chooseDue(folder, records, await planPruning(folder, records, at), at) };
   }
 
   /** Puts on record that a machine was seen so; see `running-time.ts`. */

@@ -44,6 +44,8 @@ export async function runVerb(
       signal: interrupt.signal,
       report: (message, fraction) => output.progress(message, fraction),
     });
+    // Without an editor nobody else does it; the answer is given already.
+    await engine.retention.trashDue();
   } catch (error) {
     if (toWireError(error).code === 'Internal') {
       engine.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -66,8 +66,8 @@ export function serve(engine: Engine): void {
   );
   const expire = (): void => {
     engine.retention
-      .prune({}, {})
-      .then(({ failed }) =>
+      .pruneDue({})
+      .then((failed) =>
         failed.forEach((one) => engine.log.error(`What expired of ${one.machine} stays: ${one.message}`)),
       )
       .catch((error: unknown) => engine.log.error(`Expired checkpoints stay: ${String(error)}`));

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, statSync, watch, type Dirent, type FSWatcher } from 'node:fs';
 import path from 'node:path';
+import { dueFile } from './due-record.ts';
 import type { Home } from './home.ts';
 import { runningTimeFile } from './running-time-record.ts';
 
@@ -122,8 +123,8 @@ export class HomeWatch {
   #watch(folder: string, machine: string): FSWatcher[] {
     try {
       const watcher = watch(folder, (_, file) => {
-        // The new content shows under the file's own name in a moment; that a machine still runs changes nothing.
-        if (file?.endsWith('.new') !== true && file !== runningTimeFile) {
+        // The new content shows under the file's own name in a moment; what is noted in passing changes nothing.
+        if (file?.endsWith('.new') !== true && file !== runningTimeFile && file !== dueFile) {
           this.touch(machine);
         }
       });

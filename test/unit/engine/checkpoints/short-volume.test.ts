@@ -114,7 +114,13 @@ async function asIfRunning(engine: Engine): Promise<Parameters<typeof take>[1]> 
 
 function contextOf({ engine }: ShortLab): EngineContext {
   const home = new Home(engine.home.root);
-  return { home, hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() }, face: 'test', log: engine.log };
+  return {
+    home,
+    hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() },
+    face: 'test',
+    log: engine.log,
+    changed: new Set(),
+  };
 }
 
 /** What next to nothing is needed for. */
