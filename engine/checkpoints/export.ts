@@ -2,15 +2,15 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { convert } from '../disks/operations/convert.ts';
 import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
-import type { DiskFormat } from '../model/machine.ts';
+import type { DiskFormat, MachineDefinition } from '../model/machine.ts';
 import type { Result } from '../protocol/operations.ts';
 import { syncFolder, writeRecord } from '../store/atomic-file.ts';
-import { readFirmware } from '../store/firmware-folder.ts';
+import { readFirmware, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import { requireFrozen } from '../store/frozen-layers.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
-import { recordVersion } from '../store/records.ts';
+import { recordVersion, type ExportedDisks } from '../store/records.ts';
 import { bootFiles, requireOwnLayers } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
@@ -67,7 +67,10 @@ export async function exportMachine(
   });
 }
 
-/** Makes one image of each disk of a checkpoint, in a new folder. @throws NameInUse, and what {@link convert} throws */
+/**
+ * Makes one image of each disk of a checkpoint in a new folder, with what else it holds but for its memory.
+ * @throws NameInUse, and what {@link convert} throws
+ */
 export async function exportCheckpoint(
   context: EngineContext,
   machine: OpenMachine,
@@ -82,8 +85,8 @@ export async function exportCheckpoint(
   const need = await needOfCopies(machine, checkpoint, path.dirname(target.path), to, call);
   await requireSpaceFor(context, `Exporting “${checkpoint.name}”`, [need], machine);
   return makeFolder(target, async (staging) => {
-    const disks = [];
-    for (const { id, virtualSizeBytes } of checkpoint.definition.disks) {
+    const disks: ExportedDisks['disks'] = [];
+    for (const { id } of checkpoint.definition.disks) {
       const disk = files.disk(id);
       const layer = files.layerOf(checkpoint.layers, disk);
       await requireFrozen(folder, await reader.chainOf(disk, layer));
@@ -96,22 +99,42 @@ export async function exportCheckpoint(
         onProgress: (doneBytes, totalBytes) =>
           call.report?.(`Copying ${id}`, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
       });
-      disks.push({ id, file, format: to, virtualSizeBytes });
+      disks.push({ id, file, format: to });
     }
-    const { name, created, notes, definition } = checkpoint;
-    const { memoryMiB, cpus, macAddress } = definition;
-    await writeRecord(path.join(staging, 'machine.json'), {
+    const copy = new MachineFolder(staging);
+    const boot = bootFiles(checkpoint.definition);
+    const copies = boot.map((file) => ({ from: folder.inner(file), to: copy.inner(file) }));
+    await copyFiles(context, { copies, folder: staging, what: `Exporting “${checkpoint.name}”` }, call);
+    const record: ExportedDisks = {
       version: recordVersion,
       kind: 'disks of a checkpoint',
-      machine: records.definition.name,
-      checkpoint: { name, created, ...(notes === undefined ? {} : { notes }) },
-      ...(memoryMiB === undefined ? {} : { memoryMiB }),
-      ...(cpus === undefined ? {} : { cpus }),
-      ...(macAddress === undefined ? {} : { macAddress }),
+      definition: withoutFiles(checkpoint.definition),
+      checkpoint: aboutOf(checkpoint),
+      ...(await copiedFirmware(folder, copy, checkpoint)),
       disks,
-    });
+    };
+    await writeRecord(copy.inner('machine.json'), record);
     return disks.map(({ file }) => file);
   });
+}
+
+function aboutOf({ name, notes, created, createdBy, consistency }: Checkpoint): ExportedDisks['checkpoint'] {
+  return { name, ...(notes === undefined ? {} : { notes }), created, createdBy, consistency };
+}
+
+/** A definition whose disks say nothing of files. */
+export function withoutFiles(definition: MachineDefinition): MachineDefinition {
+  return { ...definition, disks: definition.disks.map(({ id, virtualSizeBytes }) => ({ id, virtualSizeBytes })) };
+}
+
+async function copiedFirmware(
+  folder: MachineFolder,
+  copy: MachineFolder,
+  { firmware }: Checkpoint,
+): Promise<Pick<ExportedDisks, 'firmware'>> {
+  return firmware === undefined
+    ? {}
+    : { firmware: await writeFirmware(copy, firmware.folder, await readFirmwareOf(folder, firmware)) };
 }
 
 /** Layers, memory, firmware state and kernels that the points of a machine need, relative to its folder. */

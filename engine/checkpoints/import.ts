@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import path from 'node:path';
-import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition } from '../model/machine.ts';
 import { machineName } from '../model/names.ts';
 import { syncFolder } from '../store/atomic-file.ts';
@@ -13,22 +12,15 @@ import { definitionsOf } from './clone-records.ts';
 import { bytesOfFiles } from './copy-bytes.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { filesOf } from './export.ts';
+import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
 import { copyFiles } from './file-copies.ts';
+import { importDisks, readExportedDisks } from './import-disks.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { freeName } from './open-machine.ts';
 import { makeMachine } from './staging.ts';
-
-/** Folders that an exported machine's files lie in, and nothing else of it is read. */
-const partsOf = {
-  layers: 'layers/',
-  memory: 'memory/',
-  boot: 'boot/',
-  firmware: 'firmware/',
-  checkpoints: 'checkpoints/',
-} as const;
 
 /** What an import is to make. */
 export interface NewImport {
@@ -46,6 +38,16 @@ export async function planImport(
   exported: string,
   wanted: string | undefined,
 ): Promise<NewImport & { bytes: number }> {
+  const disks = await readExportedDisks(context, exported);
+  if (disks !== undefined) {
+    const { definition } = disks.record;
+    return {
+      name: machineName(wanted ?? definition.name),
+      // It is one state of a machine that goes on elsewhere.
+      id: randomUUID(),
+      bytes: await bytesOfFiles(disks.record.disks.map(({ file }) => disks.source.inner(file))),
+    };
+  }
   const { source, records } = await readExported(context, exported);
   const { id, name } = records.definition;
   const all = await Promise.all((await machineFolders(context)).map((one) => one.read().catch(() => undefined)));
@@ -58,7 +60,7 @@ export async function planImport(
 }
 
 /**
- * Makes a machine of an exported one, which anybody may have made: nothing outside its folder is read, and its copy is
+ * Makes a machine of an exported one, or of one checkpoint that was exported, which anybody may have made: nothing outside its folder is read, and its copy is
  * verified before it becomes a machine. With another id than it had it gets another MAC address.
  * @returns its name
  * @throws MachineDamaged, ParentNotAllowed, ParentMismatch, ImageDamaged, NameInUse, NotEnoughSpace
@@ -69,6 +71,10 @@ export async function importMachine(
   { name: wanted, id }: NewImport,
   call: Call,
 ): Promise<string> {
+  const disks = await readExportedDisks(context, exported);
+  if (disks !== undefined) {
+    return importDisks(context, disks, { name: wanted, id }, call);
+  }
   const { source, records } = await readExported(context, exported);
   const name = await freeName(context, wanted);
   const identify = newIdentity(records.definition.id, id);
@@ -105,35 +111,6 @@ async function readExported(
   requireInside(place, records);
   await requireFolders(place, firmwareFolders(place, records));
   return { source, records };
-}
-
-async function requireExportedFolder(context: EngineContext, place: string): Promise<void> {
-  const way = path.relative(context.home.machines, place);
-  if (way === '' || !(way.startsWith('..') || path.isAbsolute(way))) {
-    throw new CheckpointError(
-      'InvalidArgument',
-      `${place} is where machines are. Make another one of it: ckpt clone.`,
-      {
-        path: place,
-      },
-    );
-  }
-  await requireFolders(place, ['', ...Object.keys(partsOf)]);
-}
-
-/** Sees that nothing which is copied lies behind a link. @param inner folders in an exported machine's */
-async function requireFolders(place: string, inner: readonly string[]): Promise<void> {
-  for (const folder of inner.map((one) => path.join(place, one))) {
-    const found = await lstat(folder).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
-        return undefined;
-      }
-      throw error;
-    });
-    if (found === undefined ? folder === place : !found.isDirectory()) {
-      throw notExported(place, `${folder} is not a folder`);
-    }
-  }
 }
 
 /** Without the trash, whose files no export has, and without what ties it to other machines of where it came from. */
@@ -191,13 +168,6 @@ function firmwareFolders(place: string, { now, checkpoints }: MachineRecords): s
   return folders;
 }
 
-function requireIn(place: string, part: string, files: readonly string[]): void {
-  const stray = files.find((file) => !file.startsWith(part) || file.slice(part.length).includes('/'));
-  if (stray !== undefined) {
-    throw notExported(place, `it names the file ${stray}, which does not lie in ${part}`);
-  }
-}
-
 function sameNames(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((name) => other.includes(name));
 }
@@ -225,12 +195,4 @@ async function protectLayers(made: MachineFolder, records: MachineRecords): Prom
       await freeze(files, { [disk]: layer });
     }
   }
-}
-
-function notExported(place: string, problem: string): CheckpointError {
-  return new CheckpointError(
-    'MachineDamaged',
-    `${place} is not an exported machine: ${problem}. Export the machine again (ckpt export MACHINE FOLDER), or make a machine of one disk (ckpt create-machine NAME --disk FILE).`,
-    { path: place, problem },
-  );
 }

@@ -54,7 +54,7 @@ export function addCopyVerbs(program: Command, output: Output): void {
       }),
     );
 
-  verb('import <folder> [name]', 'make a machine of an exported one').action(
+  verb('import <folder> [name]', 'make a machine of an exported one, or of one exported checkpoint').action(
     (folder: string, name: string | undefined, options: CommonOptions) =>
       run(options, async ({ copies }, call) => {
         const params = parseParams('import', { folder, ...(name === undefined ? {} : { name }) });

@@ -134,6 +134,21 @@ const checkpoint = z.strictObject({
 }) satisfies z.ZodType<Checkpoint>;
 export const checkpointRecord = z.strictObject({ version, ...checkpoint.shape });
 
+/** One checkpoint that was exported: an image of each disk, and what else it holds, but for its memory. */
+export const exportedDisksRecord = z.strictObject({
+  version,
+  kind: z.literal('disks of a checkpoint'),
+  definition,
+  checkpoint: checkpoint.pick({ name: true, notes: true, created: true, createdBy: true, consistency: true }),
+  firmware: checkpoint.shape.firmware,
+  /** Format and name, beside this record, of the image of each disk of the definition. */
+  disks: z
+    .array(z.strictObject({ id: diskId, file: fileName, format: disk.shape.format.unwrap() }))
+    .min(1)
+    .max(64),
+});
+export type ExportedDisks = z.output<typeof exportedDisksRecord>;
+
 const trashed = z.object({
   checkpoint,
   deleted: time,

@@ -57,6 +57,10 @@ const jobs: Readonly<Record<string, { operation: string; params: (folder: string
       target: { path: path.join(folder, 'out', 'exported'), token: randomUUID() },
     }),
   },
+  'an import of one checkpoint': {
+    operation: 'import',
+    params: (folder) => ({ folder: path.join(folder, 'source of two'), name: 'made', id: randomUUID() }),
+  },
   'an import': {
     operation: 'import',
     params: (folder) => ({ folder: path.join(folder, 'source'), name: 'made', id: randomUUID() }),
@@ -68,6 +72,11 @@ for (const [what, { operation, params }] of Object.entries(jobs)) {
     const { engine, folder, place, points } = await copiesLab(context);
     const home = path.join(folder, 'tried');
     await engine.copies.export({ machine, target: path.join(folder, 'source') }, {});
+    await engine.copies.export(
+      { machine, target: path.join(folder, 'source of two'), checkpoint: 'two', to: 'vhdx' },
+      {},
+    );
+    const isOfTwo = what.includes('checkpoint');
     const run = async (signal: AbortSignal, given: object): Promise<object> =>
       job(engineOf(home), operation)(given, { signal, report: () => undefined });
     const never = new AbortController().signal;
@@ -109,7 +118,7 @@ for (const [what, { operation, params }] of Object.entries(jobs)) {
         assert.deepEqual(isThere ? others : found, points);
         if (makesMachine && isThere) {
           const now = (await pointsOf(after, folder, 'made'))['Now'];
-          assert.equal(now, 'checkpoint' in given ? points['two'] : points['Now']);
+          assert.equal(now, isOfTwo ? points['two'] : points['Now']);
         }
         assert.deepEqual(
           await readdir(path.join(folder, 'out')).catch(() => []),

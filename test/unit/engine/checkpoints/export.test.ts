@@ -69,7 +69,7 @@ for (const to of ['qcow2', 'vhdx', 'raw'] as const) {
     const target = path.join(folder, 'exported');
     const { files } = await engine.copies.export({ machine, target, checkpoint: 'two', to }, {});
     assert.deepEqual(files, [`disk0.${to}`]);
-    assert.deepEqual((await readdir(target)).sort(), [`disk0.${to}`, 'export.json', 'machine.json']);
+    assert.deepEqual((await readdir(target)).sort(), [`disk0.${to}`, 'export.json', 'firmware', 'machine.json']);
     const again = path.join(folder, 'again.qcow2');
     await engine.disks.diskConvert(
       { file: path.join(target, `disk0.${to}`), from: to, target: again, to: 'qcow2' },
@@ -78,7 +78,6 @@ for (const to of ['qcow2', 'vhdx', 'raw'] as const) {
     assert.equal(await contentHash(again), points['two']);
     const { isSame } = await compare(path.join(target, `disk0.${to}`), again, { formatOfA: to });
     assert.ok(isSame);
-    await assert.rejects(engine.copies.import({ folder: target }, {}), { code: 'MachineDamaged' });
   });
 }
 

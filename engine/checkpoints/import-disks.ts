@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { identifyImage } from '../disks/image-format.ts';
+import { convert } from '../disks/operations/convert.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import type { DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
+import { readRecord, syncFolder } from '../store/atomic-file.ts';
+import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import { MachineFolder } from '../store/machine-folder.ts';
+import { exportedDisksRecord, type ExportedDisks } from '../store/records.ts';
+import { bootFiles } from './clone.ts';
+import { bytesOfFiles } from './copy-bytes.ts';
+import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
+import { withoutFiles } from './export.ts';
+import { copyFiles } from './file-copies.ts';
+import { createLayers, freeze, newLayerNames } from './layers.ts';
+import { newMacAddress } from './new-machine.ts';
+import { freeName } from './open-machine.ts';
+import { requireSpaceFor } from './space-check.ts';
+import { makeMachine } from './staging.ts';
+
+/** One checkpoint that was exported, and where it lies. */
+export interface ExportedCheckpoint {
+  source: MachineFolder;
+  record: ExportedDisks;
+}
+
+/**
+ * @returns undefined for a folder that holds something else
+ * @throws MachineDamaged, InvalidArgument; NotSupported for disks of another program
+ */
+export async function readExportedDisks(
+  context: EngineContext,
+  exported: string,
+): Promise<ExportedCheckpoint | undefined> {
+  const place = path.resolve(exported);
+  await requireExportedFolder(context, place);
+  const source = new MachineFolder(place);
+  const record = await readRecord(source.inner('machine.json'), exportedDisksRecord).catch(() => undefined);
+  if (record === undefined) {
+    return undefined;
+  }
+  const { definition, disks, firmware } = record;
+  const ids = definition.disks.map(({ id }) => id);
+  const images = disks.map(({ id }) => id);
+  if (new Set(ids).size !== ids.length || ids.length !== images.length || ids.some((id) => !images.includes(id))) {
+    throw notExported(place, 'it has not one image of each disk');
+  }
+  requireIn(place, partsOf.boot, bootFiles(definition));
+  await requireFolders(place, firmware === undefined ? [] : [firmware.folder]);
+  if (definition.host !== 'qemu') {
+    const [first] = disks;
+    throw new CheckpointError(
+      'NotSupported',
+      `${place} holds disks of another program. Put them where that program looks for them, and make a machine of them there: ` +
+        `ckpt add NAME --host disks --disk ${source.inner(first?.file ?? '')}.`,
+      { path: place },
+    );
+  }
+  return { source, record };
+}
+
+/**
+ * Makes a machine with an identity of its own whose only checkpoint is the one that was exported, with Now on it. Anybody may
+ * have made what is imported: nothing outside of its folder is read.
+ * @returns its name
+ * @throws ParentNotAllowed for an image that needs another file, ImageDamaged, NameInUse, NotEnoughSpace
+ */
+export async function importDisks(
+  context: EngineContext,
+  { source, record }: ExportedCheckpoint,
+  { name: wanted, id }: { name: string; id: string },
+  call: Call,
+): Promise<string> {
+  const name = await freeName(context, wanted);
+  const definition = definitionOf(record, id, name);
+  const frozen = newLayerNames(definition);
+  const activeLayers = newLayerNames(definition);
+  await makeMachine(context, name, async (made) => {
+    const files = new LayerFiles(made, definition, activeLayers);
+    const bytes = await bytesOfFiles(record.disks.map(({ file }) => source.inner(file)));
+    await requireSpaceFor(context, `Importing “${name}”`, [{ folder: made.path, bytes }]);
+    for (const { id: diskId, file, format } of record.disks) {
+      const disk = files.disk(diskId);
+      await bringIn(source.inner(file), format, files.fileOf(disk, files.layerOf(frozen, disk)), disk, call);
+    }
+    const copies = bootFiles(definition).map((file) => ({ from: source.inner(file), to: made.inner(file) }));
+    await copyFiles(context, { copies, folder: made.path, what: `Importing “${name}”` }, call);
+    await freeze(files, frozen);
+    await createLayers(files, activeLayers, frozen, call.signal);
+    const { firmware } = record;
+    const content = firmware === undefined ? undefined : await readFirmwareOf(source, firmware);
+    const kept = content === undefined ? {} : { firmware: await writeFirmware(made, newFirmwareFolder(), content) };
+    const checkpoint: Checkpoint = { id: randomUUID(), ...record.checkpoint, layers: frozen, definition, ...kept };
+    const present = content === undefined ? {} : { firmware: newFirmwareFolder() };
+    if (content !== undefined && present.firmware !== undefined) {
+      await writeFirmware(made, present.firmware, content);
+    }
+    await made.writeCheckpoint(checkpoint);
+    await made.writeNow({ parent: checkpoint.id, activeLayers, ...present });
+    await made.writeDefinition(definition);
+    await syncFolder(made.inner('layers'));
+    call.signal?.throwIfAborted();
+  });
+  return name;
+}
+
+function definitionOf({ definition, disks }: ExportedDisks, id: string, name: string): MachineDefinition {
+  const own = withoutFiles(definition);
+  return {
+    ...own,
+    id,
+    name,
+    created: new Date().toISOString(),
+    ...(own.macAddress === undefined ? {} : { macAddress: newMacAddress() }),
+    disks: own.disks.map((disk): MachineDisk => ({
+      ...disk,
+      format: formatOfLayers(disks.find((one) => one.id === disk.id)?.format),
+    })),
+  };
+}
+
+/** Layers can stand on each other in some formats only. */
+function formatOfLayers(format: DiskFormat | undefined): DiskFormat {
+  return format === 'vhd' || format === 'vhdx' ? format : 'qcow2';
+}
+
+async function bringIn(from: string, format: DiskFormat, to: string, disk: MachineDisk, call: Call): Promise<void> {
+  if (!(await lstat(from)).isFile()) {
+    throw notExported(path.dirname(from), `its disk ${disk.id} is no file of its own`);
+  }
+  const { dependsOn } = await identifyImage(from, format === 'raw' ? 'raw' : undefined);
+  if (dependsOn !== undefined) {
+    throw new CheckpointError(
+      'ParentNotAllowed',
+      `The disk ${from} needs ${dependsOn}, which is no part of what is imported. Export the checkpoint again.`,
+      { path: from, dependsOn },
+    );
+  }
+  const { virtualSizeBytes } = await convert(from, to, {
+    to: disk.format ?? 'qcow2',
+    flatten: true,
+    format,
+    ...signalOf(call),
+    onProgress: (doneBytes, totalBytes) =>
+      call.report?.(`Copying ${disk.id}`, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
+  });
+  if (virtualSizeBytes !== disk.virtualSizeBytes) {
+    throw notExported(path.dirname(from), `its disk ${disk.id} has another size than it says`);
+  }
+}
