@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import { JsonText } from '../model/json-text.ts';
 import { checkpointName } from '../model/names.ts';
 import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
@@ -11,7 +12,6 @@ import type { DoctorOperations } from '../protocol/doctor.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
-import { lockHolder } from '../store/file-lock.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { withAnnotation } from './annotate.ts';
@@ -19,20 +19,18 @@ import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
 import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
-import { endForsakenGroups } from './end-groups.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { layersBeside } from './layers-beside.ts';
 import { presentMachine } from './firmware-copy.ts';
-import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { listImages } from './image-library.ts';
-import { MachineSummaries, summarise, viewCheckpoint, type MachineSummary } from './machine-summary.ts';
-import { viewMachine, withSameIdProblems } from './machine-view.ts';
+import { MachineLooks } from './machine-looks.ts';
+import { viewCheckpoint } from './machine-summary.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
-import { removeSetAside, setAside, sweepLeftovers } from './staging.ts';
+import { removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
@@ -45,76 +43,41 @@ const defaultShutDownLimitSeconds = 60;
 /** The operations of the product, once for all faces. Each call is one of `engine/protocol/operations.ts`. */
 export class CheckpointService implements ServiceCalls {
   readonly #context: EngineContext;
-  readonly #summaries: MachineSummaries;
+  readonly #looks: MachineLooks;
   readonly #spaceWatch: Pick<SpaceWatch, 'glance'>;
-  /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
-  readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
-
-  readonly #failedGroups = new Set<string>();
 
   constructor(context: EngineContext, spaceWatch: Pick<SpaceWatch, 'glance'>) {
     this.#context = context;
-    this.#summaries = new MachineSummaries(context.home);
+    this.#looks = new MachineLooks(context);
     this.#spaceWatch = spaceWatch;
   }
 
   async list(): Promise<Result<'list'>> {
-    const hosts = [this.#context.hosts.qemu, this.#context.hosts.disks];
-    // Asking a hypervisor takes as long as all the rest.
-    const asked = Promise.all(hosts.map(async (host) => ({ host, status: await host.status() })));
-    await sweepLeftovers(this.#context);
-    await endForsakenGroups(this.#context, () => machineFolders(this.#context), this.#failedGroups);
-    const folders = await machineFolders(this.#context);
-    const interrupted = await interruptedJobs(this.#context.home);
-    const read = (folder: MachineFolder): Promise<MachineSummary> => this.#summaries.of(folder);
-    const machines = withSameIdProblems(
-      await Promise.all(folders.map((folder) => this.#view(folder, interrupted, read))),
-    );
-    this.#summaries.saveSoon(folders);
+    const hosts = await this.#looks.list();
+    return { ...(await this.#warnings(hosts.flatMap(({ machines }) => machines))), hosts };
+  }
+
+  /**
+   * As {@link list}, as text and without a look at each record before the answer: see {@link MachineLooks.listFirst}.
+   * @param onDifferent gets the name of each machine that the answer was not right of, soon after it
+   */
+  async listText(onDifferent: (machine: string) => void): Promise<JsonText> {
+    const { machines, hosts } = await this.#looks.listFirst(onDifferent);
+    const warnings = JSON.stringify(await this.#warnings(machines));
+    const before = warnings === '{}' ? '{' : `${warnings.slice(0, -1)},`;
+    return new JsonText([Buffer.from(`${before}"hosts":`), ...hosts.pieces, Buffer.from('}')]);
+  }
+
+  async #warnings(machines: readonly Pick<MachineInfo, 'name' | 'state'>[]): Promise<Omit<Result<'list'>, 'hosts'>> {
     const running = machines.filter(({ state }) => state === 'running').map(({ name }) => name);
     const warnings = await this.#spaceWatch.glance(new Set(running));
-    return {
-      ...(warnings.length === 0 ? {} : { warnings }),
-      hosts: (await asked).map(({ host: { id, label }, status }) => ({
-        id,
-        label,
-        ...status,
-        machines: machines.filter((machine) => machine.host === id),
-      })),
-    };
+    return warnings.length === 0 ? {} : { warnings };
   }
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
-    await endForsakenGroups(this.#context, () => machineFolders(this.#context), this.#failedGroups);
+    await this.#looks.endGroups();
     const folder = await findMachine(this.#context, params.machine);
-    return { machine: await this.#view(folder, await interruptedJobs(this.#context.home)) };
-  }
-
-  /** What an engine that died left behind is finished or undone at the first look, not only at the next change. */
-  async #view(
-    folder: MachineFolder,
-    interruptedOf: InterruptedJobs,
-    read: (folder: MachineFolder) => Promise<MachineSummary> = summarise,
-  ): Promise<MachineInfo> {
-    const interrupted = await folder.readJournal().catch(() => undefined);
-    const failed = this.#failedRecoveries.get(folder.path);
-    const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
-    if ((isNew || (await folder.hasTemporaries())) && (await lockHolder(folder.lock)) === undefined) {
-      try {
-        await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
-      } catch (error) {
-        const { message } = toWireError(error);
-        if (interrupted !== undefined) {
-          this.#failedRecoveries.set(folder.path, { started: interrupted.started, message });
-        }
-        this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
-      }
-    }
-    const view = await viewMachine(this.#context, folder, interruptedOf, read);
-    const stuck = interrupted === undefined ? undefined : this.#failedRecoveries.get(folder.path);
-    return stuck?.started === interrupted?.started && stuck !== undefined
-      ? { ...view, problem: `An interrupted operation could not be ended: ${stuck.message}` }
-      : view;
+    return { machine: await this.#looks.show(folder) };
   }
 
   async images(): Promise<Result<'images'>> {
@@ -346,7 +309,7 @@ export class CheckpointService implements ServiceCalls {
       return machine.folder;
     };
     const folder = await changeMachine(this.#context, reference, operation, changed, first);
-    return { machine: await this.#view(folder, await interruptedJobs(this.#context.home)) };
+    return { machine: await this.#looks.show(folder) };
   }
 }
 

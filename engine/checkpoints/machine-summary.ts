@@ -2,39 +2,52 @@ import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import { byCreation } from '../model/tree.ts';
-import type { CheckpointInfo, TrashedInfo } from '../protocol/machines.ts';
+import type { CheckpointInfo, MachineInfo, NowInfo } from '../protocol/machines.ts';
 import type { Home } from '../store/home.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
-import { ReadingIndex } from '../store/reading-index.ts';
+import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
-const format = '1';
+const format = '2';
 
 const afterAnswerMs = 50;
 
-/** Of a machine's records, what clients see. */
+/** To look at each record takes some hundred milliseconds where there are tens of thousands: others are let in between. */
+const sliceMs = 4;
+const betweenSlicesMs = 8;
+
+/** Of a machine's records, what clients see; but for {@link MachineHistory}. */
 export interface MachineSummary {
   definition: MachineDefinition;
-  now: Now;
-  /** In order of creation. */
-  checkpoints: CheckpointInfo[];
-  /** In order of deletion. */
-  trash: TrashedInfo[];
+  now: NowInfo & Pick<Now, 'activeLayers'>;
 }
 
+/** `checkpoints` in order of creation, `trash` in order of deletion. */
+export type MachineHistory = Pick<MachineInfo, 'checkpoints' | 'trash'>;
+
 /** Reads the records. @throws MachineDamaged */
-export async function summarise(folder: MachineFolder): Promise<MachineSummary> {
+export async function summarise(folder: MachineFolder): Promise<{ summary: MachineSummary; history: MachineHistory }> {
   const { definition, now, checkpoints, trash } = await readMachine(folder);
+  const known = new Set(checkpoints.map(({ id }) => id));
   return {
-    definition,
-    now,
-    checkpoints: byCreation(checkpoints).map(viewCheckpoint),
-    trash: trash.map(({ checkpoint, deleted, expires }) => ({
-      checkpoint: viewCheckpoint(checkpoint),
-      deleted,
-      expires,
-    })),
+    summary: {
+      definition,
+      now: {
+        activeLayers: now.activeLayers,
+        ...(now.parent === undefined ? {} : { parent: now.parent }),
+        ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
+        ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
+      },
+    },
+    history: {
+      checkpoints: byCreation(checkpoints).map(viewCheckpoint),
+      trash: trash.map(({ checkpoint, deleted, expires }) => ({
+        checkpoint: viewCheckpoint(checkpoint),
+        deleted,
+        expires,
+      })),
+    },
   };
 }
 
@@ -57,7 +70,7 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
   };
 }
 
-/** The summaries of a home's machines, remembered from one engine to the next. */
+/** The summaries of a home's machines, each with its history as JSON text; remembered from one engine to the next. */
 export class MachineSummaries {
   readonly #index: ReadingIndex<MachineSummary>;
   #timer: NodeJS.Timeout | undefined;
@@ -65,28 +78,65 @@ export class MachineSummaries {
   constructor(home: Home) {
     this.#index = new ReadingIndex(
       path.join(home.cache, 'machines.index'),
-      { format, isValue: isSummary },
+      { format, isHead: isSummary },
       // Clones are not shown, but a machine whose clones cannot be read is.
       { files: ['machine.json', 'now.json'], folders: ['checkpoints', 'trash', 'clones'] },
     );
   }
 
-  /** As {@link summarise}, without reading what has not changed since it was read. @throws MachineDamaged */
-  of(folder: MachineFolder): Promise<MachineSummary> {
-    return this.#index.valueOf(folder.path, () => summarise(folder));
+  /**
+   * What is remembered of a machine: no operation was under way on it, and none has begun since. Of records that somebody
+   * edited in place it does not know; see {@link isUnchanged} and {@link checkSoon}.
+   */
+  known(folder: MachineFolder): Reading<MachineSummary> | undefined {
+    return this.#index.known(folder.path);
   }
 
-  /** Remembers what is new, of all machines there are, once whoever waits for a list has it. */
-  saveSoon(folders: readonly MachineFolder[]): void {
+  /** Looks at each record of a machine that is {@link known}. */
+  isUnchanged(folder: MachineFolder): boolean {
+    return this.#index.isUnchanged(folder.path);
+  }
+
+  /** Reads the records, and remembers what they say. @throws MachineDamaged */
+  async read(folder: MachineFolder): Promise<Reading<MachineSummary>> {
+    const stamps = this.#index.stampsOf(folder.path);
+    const { summary, history } = await summarise(folder);
+    const reading = { head: summary, body: Buffer.from(JSON.stringify(history)) };
+    const isUnderWay = folder.hasJournal() || (await folder.hasTemporaries());
+    this.#index.remember(folder.path, isUnderWay ? undefined : stamps, reading);
+    return reading;
+  }
+
+  /**
+   * Once whoever waits for a list has it: looks at each record of the machines that were believed, in slices; then
+   * remembers what is new, of all machines there are.
+   * @param onDifferent gets each machine that the list was not right of
+   */
+  checkSoon(
+    folders: readonly MachineFolder[],
+    believed: readonly MachineFolder[],
+    onDifferent?: (machine: string) => void,
+  ): void {
+    const left = [...believed];
+    const go = (): void => {
+      const end = performance.now() + sliceMs;
+      while (performance.now() < end) {
+        const folder = left.pop();
+        if (folder === undefined) {
+          void this.#index.save(folders.map((one) => one.path));
+          return;
+        }
+        if (!this.isUnchanged(folder)) {
+          onDifferent?.(path.basename(folder.path));
+        }
+      }
+      this.#timer = setTimeout(go, betweenSlicesMs);
+    };
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#index.save(folders.map((folder) => folder.path)), afterAnswerMs);
+    this.#timer = setTimeout(go, afterAnswerMs);
   }
 }
 
 function isSummary(json: unknown): json is MachineSummary {
-  return (
-    typeof json === 'object' &&
-    json !== null &&
-    ['definition', 'now', 'checkpoints', 'trash'].every((member) => member in json)
-  );
+  return typeof json === 'object' && json !== null && 'definition' in json && 'now' in json;
 }

@@ -3,6 +3,8 @@ import {
   createConnection,
   ProposedFeatures,
   ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
   type CancellationToken,
   type Connection,
 } from 'vscode-languageserver/node';
@@ -10,11 +12,13 @@ import type { Call } from '../checkpoints/engine-context.ts';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { Engine } from '../engine.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
+import type { JsonText } from '../model/json-text.ts';
 import { checkpointErrorRpcCode, type WireError } from '../protocol/errors.ts';
 import type { EngineInfo, OperationName, Params, ProgressParams, Result } from '../protocol/operations.ts';
 import { changedMethod, methodOf, operationNames, progressMethod } from '../protocol/operations.ts';
 import { spaceLowMethod, type SpaceLowParams } from '../protocol/space.ts';
 import { HomeWatch } from '../store/home-watch.ts';
+import { messageEncoder } from './message-encoder.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { RunningWatch } from './running-watch.ts';
@@ -29,7 +33,7 @@ const firstExpiryMs = 5000;
 /** Serves one client over standard input and output until it leaves. */
 export function serve(engine: Engine): void {
   const calls = new CallsUnderWay();
-  // The library ends the process with this stream; so it ends only when what was under way has been undone.
+  // The process ends with this stream; so it ends only when what was under way has been undone.
   const input = new PassThrough();
   process.stdin.pipe(input, { end: false });
   const leave = (): void => void calls.end().finally(() => input.end());
@@ -38,11 +42,17 @@ export function serve(engine: Engine): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, leave);
   }
-  const connection = createConnection(ProposedFeatures.all, input, process.stdout);
+  let isShutDown = false;
+  input.once('end', () => process.exit(isShutDown ? 0 : 1));
+  const connection = createConnection(
+    ProposedFeatures.all,
+    new StreamMessageReader(input),
+    new StreamMessageWriter(process.stdout, { contentTypeEncoder: messageEncoder }),
+  );
   connection.onInitialize(() => ({ capabilities: {}, serverInfo: { name: 'vm-checkpoints', version } }));
   for (const name of operationNames) {
     connection.onRequest(methodOf(name), (params: unknown, token: CancellationToken) =>
-      answer(engine, connection, calls, name, params, token),
+      answer(engine, connection, calls, name, params, token, (machine) => homeWatch.touch(machine)),
     );
   }
   const homeWatch = new HomeWatch(engine.home, (machines) => {
@@ -80,6 +90,7 @@ export function serve(engine: Engine): void {
   });
   const expiry = setInterval(expire, expiryCheckMs);
   connection.onShutdown(async () => {
+    isShutDown = true;
     clearTimeout(firstExpiry);
     clearInterval(expiry);
     processWatch.close();
@@ -97,7 +108,8 @@ async function answer<K extends OperationName>(
   name: K,
   received: unknown,
   token: CancellationToken,
-): Promise<Result<K> | ResponseError<WireError>> {
+  onDifferent: (machine: string) => void,
+): Promise<Result<K> | JsonText | ResponseError<WireError>> {
   const cancel = new AbortController();
   const listening = token.onCancellationRequested(() => cancel.abort());
   // A request that was cancelled before its turn came has a token that tells nobody any more.
@@ -116,7 +128,9 @@ async function answer<K extends OperationName>(
       },
     };
     const parsed = parseParams(name, params);
-    return await calls.run(cancel, () => perform(engine, name, parsed, call));
+    return await calls.run<Result<K> | JsonText>(cancel, () =>
+      name === 'list' ? engine.service.listText(onDifferent) : perform(engine, name, parsed, call),
+    );
   } catch (error) {
     const wire = toWireError(error);
     if (wire.code === 'Internal' && !isAbort(error)) {

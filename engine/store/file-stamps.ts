@@ -2,11 +2,28 @@ import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** What the file system says of some files and folders, without reading them. */
-export interface FileStamps {
-  /** Relative to one folder. */
+/** What is looked at of a folder of records. */
+export interface WatchedNames {
+  files: readonly string[];
+  /** With the `.json` files in them. */
+  folders: readonly string[];
+}
+
+/**
+ * What the file system says of a folder's records, without reading them: inode, size, and times of the last change of
+ * content and inode of each.
+ */
+export interface RecordStamps {
+  /** Of the folder itself, its watched files and its watched folders; four numbers each. */
+  outer: number[];
+  inner: InnerStamps;
+}
+
+/** Of the `.json` files in the watched folders. */
+export interface InnerStamps {
+  /** Relative to the folder. */
   names: string[];
-  /** SHA-256 of inode, size, and times of the last change of content and inode of each; see {@link numbersOf}. */
+  /** SHA-256 of their numbers. */
   digest: string;
 }
 
@@ -19,30 +36,40 @@ export const settlingMs = 3000;
 const numbersEach = 4;
 
 /**
- * Stamps of files, and of folders with the `.json` files in them, taken before any of them is read.
+ * Stamps of a folder's records, taken before any of them is read.
  * @returns undefined when a later change might not show, because something was changed only just now
  */
-export function settledStamps(
-  folder: string,
-  files: readonly string[],
-  folders: readonly string[],
-): FileStamps | undefined {
-  const names = [...files, ...folders.flatMap((inner) => [inner, ...recordsIn(folder, inner)])];
+export function settledStamps(folder: string, watched: WatchedNames): RecordStamps | undefined {
   const settled = Date.now() - settlingMs;
+  const outer = numbersOf(folder, outerNames(watched));
+  const names = watched.folders.flatMap((inner) => recordsIn(folder, inner));
   const numbers = numbersOf(folder, names);
-  const isSettled = numbers?.every((number, index) => index % numbersEach < 2 || number < settled) === true;
-  return numbers !== undefined && isSettled ? { names, digest: digestOf(numbers) } : undefined;
+  const isSettled = (number: number, index: number): boolean => index % numbersEach < 2 || number < settled;
+  if (outer === undefined || numbers === undefined || !outer.every(isSettled) || !numbers.every(isSettled)) {
+    return undefined;
+  }
+  return { outer: [...outer], inner: { names, digest: digestOf(numbers) } };
 }
 
-/** True when everything still looks like this: no file has come, gone or changed. */
-export function areUnchanged(folder: string, { names, digest }: FileStamps): boolean {
+/** True when no record came, went, or was replaced by another file, as each of our own writers does it. */
+export function isOuterUnchanged(folder: string, watched: WatchedNames, outer: readonly number[]): boolean {
+  const numbers = numbersOf(folder, outerNames(watched));
+  return numbers?.length === outer.length && numbers.every((number, index) => number === outer[index]);
+}
+
+/** True when each of these files still looks like this. */
+export function areInnerUnchanged(folder: string, { names, digest }: InnerStamps): boolean {
   const numbers = numbersOf(folder, names);
   return numbers !== undefined && digestOf(numbers) === digest;
 }
 
+function outerNames({ files, folders }: WatchedNames): string[] {
+  return ['', ...files, ...folders];
+}
+
 /**
  * At once, and following links as a reader does: tens of thousands of turns of a thread would cost ten times as much.
- * @returns four numbers each, zeros for what is not there; undefined when the system does not tell
+ * @returns zeros for what is not there; undefined when the system does not tell
  */
 function numbersOf(folder: string, names: readonly string[]): Float64Array | undefined {
   const numbers = new Float64Array(names.length * numbersEach);

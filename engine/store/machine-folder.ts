@@ -265,6 +265,11 @@ export class MachineFolder {
     return readRecord(this.#journal, journalRecord);
   }
 
+  /** True when an operation is under way, or its end is left to the next engine. */
+  hasJournal(): boolean {
+    return existsSync(this.#journal);
+  }
+
   async writeJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
     await this.#write(this.#journal, intent);
   }

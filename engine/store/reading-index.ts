@@ -5,7 +5,14 @@ import { userInfo } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from './atomic-file.ts';
-import { areUnchanged, settledStamps, type FileStamps } from './file-stamps.ts';
+import {
+  areInnerUnchanged,
+  isOuterUnchanged,
+  settledStamps,
+  type InnerStamps,
+  type RecordStamps,
+  type WatchedNames,
+} from './file-stamps.ts';
 
 /** 10,000 machines of 50 checkpoints make 180 MB. */
 const largestIndexBytes = 256 * 1024 * 1024;
@@ -16,14 +23,25 @@ const largestClockDifferenceMs = 1000;
 /** A writer that takes longer has died. */
 const abandonedAfterMs = 60_000;
 
-const header = z.strictObject({ format: z.string(), sha256: z.string() });
-const stampsLine = z.strictObject({ key: z.string(), names: z.array(z.string()), digest: z.string() });
+const lineEnd = 0x0a;
+const newLine = Buffer.from([lineEnd]);
 
-interface Entry<T> {
-  stamps: FileStamps;
+const header = z.strictObject({ format: z.string(), sha256: z.string() });
+const headLine = z.strictObject({ key: z.string(), outer: z.array(z.number()), head: z.unknown() });
+const innerLine = z.strictObject({ names: z.array(z.string()), digest: z.string() });
+
+/** What was made of a folder's records. */
+export interface Reading<T> {
+  /** The little that is needed at once. */
+  head: T;
+  /** All the rest, as JSON text: it may go to whoever asks without being taken apart. */
+  body: Uint8Array;
+}
+
+interface Entry<T> extends Reading<T> {
+  outer: readonly number[];
   /** As in the file. */
-  text: string;
-  value?: T | undefined;
+  inner: Uint8Array;
 }
 
 /** How what is remembered is told from anything else. */
@@ -31,14 +49,7 @@ export interface IndexedShape<T> {
   /** To be raised whenever the shape changes. */
   format: string;
   /** Needs to look no deeper than to tell the format: the file is whole by its digest, and nobody else's. */
-  isValue: (json: unknown) => json is T;
-}
-
-/** What a folder's value is made of. */
-export interface WatchedNames {
-  files: readonly string[];
-  /** With the `.json` files in them. */
-  folders: readonly string[];
+  isHead: (json: unknown) => json is T;
 }
 
 /**
@@ -48,6 +59,10 @@ export interface WatchedNames {
  * - What it remembers counts while inode, size and both times of each file and folder are what they were before it was
  *   read. The time of the inode cannot be set back, so an edit in place shows. What was changed only just now is not
  *   remembered: a second change in the same tick of the clock would not show.
+ * - {@link known} looks at the folders and at the few files in the folder itself, and no deeper. All our own writers
+ *   replace a record by rename, and that shows in the stamps of its folder, whichever engine did it. What does not show
+ *   there is a record that somebody edited in place: for that, {@link isUnchanged} looks at each. Whoever answers before
+ *   that owes a correction.
  * - Its file is believed when it is this user's alone, of this format, and whole by its digest; else there is none.
  * - It is replaced atomically and not made durable. Of several engines the last one wins; nobody waits for it.
  * - No operation decides by it: whoever changes a machine reads the records themselves.
@@ -56,7 +71,7 @@ export class ReadingIndex<T> {
   readonly #file: string;
   readonly #shape: IndexedShape<T>;
   readonly #watched: WatchedNames;
-  #entries: Map<string, Entry<T>> | undefined;
+  #loaded: Map<string, Entry<T>> | undefined;
   #hasNews = false;
 
   constructor(file: string, shape: IndexedShape<T>, watched: WatchedNames) {
@@ -65,41 +80,62 @@ export class ReadingIndex<T> {
     this.#watched = watched;
   }
 
-  /** @returns what `read` made of the folder, or makes of it now */
-  async valueOf(folder: string, read: () => Promise<T>): Promise<T> {
+  get #entries(): Map<string, Entry<T>> {
+    this.#loaded ??= this.#load();
+    return this.#loaded;
+  }
+
+  /** @returns what the folder said when it was read, unless a record came, went or was replaced since */
+  known(folder: string): Reading<T> | undefined {
+    const entry = this.#entries.get(path.basename(folder));
+    return entry !== undefined && isOuterUnchanged(folder, this.#watched, entry.outer) ? entry : undefined;
+  }
+
+  /** Looks at each record of a folder that {@link known} knows; what one of them was edited of in place is forgotten. */
+  isUnchanged(folder: string): boolean {
     const key = path.basename(folder);
-    this.#entries ??= this.#load();
-    const known = this.#entries.get(key);
-    if (known !== undefined && areUnchanged(folder, known.stamps)) {
-      known.value ??= this.#parse(known.text);
-      if (known.value !== undefined) {
-        return known.value;
-      }
+    const entry = this.#entries.get(key);
+    const inner = entry === undefined ? undefined : parsedInner(entry.inner);
+    if (inner !== undefined && areInnerUnchanged(folder, inner)) {
+      return true;
     }
-    const stamps = settledStamps(folder, this.#watched.files, this.#watched.folders);
-    const value = await read();
+    this.#hasNews = this.#entries.delete(key) || this.#hasNews;
+    return false;
+  }
+
+  /** To be asked before the folder is read. @returns undefined when what it says now cannot be remembered */
+  stampsOf(folder: string): RecordStamps | undefined {
+    return settledStamps(folder, this.#watched);
+  }
+
+  /** @param stamps undefined: what was remembered is forgotten */
+  remember(folder: string, stamps: RecordStamps | undefined, { head, body }: Reading<T>): void {
+    const key = path.basename(folder);
     if (stamps === undefined) {
       this.#entries.delete(key);
-    } else {
-      this.#entries.set(key, { stamps, text: JSON.stringify(value), value });
-      this.#hasNews = true;
+      return;
     }
-    return value;
+    this.#entries.set(key, { head, body, outer: stamps.outer, inner: Buffer.from(JSON.stringify(stamps.inner)) });
+    this.#hasNews = true;
   }
 
   /** Writes what is new, of these folders. A home that cannot be written to does without. */
   async save(folders: readonly string[]): Promise<void> {
-    const entries = this.#entries;
-    if (!this.#hasNews || entries === undefined) {
+    if (!this.#hasNews) {
       return;
     }
     this.#hasNews = false;
-    const lines = folders.flatMap((folder) => {
-      const key = path.basename(folder);
-      const entry = entries.get(key);
-      return entry === undefined ? [] : [JSON.stringify({ key, ...entry.stamps }), entry.text];
-    });
-    const body = Buffer.from(`${lines.join('\n')}\n`);
+    const body = Buffer.concat(
+      folders.flatMap((folder) => {
+        const key = path.basename(folder);
+        const entry = this.#entries.get(key);
+        if (entry === undefined) {
+          return [];
+        }
+        const head = Buffer.from(JSON.stringify({ key, outer: entry.outer, head: entry.head }));
+        return [head, newLine, entry.body, newLine, entry.inner, newLine];
+      }),
+    );
     try {
       await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
       await this.#sweep();
@@ -138,10 +174,18 @@ export class ReadingIndex<T> {
       if (format !== this.#shape.format || sha256(body) !== expected) {
         return entries;
       }
-      const lines = body.toString('utf8').split('\n');
-      for (let at = 0; at + 1 < lines.length; at += 2) {
-        const { key, ...stamps } = stampsLine.parse(JSON.parse(lines[at] ?? ''));
-        entries.set(key, { stamps, text: lines[at + 1] ?? '' });
+      let at = 0;
+      const line = (): Buffer => {
+        const start = at;
+        at = body.indexOf(lineEnd, start) + 1;
+        return body.subarray(start, at - 1);
+      };
+      while (at < body.length) {
+        const { key, outer, head } = headLine.parse(JSON.parse(line().toString()));
+        const [text, inner] = [line(), line()];
+        if (this.#shape.isHead(head)) {
+          entries.set(key, { outer, head, body: text, inner });
+        }
       }
     } catch {
       // None, or none that can be believed.
@@ -149,15 +193,11 @@ export class ReadingIndex<T> {
     }
     return entries;
   }
+}
 
-  #parse(text: string): T | undefined {
-    try {
-      const json: unknown = JSON.parse(text);
-      return this.#shape.isValue(json) ? json : undefined;
-    } catch {
-      return undefined;
-    }
-  }
+function parsedInner(text: Uint8Array): InnerStamps | undefined {
+  const parsed = innerLine.safeParse(JSON.parse(Buffer.from(text).toString()));
+  return parsed.success ? parsed.data : undefined;
 }
 
 function sha256(body: Buffer): string {

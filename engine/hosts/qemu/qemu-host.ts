@@ -17,6 +17,7 @@ import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts'
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import {
   endProcess,
+  ifLiving,
   incomingDescriptor,
   lastWords,
   launch,
@@ -90,10 +91,13 @@ export class QemuHost implements Host {
   }
 
   async look(folder: MachineFolder): Promise<Presence> {
-    const living = await livingProcess(folder, 'current');
+    const record = await folder.readProcess('current');
+    if (record === undefined) {
+      return { state: 'stopped' };
+    }
+    const living = await ifLiving(record);
     if (living === undefined) {
-      const record = await folder.readProcess('current');
-      const words = record === undefined ? undefined : await lastWords(record.socketsFolder);
+      const words = await lastWords(record.socketsFolder);
       return { state: 'stopped', ...(words === undefined ? {} : { problem: `QEMU ended: ${words}` }) };
     }
     try {

@@ -171,7 +171,11 @@ export async function livingProcess(
   role: ProcessRole,
 ): Promise<(ProcessRecord & { pid: number }) | undefined> {
   const record = await folder.readProcess(role);
-  if (record?.pid === undefined || !(await isProcessAlive(record.pid, record.identity))) {
+  return record === undefined ? undefined : ifLiving(record);
+}
+
+export async function ifLiving(record: ProcessRecord): Promise<(ProcessRecord & { pid: number }) | undefined> {
+  if (record.pid === undefined || !(await isProcessAlive(record.pid, record.identity))) {
     return undefined;
   }
   return { ...record, pid: record.pid };

@@ -1,12 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import { methodOf, type OperationName, type Params, type Result } from '../../../engine/protocol/operations.ts';
+import {
+  changedMethod,
+  methodOf,
+  type ChangedParams,
+  type OperationName,
+  type Params,
+  type Result,
+} from '../../../engine/protocol/operations.ts';
 import { engineFile } from '../../support/project.ts';
 
 /** An engine of its own over standard input and output, as the extension has it. */
 export interface EngineClient {
   request<K extends OperationName>(name: K, params: Params<K>): Promise<Result<K>>;
+  /** What it next says has changed. */
+  nextChange(): Promise<ChangedParams>;
   stop(): Promise<void>;
 }
 
@@ -24,6 +33,13 @@ export async function startEngine(home: string): Promise<EngineClient> {
   await connection.sendNotification('initialized', {});
   return {
     request: (name, params) => connection.sendRequest(methodOf(name), params),
+    nextChange: () =>
+      new Promise((resolve) => {
+        const listening = connection.onNotification(changedMethod, (changed: ChangedParams) => {
+          listening.dispose();
+          resolve(changed);
+        });
+      }),
     async stop() {
       const exit = once(child, 'exit');
       child.stdin.end();

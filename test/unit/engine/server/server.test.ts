@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CancellationTokenSource, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
 import { checkpointErrorRpcCode } from '../../../../engine/protocol/errors.ts';
-import { operationNames, methodOf } from '../../../../engine/protocol/operations.ts';
+import { operationNames, methodOf, type Result } from '../../../../engine/protocol/operations.ts';
+import { settlingMs } from '../../../../engine/store/file-stamps.ts';
 import { version } from '../../../../engine/version.ts';
 import { Ckpt } from '../../../support/ckpt.ts';
 import { makeImage } from '../disks/made-images.ts';
@@ -248,6 +250,35 @@ describe('an engine that serves an editor', () => {
       ['odd', 'damaged'],
     ]);
   });
+
+  it(
+    'a manifest that was edited in place while no engine was there → listed as remembered, then told',
+    limit,
+    async (context) => {
+      const home = await homeWithMachine();
+      const checkpoints = path.join(home, 'machines', 'lab', 'checkpoints');
+      const [name = ''] = await readdir(checkpoints);
+      const names = (listed: Result<'list'>): unknown =>
+        listed.hosts[0]?.machines.map(({ checkpoints: found }) => found.map((one) => one.name));
+      const first = await Client.start(context, home);
+      // What was written only just now is not remembered.
+      await delay(settlingMs);
+      assert.deepEqual(names(await first.request('list', {})), [['one']]);
+      const index = path.join(home, 'cache', 'machines.index');
+      while ((await stat(index).catch(() => undefined)) === undefined) {
+        await delay(20);
+      }
+      first.process.stdin.end();
+      await first.exited;
+      const manifest = await readFile(path.join(checkpoints, name), 'utf8');
+      await writeFile(path.join(checkpoints, name), manifest.replace('"one"', '"two"'));
+      const next = await Client.start(context, home);
+      const change = next.nextChange(({ machines }) => machines?.includes('lab') === true);
+      assert.deepEqual(names(await next.request('list', {})), [['one']]);
+      await change;
+      assert.deepEqual(names(await next.request('list', {})), [['two']]);
+    },
+  );
 
   it('shutdown and exit → ends with 0', limit, async (context) => {
     const client = await Client.start(context, await homeWithMachine());

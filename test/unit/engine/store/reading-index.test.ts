@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { ReadingIndex } from '../../../../engine/store/reading-index.ts';
+import { ReadingIndex, type Reading } from '../../../../engine/store/reading-index.ts';
 import { settlingMs } from '../../../../engine/store/file-stamps.ts';
 import { folderOf } from '../temporary-folder.ts';
 
@@ -10,7 +10,7 @@ interface Value {
   text: string;
 }
 
-const isValue = (json: unknown): json is Value => typeof json === 'object' && json !== null && 'text' in json;
+const isHead = (json: unknown): json is Value => typeof json === 'object' && json !== null && 'text' in json;
 
 /** An engine that remembers what one folder says, and counts how often it reads it. */
 class Reader {
@@ -21,20 +21,42 @@ class Reader {
   constructor(home: string, format = 'one') {
     this.#folder = path.join(home, 'lab');
     const watched = { files: ['now.json'], folders: ['checkpoints'] };
-    this.#index = new ReadingIndex(path.join(home, 'cache', 'index'), { format, isValue }, watched);
+    this.#index = new ReadingIndex(path.join(home, 'cache', 'index'), { format, isHead }, watched);
   }
 
+  /** Believes what each record still says. */
   async look(): Promise<string> {
-    const read = async (): Promise<Value> => {
-      this.reads += 1;
-      return { text: await readFile(path.join(this.#folder, 'checkpoints', 'one.json'), 'utf8') };
-    };
-    return (await this.#index.valueOf(this.#folder, read)).text;
+    const known = this.#index.known(this.#folder);
+    return known !== undefined && this.isUnchanged() ? textOf(known) : this.#read();
+  }
+
+  /** Believes what no record came, went or was replaced of. */
+  async glance(): Promise<string> {
+    const known = this.#index.known(this.#folder);
+    return known === undefined ? this.#read() : textOf(known);
+  }
+
+  isUnchanged(): boolean {
+    return this.#index.isUnchanged(this.#folder);
+  }
+
+  async #read(): Promise<string> {
+    this.reads += 1;
+    const stamps = this.#index.stampsOf(this.#folder);
+    const text = await readFile(path.join(this.#folder, 'checkpoints', 'one.json'), 'utf8');
+    const reading = { head: { text }, body: Buffer.from(JSON.stringify(text)) };
+    this.#index.remember(this.#folder, stamps, reading);
+    return textOf(reading);
   }
 
   save(): Promise<void> {
     return this.#index.save([this.#folder]);
   }
+}
+
+function textOf({ head, body }: Reading<Value>): string {
+  assert.equal(Buffer.from(body).toString(), JSON.stringify(head.text));
+  return head.text;
 }
 
 async function homeOf(context: TestContext): Promise<{ home: string; manifest: string; index: string }> {
@@ -106,6 +128,38 @@ describe('what an engine remembers of the records that it read', () => {
       assert.equal(next.reads, 1);
     });
   }
+
+  it('edited in place, its time set back → believed at a glance, found right afterwards, and read again', async (context) => {
+    const { home, manifest } = await homeOf(context);
+    await remember(context, home);
+    const next = new Reader(home);
+    assert.equal(await next.glance(), 'first');
+    assert.equal(next.isUnchanged(), true);
+    const { atime, mtime } = await stat(manifest);
+    await writeFile(manifest, 'other');
+    await utimes(manifest, atime, mtime);
+    assert.equal(await next.glance(), 'first');
+    assert.equal(next.isUnchanged(), false);
+    assert.equal(await next.glance(), 'other');
+    assert.equal(next.reads, 1);
+  });
+
+  it('replaced by rename, as our writers do it → read again at a glance', async (context) => {
+    const { home, manifest } = await homeOf(context);
+    await remember(context, home);
+    await writeFile(`${manifest}.new`, 'other');
+    await rename(`${manifest}.new`, manifest);
+    assert.equal(await new Reader(home).glance(), 'other');
+  });
+
+  it('something came into the folder itself, such as a journal → read again at a glance', async (context) => {
+    const { home } = await homeOf(context);
+    await remember(context, home);
+    await writeFile(path.join(home, 'lab', 'journal.json'), '{}');
+    const next = new Reader(home);
+    await next.glance();
+    assert.equal(next.reads, 1);
+  });
 
   const damages: [string, (index: string) => Promise<void>][] = [
     ['torn', async (index) => truncate(index, (await stat(index)).size - 4)],
