@@ -4,6 +4,7 @@ import type { LayerOfDisk, Now } from '../model/machine.ts';
 import { isLeaf } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
+import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { activate, prepareActivation } from './activation.ts';
@@ -15,6 +16,7 @@ import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
 import { needsOfNewLayers, requireSpaceFor } from './space-check.ts';
 import { creationTime, needsOfMemory } from './take.ts';
+import { together } from './together.ts';
 
 /** How long a state is kept that apply, undo or redo left. */
 const keptForMs = 24 * 60 * 60 * 1000;
@@ -97,12 +99,15 @@ export async function apply(
   const looking = isUp || keptId === undefined ? undefined : lookAhead(files, now.activeLayers);
   await folder.writeJournal(journal);
   let kept: Checkpoint | undefined;
+  let drafting: Promise<Draft> | undefined;
   try {
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
-    if (reusesLayers) {
-      await thaw(files, newLayers);
-    } else {
-      await createLayers(prepared, newLayers, target.layers, call.signal);
+    const make = (): Promise<void> =>
+      reusesLayers ? thaw(files, newLayers) : createLayers(prepared, newLayers, target.layers, call.signal);
+    // A successor stands on them.
+    const isFirst = isUp || memory !== undefined;
+    if (isFirst) {
+      await make();
     }
     if (keptMemoryFile !== undefined) {
       call.report?.('Keeping the present state');
@@ -122,12 +127,19 @@ export async function apply(
         ...keptState(keptId, machine, target, operation, keptMemory),
         ...(state === undefined ? {} : { firmware: state }),
       };
-      await folder.writeCheckpoint(kept);
     }
+    // All are on the disk before Now changes, in no order: see take.
+    drafting = folder.draftNow(after);
+    await together(
+      isFirst ? Promise.resolve() : make(),
+      kept === undefined ? Promise.resolve() : folder.writeCheckpoint(kept),
+      drafting,
+    );
     await host.requireUnused(present);
     await activate(files, now.activeLayers, newLayers);
-    await folder.writeNow(after);
+    await (await drafting).place();
   } catch (error) {
+    await drafting?.then((draft) => draft.drop()).catch(() => undefined);
     if (!(await undoFailed(context, folder, after))) {
       throw error;
     }

@@ -62,7 +62,10 @@ export async function undoFailed(context: EngineContext, folder: MachineFolder, 
   return found !== undefined && sameLayers(found.now.activeLayers, after.activeLayers);
 }
 
-/** The last steps of what has happened already: should they fail, the journal stays, and the next engine takes them. */
+/**
+ * The last steps of what has happened already: should they fail, the journal stays, and the next engine takes them. They do no
+ * harm when they are taken once more.
+ */
 export async function finishOrLeave(
   context: EngineContext,
   folder: MachineFolder,
@@ -70,7 +73,7 @@ export async function finishOrLeave(
 ): Promise<void> {
   try {
     await steps();
-    await folder.clearJournal();
+    await folder.clearJournal('in passing');
   } catch (error) {
     context.log.error(`Machine ${folder.path}: the end of an operation is left to the next engine: ${String(error)}`);
   }

@@ -8,11 +8,13 @@ import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { savedMemoryBytes } from '../model/space-estimates.ts';
 import { byCreation } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
+import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { activate, prepareActivation } from './activation.ts';
 import { FirmwareCopy, presentMachine } from './firmware-copy.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
+import { together } from './together.ts';
 import { createLayers, freeze, lookAhead, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
@@ -68,9 +70,13 @@ export async function take(
     releasedLayers: [],
   });
   let checkpoint: Checkpoint | undefined;
+  let drafting: Promise<Draft> | undefined;
   try {
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
-    await createLayers(prepared, newLayers, now.activeLayers, call.signal);
+    const create = (): Promise<void> => createLayers(prepared, newLayers, now.activeLayers, call.signal);
+    if (isUp) {
+      await create();
+    }
     const firmware = new FirmwareCopy(present, firmwareFolder);
     const captured = isUp ? await capture(context, present, newLayers, memoryFile, firmware, call) : undefined;
     const firmwareState = await firmware.write();
@@ -91,11 +97,15 @@ export async function take(
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.git === undefined ? {} : { git: options.git }),
     };
-    await folder.writeCheckpoint(checkpoint);
+    // All are on the disk before Now changes; among them there is no order. A manifest that names Now's own layers is no
+    // checkpoint, and layers and a draft that nothing names are taken away by the journal, which came first.
+    drafting = folder.draftNow(after);
+    await together(isUp ? Promise.resolve() : create(), folder.writeCheckpoint(checkpoint), drafting);
     await host.requireUnused(present);
     await activate(files, now.activeLayers, newLayers);
-    await folder.writeNow(after);
+    await (await drafting).place();
   } catch (error) {
+    await drafting?.then((draft) => draft.drop()).catch(() => undefined);
     if (!(await undoFailed(context, folder, after)) || checkpoint === undefined) {
       throw error;
     }

@@ -21,6 +21,16 @@ const largestRecordBytes = 4 * 1024 * 1024;
 
 const synced = promisify(fsync);
 
+type Durability = 'durable' | 'in passing';
+
+/** New content of a file, on the disk already but for its name. */
+export interface Draft {
+  /** Gives it the file's name, durably: until then there is the old content, from then on the new. */
+  place(): Promise<void>;
+  /** Takes it away, when it is not wanted after all. */
+  drop(): void;
+}
+
 /**
  * Replaces a file so that any reader, and any crash, sees either the old content or the new, whole: the content is on the
  * disk before the name leads to it, and the name is before this returns.
@@ -33,11 +43,27 @@ const synced = promisify(fsync);
 export async function writeFileAtomically(
   file: string,
   content: string | Buffer,
-  durability: 'durable' | 'in passing' = 'durable',
-  draftFolder: string = path.dirname(file),
+  durability: Durability = 'durable',
+  draftFolder?: string,
 ): Promise<void> {
-  const draft = `${path.basename(file)}.${randomBytes(4).toString('hex')}.new`;
-  const temporary = path.join(draftFolder, draft);
+  const draft = await draftFile(file, content, durability, draftFolder);
+  try {
+    await draft.place();
+  } catch (error) {
+    draft.drop();
+    throw error;
+  }
+}
+
+/** The first half of {@link writeFileAtomically}, for waiting for the disk beside other things. */
+export async function draftFile(
+  file: string,
+  content: string | Buffer,
+  durability: Durability = 'durable',
+  draftFolder: string = path.dirname(file),
+): Promise<Draft> {
+  const temporary = path.join(draftFolder, `${path.basename(file)}.${randomBytes(4).toString('hex')}.new`);
+  const drop = (): void => rmSync(temporary, { force: true });
   try {
     const descriptor = openSync(temporary, 'wx', 0o600);
     try {
@@ -48,14 +74,19 @@ export async function writeFileAtomically(
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    drop();
     throw error;
   }
-  if (durability === 'durable') {
-    await syncFolder(path.dirname(file));
-  }
+  return {
+    async place() {
+      renameSync(temporary, file);
+      if (durability === 'durable') {
+        await syncFolder(path.dirname(file));
+      }
+    },
+    drop,
+  };
 }
 
 function writeWhole(descriptor: number, content: Buffer): void {
@@ -80,7 +111,16 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** @param draftFolder as in {@link writeFileAtomically} */
 export async function writeRecord(file: string, record: object, draftFolder?: string): Promise<void> {
-  await writeFileAtomically(file, `${JSON.stringify(record, null, 2)}\n`, 'durable', draftFolder);
+  await writeFileAtomically(file, textOf(record), 'durable', draftFolder);
+}
+
+/** @param draftFolder as in {@link writeFileAtomically} */
+export function draftRecord(file: string, record: object, draftFolder: string): Promise<Draft> {
+  return draftFile(file, textOf(record), 'durable', draftFolder);
+}
+
+function textOf(record: object): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
 }
 
 /**

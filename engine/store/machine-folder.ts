@@ -5,7 +5,7 @@ import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import { ownAncestor, sameLayers } from '../model/tree.ts';
-import { readRecord, syncFolder, writeFileAtomically, writeRecord } from './atomic-file.ts';
+import { draftRecord, readRecord, syncFolder, writeFileAtomically, writeRecord, type Draft } from './atomic-file.ts';
 import {
   checkpointRecord,
   cloneRecord,
@@ -191,7 +191,16 @@ export class MachineFolder {
 
   /** Replacing Now is what makes a take, an apply or an undo have happened. */
   async writeNow(now: Now): Promise<void> {
-    await this.#write(path.join(this.path, 'now.json'), now);
+    await this.#write(this.#now, now);
+  }
+
+  /** Has Now ready on the disk: only its name is missing for it to have happened. */
+  draftNow(now: Now): Promise<Draft> {
+    return draftRecord(this.#now, { version: recordVersion, ...now }, this.path);
+  }
+
+  get #now(): string {
+    return path.join(this.path, 'now.json');
   }
 
   async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
@@ -274,9 +283,16 @@ export class MachineFolder {
     await this.#write(this.#journal, intent);
   }
 
-  async clearJournal(): Promise<void> {
+  /**
+   * @param durability `in passing` after steps that do no harm when they are done once more at the next look: when the
+   *   power fails before anything else is made durable in the machine's folder, the journal is there again. The next
+   *   journal takes its name, so that an old one never comes back after a later operation.
+   */
+  async clearJournal(durability: 'durable' | 'in passing' = 'durable'): Promise<void> {
     rmSync(this.#journal, { force: true });
-    await syncFolder(this.path);
+    if (durability === 'durable') {
+      await syncFolder(this.path);
+    }
   }
 
   get #journal(): string {
