@@ -6,6 +6,7 @@ import { CheckpointsContext } from './context.ts';
 import { tellFailures } from './engine/engine-notices.ts';
 import { EngineStatus } from './engine/engine-status.ts';
 import { engineSettings } from './engine/environment.ts';
+import { tellLowSpace } from './engine/space-notices.ts';
 import { registerCheckpointTasks } from './tasks/checkpoint-task-provider.ts';
 
 let active: CheckpointsContext | undefined;
@@ -17,6 +18,7 @@ export function activate(extension: vscode.ExtensionContext): void {
     context,
     new EngineStatus(context.engine),
     tellFailures(context.engine),
+    tellLowSpace(context.engine),
     registerCommands(context),
     registerCheckpointTasks(context),
     prepareTerminals(extension, context.log),

@@ -28,6 +28,7 @@ import { showLog } from './engine/show-log.ts';
 import { showProblem } from './engine/show-problem.ts';
 import { applyGroup, deleteGroup, takeGroup } from './group/group-commands.ts';
 import { doctor } from './health/doctor.ts';
+import { freeSpace } from './health/free-space.ts';
 import { showSpace } from './health/show-space.ts';
 import { cancelJob, resumeJob, undoJob } from './job/job-commands.ts';
 import { addDiskImages } from './machine/add-disk-images.ts';
@@ -89,6 +90,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.flatten': { run: flatten, effect: 'changes' },
   'vmCheckpoints.doctor': { run: doctor, effect: 'changes' },
   'vmCheckpoints.showSpace': { run: showSpace, effect: 'shows' },
+  'vmCheckpoints.freeSpace': { run: freeSpace, effect: 'changes' },
   'vmCheckpoints.editPolicy': { run: editPolicy, effect: 'changes' },
   'vmCheckpoints.prune': { run: prune, effect: 'changes' },
   'vmCheckpoints.resumeJob': { run: resumeJob, effect: 'changes' },

@@ -45,6 +45,7 @@ export const commands = {
   'vmCheckpoints.flatten': { title: 'Flatten (Make Independent)…' },
   'vmCheckpoints.doctor': { title: 'Check for Problems…' },
   'vmCheckpoints.showSpace': { title: 'Show Space' },
+  'vmCheckpoints.freeSpace': { title: 'Free Space…' },
   'vmCheckpoints.editPolicy': { title: 'Retention Policy…' },
   'vmCheckpoints.prune': { title: 'Prune Checkpoints…' },
   'vmCheckpoints.resumeJob': { title: 'Resume Interrupted Job', icon: '$(debug-continue)' },

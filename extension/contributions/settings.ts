@@ -34,6 +34,14 @@ export const settings = {
     description:
       'Ask before a revert or an apply replaces Now. What Now was is kept for 24 hours in any case, so that it can be undone; **Revert and Discard Now** always asks.',
   },
+  'vmCheckpoints.pauseWhenFull': {
+    type: 'boolean',
+    default: false,
+    scope: 'window',
+    restricted: false,
+    description:
+      'Pause running machines before the volume that they write to is full. A warning comes in any case. The engine restarts when this changes.',
+  },
 } as const satisfies Record<`vmCheckpoints.${string}`, SettingDeclaration>;
 
 type Settings = typeof settings;

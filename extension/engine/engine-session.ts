@@ -18,6 +18,7 @@ import type {
   WithProgress,
 } from '../../engine/protocol/operations.ts';
 import { changedMethod, methodOf, progressMethod } from '../../engine/protocol/operations.ts';
+import { spaceLowMethod, type SpaceLowParams } from '../../engine/protocol/space.ts';
 import { EngineError, engineErrorFrom } from './engine-error.ts';
 import type { EngineExit } from './engine-process.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -45,6 +46,7 @@ class QuietLanguageClient extends LanguageClient {
 export interface SessionListener {
   changed(params: ChangedParams): void;
   progressed(params: ProgressParams): void;
+  ranLowOnSpace(params: SpaceLowParams): void;
 }
 
 /** One run of the engine, from its start to its end: its process, and the connection to it. */
@@ -76,6 +78,9 @@ export class EngineSession {
     client.onNotification(new NotificationType<ChangedParams>(changedMethod), (params) => listener.changed(params));
     client.onNotification(new NotificationType<ProgressParams>(progressMethod), (params) =>
       listener.progressed(params),
+    );
+    client.onNotification(new NotificationType<SpaceLowParams>(spaceLowMethod), (params) =>
+      listener.ranLowOnSpace(params),
     );
 
     try {

@@ -12,6 +12,7 @@ import type {
   ProgressParams,
   Result,
 } from '../../engine/protocol/operations.ts';
+import type { SpaceLowParams } from '../../engine/protocol/space.ts';
 import { EngineError } from './engine-error.ts';
 import { EngineSession } from './engine-session.ts';
 import type { EngineProgram } from './environment.ts';
@@ -50,6 +51,7 @@ export class Engine implements vscode.Disposable {
   readonly #stateChange = new vscode.EventEmitter<EngineState>();
   readonly #machinesChange = new vscode.EventEmitter<ChangedParams>();
   readonly #failure = new vscode.EventEmitter<EngineFailure>();
+  readonly #lowSpace = new vscode.EventEmitter<SpaceLowParams>();
   readonly #activities = new Map<string, string>();
   readonly #progress = new Map<string, (progress: ProgressParams) => void>();
   #base: Exclude<EngineState, { kind: 'working' }> = { kind: 'stopped' };
@@ -61,6 +63,8 @@ export class Engine implements vscode.Disposable {
   /** Machines changed, whoever changed them. */
   readonly onDidChangeMachines = this.#machinesChange.event;
   readonly onDidFail = this.#failure.event;
+  /** A volume that running machines write to is going to be full. */
+  readonly onDidRunLowOnSpace = this.#lowSpace.event;
 
   /** @param program asked for at each start, because settings may have changed */
   constructor(program: () => EngineProgram, log: vscode.LogOutputChannel) {
@@ -143,6 +147,7 @@ export class Engine implements vscode.Disposable {
     this.#stateChange.dispose();
     this.#machinesChange.dispose();
     this.#failure.dispose();
+    this.#lowSpace.dispose();
   }
 
   /** Returns why the engine did not start; nothing when it is ready. Never rejects. */
@@ -152,6 +157,7 @@ export class Engine implements vscode.Disposable {
       const session = await EngineSession.start(this.#program(), this.#log, {
         changed: (params) => this.#machinesChange.fire(params),
         progressed: (progress) => this.#progress.get(progress.progressId)?.(progress),
+        ranLowOnSpace: (warning) => this.#lowSpace.fire(warning),
       });
       this.#session = session;
       this.#become({ kind: 'ready', info: session.info });

@@ -1,6 +1,6 @@
 /** How to run the engine's one program: with VS Code's own Node, so that users need none. */
 import * as vscode from 'vscode';
-import { readPath } from '../settings.ts';
+import { readPath, readSwitch } from '../settings.ts';
 
 export interface EngineProgram {
   /** The program that runs scripts: VS Code's executable, or the Node of a VS Code server. */
@@ -12,7 +12,7 @@ export interface EngineProgram {
 }
 
 /** Settings that the engine reads when it starts, so that a change needs a restart. */
-export const engineSettings = ['vmCheckpoints.home', 'vmCheckpoints.qemu.path'] as const;
+export const engineSettings = ['vmCheckpoints.home', 'vmCheckpoints.qemu.path', 'vmCheckpoints.pauseWhenFull'] as const;
 
 export function engineProgram(extensionUri: vscode.Uri): EngineProgram {
   return {
@@ -21,6 +21,7 @@ export function engineProgram(extensionUri: vscode.Uri): EngineProgram {
     environment: {
       // On a desktop the executable is Electron, which is Node only when told so; a server's Node ignores it.
       ELECTRON_RUN_AS_NODE: '1',
+      ...(readSwitch('vmCheckpoints.pauseWhenFull') ? { VM_CHECKPOINTS_PAUSE_WHEN_FULL: '1' } : {}),
       ...chosenPaths(),
     },
   };

@@ -4,11 +4,9 @@ import * as vscode from 'vscode';
 const scheme = 'vm-checkpoints-report';
 
 export class Reports implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  readonly #change = new vscode.EventEmitter<vscode.Uri>();
   readonly #texts = new Map<string, string>();
   readonly #registration = vscode.workspace.registerTextDocumentContentProvider(scheme, this);
-
-  readonly onDidChange = this.#change.event;
+  #shown = 0;
 
   provideTextDocumentContent(uri: vscode.Uri): string | undefined {
     return this.#texts.get(uri.path);
@@ -19,14 +17,14 @@ export class Reports implements vscode.TextDocumentContentProvider, vscode.Dispo
    * @param title of its tab
    */
   async show(title: string, markdown: string): Promise<void> {
-    const uri = vscode.Uri.from({ scheme, path: `/${title.replaceAll('/', '-')}.md` });
+    this.#shown += 1;
+    // A preview goes on showing what it has of an address that it knows.
+    const uri = vscode.Uri.from({ scheme, path: `/${title.replaceAll('/', '-')}.md`, query: String(this.#shown) });
     this.#texts.set(uri.path, markdown);
-    this.#change.fire(uri);
     await vscode.commands.executeCommand('markdown.showPreview', uri);
   }
 
   dispose(): void {
     this.#registration.dispose();
-    this.#change.dispose();
   }
 }

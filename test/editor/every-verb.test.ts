@@ -122,6 +122,17 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.screenshot('54-space');
   });
 
+  it('free space → the question names what goes → what the apply kept is gone', async () => {
+    await workbench.runCommand('VM Checkpoints: Free Space…');
+    await workbench.quickPick('web');
+    assert.match((await workbench.modalDialog()).detail, /“web”: kept by apply and undo “Before applying “together””/);
+    await workbench.screenshot('58-free-space');
+    await workbench.clickDialogButton('Free Space');
+    await workbench.waitForNotification(/ freed\./);
+    await workbench.waitForNoTreeRow(['web', /^Before applying/]);
+    await workbench.clearNotifications();
+  });
+
   it('problems: a file that nothing names is found → repaired with consent', async () => {
     await writeFile(path.join(session.home.machineFolder('web'), 'layers', 'stray.qcow2'), 'stray');
     await workbench.contextMenu('web', 'Check for Problems…');
@@ -131,6 +142,7 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.clickNotificationButton(/problem/, 'Repair…');
     await workbench.clickDialogButton('Repair');
     await workbench.waitForNotification('Nothing is wrong any more');
+    await report(/Repaired\./);
     await workbench.clearNotifications();
   });
 
