@@ -30,6 +30,7 @@ import { changeCheckpoint } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
+import { requireRoomToGoOn } from './resume.ts';
 import { removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
 import { requireSpaceToPurge } from './space-check.ts';
@@ -170,6 +171,7 @@ export class CheckpointService implements ServiceCalls {
   async resume(params: Params<'resume'>): Promise<Result<'resume'>> {
     return this.#change(params.machine, 'resume', async (machine) => {
       requireUp(machine);
+      await requireRoomToGoOn(machine);
       await hostOf(this.#context, machine.records.definition).resume(machine.folder);
     });
   }

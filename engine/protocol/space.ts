@@ -20,6 +20,11 @@ export interface CheckpointSpace {
   memoryBytes: number;
 }
 
+/**
+ * `totalBytes` less `unusedBytes` is what Now, the checkpoints, the trash and the clones stand on and have of their own, each
+ * file once. The `exclusive` bytes of two checkpoints do not add up to what deleting both frees: what only these two share
+ * is in neither, and what merges after either may be in both; `allCheckpoints` says it of all.
+ */
 export interface MachineSpace {
   machine: string;
   /** All layers and memory of the machine, its trash included. Images outside its folder do not count. */

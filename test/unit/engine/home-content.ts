@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import path from 'node:path';
 
+const notedInPassing = new Set(['lock', 'running-time.json', 'due.json']);
+
 /**
  * Every machine and image of a home: each path with its kind, mode and content, to be compared with later. Left out is
- * what changes none of them: the log, what was found out about this computer, and the locks' files.
+ * what changes none of them: the log, what was found out about this computer, what looks note, and the locks' files.
  */
 export async function homeContent(home: string): Promise<Record<string, string>> {
   // With its types, the list does not follow links into folders.
@@ -12,7 +14,7 @@ export async function homeContent(home: string): Promise<Record<string, string>>
   const names = entries.map((entry) => path.relative(home, path.join(entry.parentPath, entry.name)));
   const content: Record<string, string> = {};
   for (const name of names.sort()) {
-    if (!/^logs(\/|$)|^probes\.json$/.test(name) && path.basename(name) !== 'lock') {
+    if (!/^logs(\/|$)|^probes\.json$/.test(name) && !notedInPassing.has(path.basename(name))) {
       content[name] = await describe(path.join(home, name));
     }
   }
