@@ -9,6 +9,7 @@ import type { RunnableJobs } from './checkpoints/run-job.ts';
 import { runnableJobs } from './checkpoints/runnable-jobs.ts';
 import { DoctorService } from './checkpoints/doctor-service.ts';
 import { SpaceWatch } from './checkpoints/space-watch.ts';
+import { PlanService } from './checkpoints/plan-service.ts';
 import { RetentionService } from './checkpoints/retention-service.ts';
 import { DisksHost } from './hosts/disks/disks-host.ts';
 import { QemuHost } from './hosts/qemu/qemu-host.ts';
@@ -25,6 +26,7 @@ export interface Engine {
   retention: RetentionService;
   spaceWatch: SpaceWatch;
   doctor: DoctorService;
+  plans: PlanService;
   /** Those of both services that run as jobs when they have much to do. */
   long: LongOperations;
   runnableJobs: RunnableJobs;
@@ -53,6 +55,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
   const doctor = new DoctorService(context);
   return {
     doctor,
+    plans: new PlanService(context),
     retention,
     spaceWatch,
     service,

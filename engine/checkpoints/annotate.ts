@@ -24,3 +24,9 @@ export function withAnnotation(
   }
   return changed;
 }
+
+/** A checkpoint under another name. A name given by a person says that it is wanted: it no longer expires. */
+export function withName(checkpoint: Checkpoint, name: string): Checkpoint {
+  const { expires: _expires, ...lasting } = checkpoint;
+  return { ...lasting, name };
+}

@@ -14,7 +14,7 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
-import { needsOfNewLayers, requireSpaceFor } from './space-check.ts';
+import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { creationTime, needsOfMemory } from './take.ts';
 import { together } from './together.ts';
 
@@ -25,6 +25,90 @@ export type ApplyOperation = 'apply' | 'undo' | 'redo';
 
 export interface Applied {
   kept?: Checkpoint;
+}
+
+/** What an apply, an undo or a redo will do, once it is known that it can be done. */
+export interface ApplyDecision {
+  target: Checkpoint;
+  operation: ApplyOperation;
+  /** Memory that Now comes back with; absent when it ends stopped. */
+  memory?: SavedMemory;
+  /** What Now is kept as, without what only the capture tells; absent when it is discarded. */
+  kept?: Omit<Checkpoint, 'memory'>;
+  journal: Omit<JournalRecord, 'version' | 'started'>;
+  /** Firmware state that Now comes back with, and the folders for that and for what is kept. */
+  firmware: Awaited<ReturnType<typeof readFirmwareOf>>;
+  newFirmware?: string;
+  keptFirmware?: string;
+  needs: SpaceNeed[];
+}
+
+/** Decides what an apply does; changes nothing. @throws MemoryNotCompatible, DiskInUse, NotEnoughSpace */
+export async function decideApply(
+  context: EngineContext,
+  machine: OpenMachine,
+  target: Checkpoint,
+  operation: ApplyOperation,
+  options: ApplyOptions,
+): Promise<ApplyDecision> {
+  const { folder, records, presence } = machine;
+  const { definition, now } = records;
+  const host = hostOf(context, definition);
+  const tree = { machine: definition.name, ...records };
+  // One that was given a name is wanted as a checkpoint, and stays one.
+  const reusesLayers =
+    operation !== 'apply' &&
+    target.expires !== undefined &&
+    isLeaf(tree, target.id) &&
+    !isCloned(records.clones, target.layers);
+  const memory = options.disksOnly === true ? undefined : target.memory;
+  if (memory !== undefined) {
+    await host.checkMemory(target.definition, memory);
+  }
+  await host.requireUnused(presentMachine(folder, definition, now));
+  const isUp = presence.state !== 'stopped';
+  const keptId = options.discardNow === true ? undefined : randomUUID();
+  const keepsMemory = keptId !== undefined && isUp;
+  const memoryFile = keepsMemory ? `memory/${keptId}.state` : undefined;
+  const needs = [
+    ...(reusesLayers ? [] : needsOfNewLayers(folder, target.definition)),
+    ...needsOfMemory(machine, memoryFile),
+  ];
+  await requireSpaceFor(context, `Applying “${target.name}”`, needs, machine);
+  const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
+  const firmware = target.firmware === undefined ? [] : await readFirmwareOf(folder, target.firmware);
+  const newFirmware = hasFirmwareState(target.definition) ? newFirmwareFolder() : undefined;
+  const keptFirmware = keptId === undefined || now.firmware === undefined ? undefined : newFirmwareFolder();
+  return {
+    firmware,
+    ...(newFirmware === undefined ? {} : { newFirmware }),
+    ...(keptFirmware === undefined ? {} : { keptFirmware }),
+    target,
+    operation,
+    ...(memory === undefined ? {} : { memory }),
+    ...(keptId === undefined ? {} : { kept: keptState(keptId, machine, target, operation) }),
+    needs,
+    journal: {
+      operation,
+      ...(keptId === undefined ? {} : { checkpoint: keptId }),
+      after: {
+        ...nowAfter(operation, target, reusesLayers, newLayers, keptId),
+        ...(newFirmware === undefined ? {} : { firmware: newFirmware }),
+      },
+      reusesLayers,
+      wasRunning: presence.state === 'running',
+      runsAfterwards: memory !== undefined && !memory.wasPaused,
+      definition: { ...target.definition, id: definition.id, name: definition.name },
+      ...(memoryFile === undefined ? {} : { memoryFile }),
+      releasedLayers: keptId === undefined ? Object.values(now.activeLayers) : [],
+      ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),
+      ...(reusesLayers && target.memory !== undefined ? { releasedMemoryFile: target.memory.file } : {}),
+      madeFirmware: [newFirmware, keptFirmware].filter((one) => one !== undefined),
+      releasedFirmware: [now.firmware, reusesLayers ? target.firmware?.folder : undefined].filter(
+        (one) => one !== undefined,
+      ),
+    },
+  };
 }
 
 /**
@@ -44,59 +128,18 @@ export async function apply(
 ): Promise<Applied> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
+  const decided = await decideApply(context, machine, target, operation, options);
+  const { memory, firmware, newFirmware, keptFirmware } = decided;
+  const journal = { ...decided.journal, started: new Date().toISOString() };
+  const { after, reusesLayers, memoryFile } = journal;
+  const newLayers = after.activeLayers;
   const host = hostOf(context, definition);
-  const tree = { machine: definition.name, ...records };
-  // One that was given a name is wanted as a checkpoint, and stays one.
-  const reusesLayers =
-    operation !== 'apply' &&
-    target.expires !== undefined &&
-    isLeaf(tree, target.id) &&
-    !isCloned(records.clones, target.layers);
-  const memory = options.disksOnly === true ? undefined : target.memory;
-  if (memory !== undefined) {
-    await host.checkMemory(target.definition, memory);
-  }
   const present = presentMachine(folder, definition, now);
   const files = new LayerFiles(folder, definition, now.activeLayers);
-  await host.requireUnused(present);
-  const isUp = presence.state !== 'stopped';
-  const keptId = options.discardNow === true ? undefined : randomUUID();
-  const keptMemoryFile = keptId !== undefined && isUp ? `memory/${keptId}.state` : undefined;
-  await requireSpaceFor(
-    context,
-    `Applying “${target.name}”`,
-    [...(reusesLayers ? [] : needsOfNewLayers(folder, target.definition)), ...needsOfMemory(machine, keptMemoryFile)],
-    machine,
-  );
-  const newLayers = reusesLayers ? target.layers : newLayerNames(target.definition);
-  const firmware = target.firmware === undefined ? [] : await readFirmwareOf(folder, target.firmware);
-  const newFirmware = hasFirmwareState(target.definition) ? newFirmwareFolder() : undefined;
-  const keptFirmware = keptId === undefined || now.firmware === undefined ? undefined : newFirmwareFolder();
-  const after: Now = {
-    ...nowAfter(operation, target, reusesLayers, newLayers, keptId),
-    ...(newFirmware === undefined ? {} : { firmware: newFirmware }),
-  };
-  const journal: Omit<JournalRecord, 'version'> = {
-    operation,
-    started: new Date().toISOString(),
-    ...(keptId === undefined ? {} : { checkpoint: keptId }),
-    after,
-    reusesLayers,
-    wasRunning: presence.state === 'running',
-    runsAfterwards: memory !== undefined && !memory.wasPaused,
-    definition: { ...target.definition, id: definition.id, name: definition.name },
-    ...(keptMemoryFile === undefined ? {} : { memoryFile: keptMemoryFile }),
-    releasedLayers: keptId === undefined ? Object.values(now.activeLayers) : [],
-    ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),
-    ...(reusesLayers && target.memory !== undefined ? { releasedMemoryFile: target.memory.file } : {}),
-    madeFirmware: [newFirmware, keptFirmware].filter((one) => one !== undefined),
-    releasedFirmware: [now.firmware, reusesLayers ? target.firmware?.folder : undefined].filter(
-      (one) => one !== undefined,
-    ),
-  };
   call.signal?.throwIfAborted();
+  const isUp = presence.state !== 'stopped';
   // A guest that runs still writes to them.
-  const looking = isUp || keptId === undefined ? undefined : lookAhead(files, now.activeLayers);
+  const looking = isUp || decided.kept === undefined ? undefined : lookAhead(files, now.activeLayers);
   await folder.writeJournal(journal);
   let kept: Checkpoint | undefined;
   let drafting: Promise<Draft> | undefined;
@@ -109,22 +152,23 @@ export async function apply(
     if (isFirst) {
       await make();
     }
-    if (keptMemoryFile !== undefined) {
+    if (memoryFile !== undefined) {
       call.report?.('Keeping the present state');
     }
     if (newFirmware !== undefined) {
       await writeFirmware(folder, newFirmware, firmware);
     }
-    const keptMemory = isUp ? await host.hold(present, keptMemoryFile, call.signal) : undefined;
+    const keptMemory = isUp ? await host.hold(present, memoryFile, call.signal) : undefined;
     if (memory !== undefined) {
       call.report?.(`Loading “${target.name}”`);
       const successor = presentMachine(folder, target.definition, after);
       await host.prepareSuccessor(successor, memory, call.signal);
     }
-    if (keptId !== undefined) {
+    if (decided.kept !== undefined) {
       const state = await new FirmwareCopy(present, keptFirmware).write();
       kept = {
-        ...keptState(keptId, machine, target, operation, keptMemory),
+        ...decided.kept,
+        ...(keptMemory === undefined ? {} : { memory: keptMemory }),
         ...(state === undefined ? {} : { firmware: state }),
       };
     }
@@ -175,8 +219,7 @@ function keptState(
   machine: OpenMachine,
   target: Checkpoint,
   operation: ApplyOperation,
-  memory: SavedMemory | undefined,
-): Checkpoint {
+): Omit<Checkpoint, 'memory'> {
   const { records, presence } = machine;
   const { now } = records;
   const created = creationTime(records.checkpoints);
@@ -190,7 +233,6 @@ function keptState(
     consistency: presence.state === 'stopped' ? 'offline' : 'crash',
     layers: now.activeLayers,
     definition: records.definition,
-    ...(memory === undefined ? {} : { memory }),
     ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),
     expires: new Date(Date.parse(created) + keptForMs).toISOString(),
     ...(now.undo === undefined ? {} : { undo: now.undo }),

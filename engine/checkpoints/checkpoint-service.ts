@@ -9,12 +9,13 @@ import type { GroupOperations } from '../protocol/groups.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
 import type { JobOperations } from '../protocol/jobs.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
+import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
-import { withAnnotation } from './annotate.ts';
+import { withAnnotation, withName } from './annotate.ts';
 import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
 import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
@@ -272,9 +273,7 @@ export class CheckpointService implements ServiceCalls {
     const name = checkpointName(params.name);
     let renamed: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'rename', async (open) => {
-      // A name given by a person says that the checkpoint is wanted: it no longer expires.
-      const { expires: _expires, ...checkpoint } = findCheckpoint(treeOf(open), params.checkpoint);
-      renamed = { ...checkpoint, name };
+      renamed = withName(findCheckpoint(treeOf(open), params.checkpoint), name);
       await changeCheckpoint(this.#context, open.folder, renamed);
     });
     return { machine, checkpoint: viewCheckpoint(done(renamed)) };
@@ -328,6 +327,7 @@ export type ServiceCalls = {
       | keyof RetentionOperations
       | keyof SpaceOperations
       | keyof DoctorOperations
+      | keyof PlanOperations
     >
   ]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };

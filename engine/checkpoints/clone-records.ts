@@ -19,20 +19,32 @@ export async function dropStaleClones(folder: MachineFolder, machines: () => Pro
     return;
   }
   const records = await folder.read();
-  const others = await Promise.all((await machines()).map((one) => one.read().catch(() => undefined)));
-  const isThere = ({ machine }: CloneRecord): boolean =>
-    others.some((one) => one?.definition.id === machine && standsOn(one, folder));
-  const stale = others.includes(undefined) ? [] : records.clones.filter((clone) => !isThere(clone));
+  const clones = await livingClones(folder, records, machines);
+  const stale = records.clones.filter((clone) => !clones.includes(clone));
   if (stale.length === 0) {
     return;
   }
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
-  const left: MachineRecords = { ...records, clones: records.clones.filter(isThere) };
   const released = stale.flatMap(({ layers }) => Object.values(layers));
-  await releaseLayers(folder, files, left, released);
+  await releaseLayers(folder, files, { ...records, clones }, released);
   for (const { machine } of stale) {
     await folder.removeClone(machine);
   }
+}
+
+/** The clones of a machine that are there and stand on it. One that cannot be read is believed to be there. */
+export async function livingClones(
+  folder: MachineFolder,
+  { clones }: MachineRecords,
+  machines: () => Promise<MachineFolder[]>,
+): Promise<CloneRecord[]> {
+  if (clones.length === 0) {
+    return [];
+  }
+  const others = await Promise.all((await machines()).map((one) => one.read().catch(() => undefined)));
+  const isThere = ({ machine }: CloneRecord): boolean =>
+    others.some((one) => one?.definition.id === machine && standsOn(one, folder));
+  return others.includes(undefined) ? clones : clones.filter(isThere);
 }
 
 /** True when a linked clone was made of exactly one of these layers. */

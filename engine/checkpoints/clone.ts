@@ -22,24 +22,71 @@ import { readMachine, requireStopped, type OpenMachine } from './locked-machine.
 import { newMacAddress } from './new-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { freeName } from './open-machine.ts';
+import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { makeMachine } from './staging.ts';
-import { requireSpaceFor } from './space-check.ts';
-import { take } from './take.ts';
+import { decideTake, take, type TakeDecision } from './take.ts';
 import { allowed } from './tidy.ts';
 
-/** What a clone is to be. */
-export interface NewClone {
+/** How a clone is made. */
+export interface CloneOptions {
   name: string;
   isIndependent: boolean;
+}
+
+/** What a clone is to be. */
+export interface NewClone extends CloneOptions {
   /** Of the new machine. */
   id: string;
+}
+
+/** What a clone will be. */
+export interface CloneDecision {
+  name: string;
+  needs: SpaceNeed[];
+}
+
+/**
+ * Decides what a clone of a checkpoint, or of Now, will be; changes nothing.
+ * @throws NameInUse; NotSupported for a machine that is plain disk images; NotEnoughSpace; what a chain that does not
+ *   verify throws
+ */
+export async function decideClone(
+  context: EngineContext,
+  source: OpenMachine,
+  point: Pick<Checkpoint, 'layers' | 'definition'>,
+  options: CloneOptions,
+  call: Call,
+): Promise<CloneDecision> {
+  const { folder, records } = source;
+  requireOwnLayers(records.definition);
+  const name = await freeName(context, options.name);
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  await verifyChains(files, point);
+  if (!options.isIndependent) {
+    return { name, needs: needsOfNewLayers(folder, point.definition) };
+  }
+  const needs = [await needOfCopies(source, point, context.home.machines, undefined, call)];
+  await requireSpaceFor(context, `Copying “${records.definition.name}” to “${name}”`, needs, source);
+  return { name, needs };
+}
+
+/** Sees that the chains are whole which a point reads its disks from. */
+export async function verifyChains(
+  files: LayerFiles,
+  { layers, definition }: Pick<Checkpoint, 'layers' | 'definition'>,
+): Promise<void> {
+  const reader = new ChainReader(files);
+  for (const { id } of definition.disks) {
+    const disk = files.disk(id);
+    await requireFrozen(files.folder, await reader.chainOf(disk, files.layerOf(layers, disk)));
+  }
 }
 
 /**
  * Makes a new machine, with an identity of its own, of a checkpoint's disks. Linked, its first layers stand on those of the
  * checkpoint, which stay as they are for as long as it needs them; independent, it has copies.
  * @returns the new machine's name
- * @throws NameInUse; NotSupported for a machine that is plain disk images; what a chain that does not verify throws
+ * @throws as {@link decideClone}
  */
 export async function cloneCheckpoint(
   context: EngineContext,
@@ -48,13 +95,10 @@ export async function cloneCheckpoint(
   options: NewClone,
   call: Call,
 ): Promise<string> {
-  requireOwnLayers(source.records.definition);
-  const name = await freeName(context, options.name);
+  const { name } = await decideClone(context, source, checkpoint, options, call);
   const { id } = options;
   const { folder } = source;
   if (options.isIndependent) {
-    const need = await needOfCopies(source, checkpoint, context.home.machines, undefined, call);
-    await requireSpaceFor(context, `Copying “${checkpoint.name}” to “${name}”`, [need], source);
     await makeMachine(context, name, async (made) => {
       const disks = await copiedDisks(source, checkpoint, made, call);
       await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
@@ -79,6 +123,23 @@ export async function cloneCheckpoint(
   return name;
 }
 
+/** Decides what a clone of a stopped machine's Now, and the checkpoint taken for it, will be. @throws as {@link cloneNow} */
+export async function decideCloneNow(
+  context: EngineContext,
+  source: OpenMachine,
+  options: CloneOptions,
+  call: Call,
+): Promise<CloneDecision & { taken: TakeDecision }> {
+  const { definition, now } = source.records;
+  requireStopped(source, 'cloning it as it is, or clone one of its checkpoints');
+  const decided = await decideClone(context, source, { definition, layers: now.activeLayers }, options, call);
+  return { ...decided, taken: await decideTake(context, source, { name: checkpointOfClone(decided.name) }) };
+}
+
+function checkpointOfClone(name: string): string {
+  return checkpointName([...`Cloned to ${name}`].slice(0, 100).join(''));
+}
+
 /**
  * Makes a new machine of a stopped machine's Now, of which a checkpoint is taken first, unless an earlier run that was
  * killed has. Without the clone that goes again.
@@ -93,13 +154,12 @@ export async function cloneNow(
   const { folder } = source;
   const { checkpointId } = options;
   const earlier = source.records.checkpoints.find((one) => one.id === checkpointId);
-  if (earlier === undefined) {
-    requireStopped(source, 'cloning it as it is, or clone one of its checkpoints');
-  }
-  requireOwnLayers(source.records.definition);
-  const name = await freeName(context, options.name);
-  const label = checkpointName([...`Cloned to ${name}`].slice(0, 100).join(''));
-  const checkpoint = earlier ?? (await take(context, source, { name: label, id: checkpointId }, call));
+  const name =
+    earlier === undefined
+      ? (await decideCloneNow(context, source, options, call)).name
+      : await freeName(context, options.name);
+  const checkpoint =
+    earlier ?? (await take(context, source, { name: checkpointOfClone(name), id: checkpointId }, call));
   const taken: OpenMachine = { ...source, records: await readMachine(folder) };
   try {
     return await cloneCheckpoint(context, taken, checkpoint, { ...options, name }, call);

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
-import { CheckpointError } from '../model/checkpoint-error.ts';
 import { findCheckpoint } from '../model/tree.ts';
 import type { CopyOperations } from '../protocol/copies.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
@@ -10,6 +9,7 @@ import type { CheckpointService } from './checkpoint-service.ts';
 import { clone, exportTo, flattenMachine, importFrom, type CloneParams, type ExportParams } from './copies.ts';
 import { bytesOfFiles, filesOfChains } from './copy-bytes.ts';
 import type { Call, EngineContext } from './engine-context.ts';
+import { requireFormatOfCheckpoint } from './export.ts';
 import { planImport } from './import.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
@@ -72,13 +72,7 @@ export class CopyService implements CopyCalls {
 
   async export(params: CopyOperations['export']['params'], call: Call): Promise<CopyOperations['export']['result']> {
     const { machine, target, checkpoint, to } = params;
-    if (checkpoint === undefined && to !== undefined) {
-      throw new CheckpointError(
-        'InvalidArgument',
-        'A whole machine keeps the format of its disks. Name a checkpoint to export its disks in another one.',
-        { to },
-      );
-    }
+    requireFormatOfCheckpoint(params);
     const chosen: ExportParams = {
       machine,
       ...(checkpoint === undefined ? {} : { checkpoint }),

@@ -17,16 +17,16 @@ import { allowed } from './tidy.ts';
 /** What whole copies of a checkpoint's disks take in a folder. @param to format of all copies; by default, each disk's own */
 export async function needOfCopies(
   { folder, records }: Pick<OpenMachine, 'folder' | 'records'>,
-  checkpoint: Checkpoint,
+  point: Pick<Checkpoint, 'layers' | 'definition'>,
   target: string,
   to: DiskFormat | undefined,
   call: Call,
 ): Promise<SpaceNeed> {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   let bytes = 0;
-  for (const { id, virtualSizeBytes, format = 'qcow2' } of checkpoint.definition.disks) {
+  for (const { id, virtualSizeBytes, format = 'qcow2' } of point.definition.disks) {
     const disk = files.disk(id);
-    const file = files.fileOf(disk, files.layerOf(checkpoint.layers, disk));
+    const file = files.fileOf(disk, files.layerOf(point.layers, disk));
     const stored = await dataBytes(file, { ...allowed(disk), ...signalOf(call) });
     bytes += flatCopyBytes({ format: to ?? format, virtualSizeBytes, dataBytes: stored });
   }

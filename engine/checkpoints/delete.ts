@@ -1,5 +1,5 @@
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
-import { planDelete, trashedCheckpoint } from '../model/tree.ts';
+import { planDelete, trashedCheckpoint, type DeletePlan } from '../model/tree.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { carryOut, orLeft } from './carry-out.ts';
@@ -9,6 +9,20 @@ import { takeBack } from './take-back.ts';
 
 /** How long a deleted checkpoint can be restored. */
 export const keptInTrashMs = 24 * 60 * 60 * 1000;
+
+/** What a delete will do: the trash's records, and what is written again; see `planDelete`. */
+export interface DeleteDecision extends DeletePlan {
+  trashed: TrashedCheckpoint[];
+}
+
+/** Decides what a delete does; changes nothing. */
+export function decideDelete(records: MachineRecords, deleted: readonly Checkpoint[], at: Date): DeleteDecision {
+  const tree = { machine: records.definition.name, ...records };
+  return {
+    trashed: deleted.map((checkpoint) => trashedCheckpoint(checkpoint, at, keptInTrashMs)),
+    ...planDelete(tree, deleted),
+  };
+}
 
 /**
  * Moves checkpoints to the trash. What hangs from one hangs from the nearest ancestor that stays. No disk is touched:
@@ -43,7 +57,7 @@ export function deleteJournal(records: MachineRecords, deleted: readonly Checkpo
     wasRunning: false,
     runsAfterwards: false,
     releasedLayers: [],
-    trashed: deleted.map((checkpoint) => trashedCheckpoint(checkpoint, at, keptInTrashMs)),
+    trashed: decideDelete(records, deleted, at).trashed,
   };
 }
 

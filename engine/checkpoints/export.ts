@@ -1,32 +1,83 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { requireFree } from '../disks/new-file.ts';
 import { convert } from '../disks/operations/convert.ts';
 import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DiskFormat, MachineDefinition } from '../model/machine.ts';
-import type { Result } from '../protocol/operations.ts';
+import type { Params, Result } from '../protocol/operations.ts';
 import { syncFolder, writeRecord } from '../store/atomic-file.ts';
 import { readFirmware, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
-import { requireFrozen } from '../store/frozen-layers.ts';
-import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { recordVersion, type ExportedDisks } from '../store/records.ts';
-import { bootFiles, requireOwnLayers } from './clone.ts';
+import { bootFiles, requireOwnLayers, verifyChains } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { needOfCopies, needsOfBases } from './copy-space.ts';
-import { copyFiles } from './file-copies.ts';
-import { copyBasesIn, standingAlone } from './flatten.ts';
+import { copyFiles, sizeOfRegularFile, type FileCopy } from './file-copies.ts';
+import { bytesBelow, copyBasesIn, dependsOnOthers, lowestLayers, standingAlone } from './flatten.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { makeFolder, type NewFolder } from './new-folder.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
-import { requireSpaceFor } from './space-check.ts';
+import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { allowed } from './tidy.ts';
+
+/** What an export will make. */
+export interface ExportDecision {
+  /** Absolute. */
+  folder: string;
+  /** Absolute paths. */
+  copies: FileCopy[];
+  /** Layers into which goes what they stand on outside of the machine, in the copy. */
+  filled: { disk: string; path: string; bytes: number }[];
+  /** Images that are made of chains. */
+  images: { disk: string; file: string }[];
+  needs: SpaceNeed[];
+}
+
+/**
+ * Decides what an export of a whole machine makes; changes nothing.
+ * @throws NameInUse, MachineRunning, NotEnoughSpace; NotSupported for a machine that is plain disk images
+ */
+export async function decideExportMachine(
+  context: EngineContext,
+  machine: OpenMachine,
+  target: string,
+  call: Call,
+): Promise<ExportDecision> {
+  const { folder, records } = machine;
+  const { definition, now } = records;
+  requireStopped(machine, 'exporting it whole, or export one of its checkpoints');
+  requireOwnLayers(definition);
+  await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
+  const kept = exported(records);
+  const inner = await filesOf(folder, kept);
+  const place = await freePlace(target);
+  const files = new LayerFiles(folder, definition, now.activeLayers);
+  const lowest = dependsOnOthers(kept) ? await lowestLayers(files, kept) : [];
+  const below = await bytesBelow(files, lowest);
+  const sizes = await Promise.all(inner.map((file) => sizeOfRegularFile(folder.inner(file))));
+  const bases = await needsOfBases(files, kept, call);
+  const needs = [{ folder: path.dirname(place), bytes: sum([...sizes, ...bases.map(({ bytes }) => bytes)]) }];
+  await requireSpaceFor(context, `Exporting “${definition.name}”`, needs, machine);
+  return {
+    folder: place,
+    copies: inner.map((file) => ({ from: folder.inner(file), to: path.join(place, file) })),
+    filled: lowest.map(({ disk, layer }, at) => ({
+      disk: disk.id,
+      path: path.join(place, layer),
+      bytes: below[at] ?? 0,
+    })),
+    images: [],
+    needs,
+  };
+}
 
 /**
  * Copies a stopped machine with its whole tree into a new folder, from which it can be imported anywhere: what it stands on
  * outside of its folder is copied in. What lies in its trash stays behind.
- * @throws NameInUse, MachineRunning, NotEnoughSpace; NotSupported for a machine that is plain disk images
+ * @throws as {@link decideExportMachine}
  */
 export async function exportMachine(
   context: EngineContext,
@@ -34,26 +85,17 @@ export async function exportMachine(
   target: NewFolder,
   call: Call,
 ): Promise<Result<'export'>> {
-  const { folder, records } = machine;
+  const { records } = machine;
   const { definition, now } = records;
-  requireStopped(machine, 'exporting it whole, or export one of its checkpoints');
-  requireOwnLayers(definition);
-  await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
-  const kept: MachineRecords = { ...records, trash: [], clones: [] };
-  const inner = await filesOf(folder, kept);
-  const bases = await needsOfBases(new LayerFiles(folder, definition, now.activeLayers), kept, call);
-  const basesBytes = bases.reduce((sum, { bytes }) => sum + bytes, 0);
+  const decided = await decideExportMachine(context, machine, target.path, call);
+  const kept = exported(records);
+  const inner = decided.copies.map(({ to }) => path.relative(decided.folder, to));
   return makeFolder(target, async (staging) => {
     const copy = new MachineFolder(staging);
     await copy.create();
-    const copies = inner.map((file) => ({ from: folder.inner(file), to: copy.inner(file) }));
-    const own = { folder, records };
+    const copies = decided.copies.map(({ from }, at) => ({ from, to: path.join(staging, inner[at] ?? '') }));
     const what = `Exporting “${definition.name}”`;
-    await copyFiles(
-      context,
-      { copies, folder: staging, what, more: [{ folder: staging, bytes: basesBytes }], own },
-      call,
-    );
+    await copyFiles(context, { copies, folder: staging, what, own: machine }, call);
     await copyBasesIn(new LayerFiles(copy, definition, now.activeLayers), kept, call);
     for (const checkpoint of kept.checkpoints) {
       await copy.writeCheckpoint({ ...checkpoint, definition: standingAlone(checkpoint.definition) });
@@ -67,9 +109,37 @@ export async function exportMachine(
   });
 }
 
+function exported(records: MachineRecords): MachineRecords {
+  return { ...records, trash: [], clones: [] };
+}
+
+/** Decides what an export of a checkpoint's disks makes; changes nothing. @throws NameInUse, NotEnoughSpace, and for a chain that does not verify */
+export async function decideExportCheckpoint(
+  context: EngineContext,
+  machine: OpenMachine,
+  checkpoint: Checkpoint,
+  target: string,
+  to: DiskFormat,
+  call: Call,
+): Promise<ExportDecision> {
+  const { folder, records } = machine;
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const place = await freePlace(target);
+  await verifyChains(files, checkpoint);
+  const needs = [await needOfCopies(machine, checkpoint, path.dirname(place), to, call)];
+  await requireSpaceFor(context, `Exporting “${checkpoint.name}”`, needs, machine);
+  return {
+    folder: place,
+    copies: [],
+    filled: [],
+    images: checkpoint.definition.disks.map(({ id }) => ({ disk: id, file: path.join(place, `${id}.${to}`) })),
+    needs,
+  };
+}
+
 /**
  * Makes one image of each disk of a checkpoint in a new folder, with what else it holds but for its memory.
- * @throws NameInUse, and what {@link convert} throws
+ * @throws as {@link decideExportCheckpoint}, and what {@link convert} throws
  */
 export async function exportCheckpoint(
   context: EngineContext,
@@ -81,16 +151,13 @@ export async function exportCheckpoint(
 ): Promise<Result<'export'>> {
   const { folder, records } = machine;
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
-  const reader = new ChainReader(files);
-  const need = await needOfCopies(machine, checkpoint, path.dirname(target.path), to, call);
-  await requireSpaceFor(context, `Exporting “${checkpoint.name}”`, [need], machine);
+  const decided = await decideExportCheckpoint(context, machine, checkpoint, target.path, to, call);
   return makeFolder(target, async (staging) => {
     const disks: ExportedDisks['disks'] = [];
-    for (const { id } of checkpoint.definition.disks) {
+    for (const [at, { id }] of checkpoint.definition.disks.entries()) {
       const disk = files.disk(id);
       const layer = files.layerOf(checkpoint.layers, disk);
-      await requireFrozen(folder, await reader.chainOf(disk, layer));
-      const file = `${id}.${to}`;
+      const file = path.basename(decided.images[at]?.file ?? '');
       await convert(files.fileOf(disk, layer), path.join(staging, file), {
         to,
         flatten: true,
@@ -137,6 +204,23 @@ async function copiedFirmware(
     : { firmware: await writeFirmware(copy, firmware.folder, await readFirmwareOf(folder, firmware)) };
 }
 
+/** @throws InvalidArgument */
+export function requireFormatOfCheckpoint({ checkpoint, to }: Params<'export'>): void {
+  if (checkpoint === undefined && to !== undefined) {
+    throw new CheckpointError(
+      'InvalidArgument',
+      'A whole machine keeps the format of its disks. Name a checkpoint to export its disks in another one.',
+      { to },
+    );
+  }
+}
+
+async function freePlace(target: string): Promise<string> {
+  const place = path.resolve(target);
+  await requireFree(place);
+  return place;
+}
+
 /** Layers, memory, firmware state and kernels that the points of a machine need, relative to its folder. */
 export async function filesOf(folder: MachineFolder, records: MachineRecords): Promise<string[]> {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
@@ -147,4 +231,8 @@ export async function filesOf(folder: MachineFolder, records: MachineRecords): P
     firmware === undefined ? [] : (await readFirmware(folder, firmware)).map(({ name }) => `${firmware}/${name}`);
   const boot = definitionsOf(records).flatMap(bootFiles);
   return [...new Set([...layers.map(({ layer }) => layer), ...own, ...present, ...boot])];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }

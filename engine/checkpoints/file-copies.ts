@@ -4,7 +4,7 @@ import { copySparse } from '../disks/sparse-copy.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
-import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
+import { requireSpaceFor } from './space-check.ts';
 
 /** A file to copy, by absolute paths. */
 export interface FileCopy {
@@ -19,8 +19,6 @@ export interface CopyOfFiles {
   folder: string;
   /** Begins the sentence when the volume has too little space, such as `Importing “lab”`. */
   what: string;
-  /** What else is going to be written there. */
-  more?: readonly SpaceNeed[];
   /** The machine that they are of, whose checkpoints may be given up for it. */
   own?: Pick<OpenMachine, 'folder' | 'records'>;
 }
@@ -32,12 +30,12 @@ export interface CopyOfFiles {
  */
 export async function copyFiles(
   context: EngineContext,
-  { copies, folder, what, more = [], own }: CopyOfFiles,
+  { copies, folder, what, own }: CopyOfFiles,
   { signal, report }: Call,
 ): Promise<number> {
   const sizes = await Promise.all(copies.map(({ from }) => sizeOfRegularFile(from)));
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-  await requireSpaceFor(context, what, [{ folder, bytes: totalBytes }, ...more], own);
+  await requireSpaceFor(context, what, [{ folder, bytes: totalBytes }], own);
   let doneBytes = 0;
   for (const [at, { from, to }] of copies.entries()) {
     signal?.throwIfAborted();
@@ -54,7 +52,8 @@ export async function copyFiles(
   return totalBytes;
 }
 
-async function sizeOfRegularFile(file: string): Promise<number> {
+/** Bytes that a file takes on its volume. @throws as {@link copyFiles} */
+export async function sizeOfRegularFile(file: string): Promise<number> {
   try {
     const found = await lstat(file);
     if (found.isFile()) {

@@ -7,25 +7,70 @@ import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import { definitionsOf } from './clone-records.ts';
+import { bytesOfFiles } from './copy-bytes.ts';
 import { needsOfBases } from './copy-space.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { changeDefinition } from './one-record.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
-import { requireSpaceFor } from './space-check.ts';
+import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { allowed, changing, expectChange, freezeAgain } from './tidy.ts';
 
-/** @returns bytes that were copied in */
-export async function flatten(context: EngineContext, machine: OpenMachine, call: Call): Promise<number> {
+/** What a flatten will copy in, and into which layers. */
+export interface FlattenDecision {
+  lowest: LowestLayer[];
+  needs: SpaceNeed[];
+}
+
+/** A layer of a machine that stands on something outside of it. */
+export interface LowestLayer {
+  disk: MachineDisk;
+  layer: string;
+  file: string;
+  /** Layers that stand on it. */
+  children: { layer: string; file: string }[];
+}
+
+/** Decides what a flatten does; changes nothing. @throws MachineRunning, DiskInUse, HasClones, NotEnoughSpace */
+export async function decideFlatten(
+  context: EngineContext,
+  machine: OpenMachine,
+  call: Call,
+): Promise<FlattenDecision> {
   const { folder, records } = machine;
   const { definition, now } = records;
   requireStopped(machine, 'flattening it');
   if (!dependsOnOthers(records)) {
-    return 0;
+    return { lowest: [], needs: [] };
   }
   await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
   const files = new LayerFiles(folder, definition, now.activeLayers);
-  await requireSpaceFor(context, `Flattening “${definition.name}”`, await needsOfBases(files, records, call), machine);
+  const lowest = await lowestLayers(files, records);
+  const needs = await needsOfBases(files, records, call);
+  await requireSpaceFor(context, `Flattening “${definition.name}”`, needs, machine);
+  return { lowest, needs };
+}
+
+/** What each of these stands on outside of its machine takes. */
+export async function bytesBelow(files: LayerFiles, lowest: readonly LowestLayer[]): Promise<number[]> {
+  const reader = new ChainReader(files);
+  return Promise.all(
+    lowest.map(async ({ disk, layer }) => {
+      const [, ...below] = await reader.chainOf(disk, layer);
+      return bytesOfFiles(below.map(({ file }) => file));
+    }),
+  );
+}
+
+/** @returns bytes that were copied in @throws as {@link decideFlatten} */
+export async function flatten(context: EngineContext, machine: OpenMachine, call: Call): Promise<number> {
+  const { folder, records } = machine;
+  const { definition, now } = records;
+  await decideFlatten(context, machine, call);
+  if (!dependsOnOthers(records)) {
+    return 0;
+  }
+  const files = new LayerFiles(folder, definition, now.activeLayers);
   const copiedBytes = await copyBasesIn(files, records, call);
   // Manifests first: the definition says that it has happened.
   for (const checkpoint of records.checkpoints) {
@@ -56,13 +101,28 @@ function alone(checkpoint: Checkpoint): Checkpoint {
  * Copies what the lowest layers of a machine stand on into them. Every chain reads as before at every instant, and the same
  * call finishes what was interrupted.
  * @returns bytes copied
- * @throws HasClones when a clone stands on such a layer, which must not change then
+ * @throws as {@link lowestLayers}
  */
 export async function copyBasesIn(files: LayerFiles, records: MachineRecords, call: Call): Promise<number> {
-  const { layers } = await readLayerGraph(files, records, false);
   let copiedBytes = 0;
   const active = records.now.activeLayers;
+  for (const lowest of await lowestLayers(files, records)) {
+    const { disk, layer } = lowest;
+    await changing(files, disk, [layer]);
+    try {
+      copiedBytes += await copyIn(files, disk, lowest, lowest.children, active, call);
+    } finally {
+      await freezeAgain(files, disk, [layer], active);
+    }
+  }
+  return copiedBytes;
+}
+
+/** @throws HasClones when a clone stands on such a layer, which must not change then */
+export async function lowestLayers(files: LayerFiles, records: MachineRecords): Promise<LowestLayer[]> {
+  const { layers } = await readLayerGraph(files, records, false);
   const reader = new ChainReader(files);
+  const found: LowestLayer[] = [];
   for (const lowest of layers.filter(({ parent }) => parent === undefined)) {
     const disk = files.disk(lowest.disk);
     const children = layers.filter((one) => one.disk === disk.id && one.parent === lowest.layer);
@@ -82,14 +142,9 @@ export async function copyBasesIn(files: LayerFiles, records: MachineRecords, ca
         { machine: records.definition.name, clones: records.clones.map(({ name }) => name) },
       );
     }
-    await changing(files, disk, [lowest.layer]);
-    try {
-      copiedBytes += await copyIn(files, disk, lowest, children, active, call);
-    } finally {
-      await freezeAgain(files, disk, [lowest.layer], active);
-    }
+    found.push({ disk, layer: lowest.layer, file: lowest.file, children });
   }
-  return copiedBytes;
+  return found;
 }
 
 async function copyIn(

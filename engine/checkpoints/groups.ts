@@ -14,7 +14,7 @@ import { settle } from './end-groups.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
-import { take } from './take.ts';
+import { take, type TakeOptions } from './take.ts';
 
 /** Checkpoints of several machines that were taken together. */
 export interface Group {
@@ -77,22 +77,33 @@ export async function takeGroup(
   call: Call,
 ): Promise<string> {
   const group = randomUUID();
-  const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
+  const named = { ...options, name: nameOfTake(options) };
   await onAll(context, machines, { id: group, operation: 'take' }, async (machine) => {
-    const isUp = machine.presence.state !== 'stopped';
-    await take(
-      context,
-      machine,
-      {
-        name,
-        group,
-        ...(options.notes === undefined ? {} : { notes: options.notes }),
-        ...(isUp && options.memory !== undefined ? { memory: options.memory } : {}),
-      },
-      call,
-    );
+    await take(context, machine, takeOfMember(machine, named, group), call);
   });
   return group;
+}
+
+type GroupTake = Omit<GroupOperations['groupTake']['params'], 'machines'>;
+
+/** One name for all of a group. @throws InvalidName */
+export function nameOfTake({ name }: GroupTake): string {
+  return name === undefined ? defaultCheckpointName(new Date()) : checkpointName(name);
+}
+
+/** What is asked of one machine when a group is taken. */
+export function takeOfMember(
+  { presence }: OpenMachine,
+  options: GroupTake & { name: string },
+  group: string,
+): TakeOptions {
+  const isUp = presence.state !== 'stopped';
+  return {
+    name: options.name,
+    group,
+    ...(options.notes === undefined ? {} : { notes: options.notes }),
+    ...(isUp && options.memory !== undefined ? { memory: options.memory } : {}),
+  };
 }
 
 /** Applies the checkpoint of each machine, or of none. What each Now was is kept. */
@@ -120,7 +131,7 @@ export async function deleteGroup(
 }
 
 /** As it is now that the machine is locked. @throws CheckpointNotFound */
-function memberOf({ members }: Group, { folder, records }: OpenMachine): Checkpoint {
+export function memberOf({ members }: Group, { folder, records }: OpenMachine): Checkpoint {
   const member = members.find((one) => one.folder.path === folder.path);
   return findCheckpoint({ machine: records.definition.name, ...records }, member?.checkpoint.id ?? '');
 }
@@ -218,7 +229,8 @@ async function writeIntent(
   }
 }
 
-function naming({ records }: OpenMachine, error: unknown, left: readonly string[]): unknown {
+/** The error of one machine of a group, as the group's. @param left machines that could not be brought back */
+export function naming({ records }: OpenMachine, error: unknown, left: readonly string[]): unknown {
   if (!(error instanceof CheckpointError)) {
     return error;
   }

@@ -13,13 +13,14 @@ import { bytesOfFiles } from './copy-bytes.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { filesOf } from './export.ts';
 import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
-import { copyFiles } from './file-copies.ts';
+import { copyFiles, sizeOfRegularFile } from './file-copies.ts';
 import { importDisks, readExportedDisks } from './import-disks.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { freeName } from './open-machine.ts';
+import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { makeMachine } from './staging.ts';
 
 /** What an import is to make. */
@@ -31,7 +32,7 @@ export interface NewImport {
 /**
  * Chooses name and id of the machine that an import makes. It keeps its id unless a machine here has it.
  * @returns the bytes that it copies, too
- * @throws as {@link importMachine}
+ * @throws as {@link decideImport}
  */
 export async function planImport(
   context: EngineContext,
@@ -59,26 +60,54 @@ export async function planImport(
   };
 }
 
+/** What an import will make. */
+export interface ImportDecision {
+  name: string;
+  records: MachineRecords;
+  source: MachineFolder;
+  /** Files to copy, relative to the machine's folder. */
+  inner: string[];
+  identify: (definition: MachineDefinition, hasMemory: boolean) => MachineDefinition;
+  needs: SpaceNeed[];
+}
+
 /**
- * Makes a machine of an exported one, or of one checkpoint that was exported, which anybody may have made: nothing outside its folder is read, and its copy is
- * verified before it becomes a machine. With another id than it had it gets another MAC address.
- * @returns its name
+ * Decides what an import of a whole machine makes; changes nothing. Nothing outside the exported folder is read.
  * @throws MachineDamaged, ParentNotAllowed, ParentMismatch, ImageDamaged, NameInUse, NotEnoughSpace
  */
-export async function importMachine(
+export async function decideImport(
   context: EngineContext,
   exported: string,
   { name: wanted, id }: NewImport,
-  call: Call,
-): Promise<string> {
-  const disks = await readExportedDisks(context, exported);
-  if (disks !== undefined) {
-    return importDisks(context, disks, { name: wanted, id }, call);
-  }
+): Promise<ImportDecision> {
   const { source, records } = await readExported(context, exported);
   const name = await freeName(context, wanted);
   const identify = newIdentity(records.definition.id, id);
   const inner = await filesOf(source, records);
+  const sizes = await Promise.all(inner.map((file) => sizeOfRegularFile(source.inner(file))));
+  const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const needs = [{ folder: context.home.machines, bytes: totalBytes }];
+  await requireSpaceFor(context, `Importing “${name}”`, needs);
+  return { name, records, source, inner, identify, needs };
+}
+
+/**
+ * Makes a machine of an exported one, or of one checkpoint that was exported, which anybody may have made: its copy is
+ * verified before it becomes a machine. With another id than it had it gets another MAC address.
+ * @returns its name
+ * @throws as {@link decideImport}
+ */
+export async function importMachine(
+  context: EngineContext,
+  exported: string,
+  chosen: NewImport,
+  call: Call,
+): Promise<string> {
+  const disks = await readExportedDisks(context, exported);
+  if (disks !== undefined) {
+    return importDisks(context, disks, chosen, call);
+  }
+  const { name, records, source, inner, identify } = await decideImport(context, exported, chosen);
   await makeMachine(context, name, async (made) => {
     const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
     await copyFiles(context, { copies, folder: made.path, what: `Importing “${name}”` }, call);

@@ -60,22 +60,21 @@ function namedLayers(records: MachineRecords, disk: string): Set<string> {
 }
 
 /**
- * Removes layers that nothing stands on any more, and those below them that only they used. When a chain is broken, so that
- * this cannot be told for certain, nothing is removed.
- * @returns bytes freed
+ * Layers that nothing stands on any more, and those below them that only they used. When a chain is broken, so that this
+ * cannot be told for certain, there are none.
+ * @returns absolute paths
  */
-export async function releaseLayers(
-  folder: MachineFolder,
+export async function releasableLayers(
   files: LayerFiles,
   records: MachineRecords,
   released: readonly string[],
-): Promise<number> {
+): Promise<string[]> {
   const needed = released.length === 0 ? undefined : await neededFiles(files, records);
   if (needed === undefined) {
-    return 0;
+    return [];
   }
   const reader = new ChainReader(files);
-  let freedBytes = 0;
+  const releasable = new Set<string>();
   for (const disk of files.disks) {
     for (const layer of released.filter((one) => belongsTo(files, disk.id, one))) {
       const chain = await reader
@@ -85,9 +84,23 @@ export async function releaseLayers(
         if (needed.has(link.file) || link.layer === undefined || link.layer === disk.base) {
           break;
         }
-        freedBytes += await folder.removeFile(link.file);
+        releasable.add(link.file);
       }
     }
+  }
+  return [...releasable];
+}
+
+/** Removes what {@link releasableLayers} finds. @returns bytes freed */
+export async function releaseLayers(
+  folder: MachineFolder,
+  files: LayerFiles,
+  records: MachineRecords,
+  released: readonly string[],
+): Promise<number> {
+  let freedBytes = 0;
+  for (const file of await releasableLayers(files, records, released)) {
+    freedBytes += await folder.removeFile(file);
   }
   return freedBytes;
 }

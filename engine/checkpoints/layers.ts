@@ -52,9 +52,7 @@ export async function createLayers(
   for (const disk of files.disks) {
     signal?.throwIfAborted();
     const parent = files.layerOf(parents, disk);
-    const chain = await reader.chainOf(disk, parent);
-    await requireFrozen(files.folder, chain);
-    const layer = chain[0]?.header;
+    const layer = await verifiedLayer(reader, files, disk, parent);
     if (layer !== undefined) {
       const target = files.restingFileOf(disk, files.layerOf(layers, disk));
       const relativePath = path.basename(files.restingFileOf(disk, parent));
@@ -68,6 +66,25 @@ export async function createLayers(
   for (const folder of folders) {
     await syncFolder(folder);
   }
+}
+
+/** Sees that layers can be made on these. @throws as {@link createLayers} */
+export async function verifyParents(files: LayerFiles, parents: LayerOfDisk): Promise<void> {
+  const reader = new ChainReader(files);
+  for (const disk of files.disks) {
+    await verifiedLayer(reader, files, disk, files.layerOf(parents, disk));
+  }
+}
+
+async function verifiedLayer(
+  reader: ChainReader,
+  files: LayerFiles,
+  disk: MachineDisk,
+  layer: string,
+): Promise<Layer | undefined> {
+  const chain = await reader.chainOf(disk, layer);
+  await requireFrozen(files.folder, chain);
+  return chain[0]?.header;
 }
 
 /** Makes one empty layer, whose name the caller makes durable. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../model/checkpoint-error.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
@@ -7,12 +7,12 @@ import type { EngineContext } from './engine-context.ts';
 /** Folders of all machines, by name. */
 export async function machineFolders(context: Pick<EngineContext, 'home'>): Promise<MachineFolder[]> {
   const { machines } = context.home;
-  const entries = await readdir(machines, { withFileTypes: true }).catch(async (error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') {
-      throw error;
+  const entries = await readdir(machines, { withFileTypes: true }).catch((error: unknown) => {
+    // A home that is not there yet has none.
+    if (systemCode(error) === 'ENOENT') {
+      return [];
     }
-    await mkdir(machines, { recursive: true, mode: 0o700 });
-    return [];
+    throw error;
   });
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))

@@ -2,13 +2,15 @@ import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { machineName } from '../model/names.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { requireUnlocked } from '../store/machine-lock.ts';
+import { livingClones } from './clone-records.ts';
 import { endGroups, isInGroup } from './end-groups.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import { lockAll } from './lock-all.ts';
-import type { OpenMachine } from './locked-machine.ts';
+import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { openLocked } from './open-locked.ts';
-import { sightMachine } from './running-times.ts';
+import { runningSeconds, sightMachine } from './running-times.ts';
 
 /**
  * Finds a machine by name or id.
@@ -139,6 +141,34 @@ async function noteAfterwards(context: EngineContext, { folder, records, presenc
   if (wasUp || (await folder.readProcess('current').catch(() => undefined)) !== undefined) {
     await sightMachine(context, folder, () => hostOf(context, records.definition).look(folder));
   }
+}
+
+/** A machine that is only looked at. */
+export interface SeenMachine extends OpenMachine {
+  /** What an engine that died left, and the next change ends first. */
+  interrupted?: string;
+}
+
+/**
+ * Looks at a machine as {@link changeMachine} would find it. Changes nothing, and waits for nobody but whoever changes it.
+ * @throws MachineNotFound, Locked, MachineDamaged
+ */
+export async function seeMachine(context: EngineContext, reference: string): Promise<SeenMachine> {
+  const folder = await findMachine(context, reference);
+  await requireUnlocked(folder.lock, `Machine “${path.basename(folder.path)}”`);
+  const machines = (): Promise<MachineFolder[]> => machineFolders(context);
+  const journal = await folder.readJournal();
+  const isOfGroup = await isInGroup(context, machines, folder);
+  const interrupted = isOfGroup ? 'change of a group' : journal?.operation;
+  const records = await readMachine(folder);
+  const presence = await hostOf(context, records.definition).look(folder);
+  return {
+    folder,
+    records: { ...records, clones: await livingClones(folder, records, machines) },
+    presence,
+    runningSeconds: await runningSeconds(folder, records),
+    ...(interrupted === undefined ? {} : { interrupted }),
+  };
 }
 
 /** @throws NameInUse, InvalidName */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { OperationName, Params } from '../protocol/operations.ts';
+import { plannedOperations } from '../protocol/plans.ts';
 import { retentionPolicy } from '../store/policy-record.ts';
 
 const reference = z.string().min(1).max(4096);
@@ -165,6 +166,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     repair: z.boolean().exactOptional(),
     acceptChanged: z.boolean().exactOptional(),
   }),
+  plan: z.strictObject({ operation: z.enum(plannedOperations), params: z.record(z.string(), z.unknown()) }),
 };
 
 /**

@@ -41,16 +41,27 @@ export async function requireSpaceFor(
   }
 }
 
-async function shortVolume(
-  needs: readonly SpaceNeed[],
-): Promise<{ folder: string; volume: Volume; neededBytes: number } | undefined> {
-  const byDevice = new Map<number, { folder: string; volume: Volume; neededBytes: number }>();
+async function shortVolume(needs: readonly SpaceNeed[]): Promise<NeededVolume | undefined> {
+  return (await neededVolumes(needs)).find(({ volume, neededBytes }) => neededBytes > volume.freeBytes);
+}
+
+/** What an operation needs on one volume. */
+export interface NeededVolume {
+  /** One of those on it that are written to. */
+  folder: string;
+  volume: Volume;
+  neededBytes: number;
+}
+
+/** What is needed of each volume. */
+export async function neededVolumes(needs: readonly SpaceNeed[]): Promise<NeededVolume[]> {
+  const byDevice = new Map<number, NeededVolume>();
   for (const { folder, bytes } of needs) {
     const volume = await volumeOf(folder);
     const known = byDevice.get(volume.device) ?? { folder, volume, neededBytes: 0 };
     byDevice.set(volume.device, { ...known, neededBytes: known.neededBytes + bytes });
   }
-  return [...byDevice.values()].find(({ volume, neededBytes }) => neededBytes > volume.freeBytes);
+  return [...byDevice.values()];
 }
 
 /** Of the machine itself all that can be given up; of the others on that volume what is kept only in case. */
@@ -114,6 +125,21 @@ function newLayerOf({ format = 'qcow2', virtualSizeBytes }: MachineDefinition['d
   return { format, virtualSizeBytes };
 }
 
+/** What the merges take that a delete for good leaves to be done, on each volume. */
+export async function needsToPurge({ folder, records }: Known, deleted: ReadonlySet<string>): Promise<SpaceNeed[]> {
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const folders = new Map<number, string>();
+  for (const place of files.disks.map((disk) => files.folderOf(disk))) {
+    folders.set((await volumeOf(place)).device, place);
+  }
+  return Promise.all(
+    [...folders].map(async ([device, place]) => {
+      const { peakBytes } = estimateDelete(await readLayerTree(folder, records, device), deleted);
+      return { folder: place, bytes: peakBytes };
+    }),
+  );
+}
+
 /**
  * Refuses to delete for good what leaves layers to merge that will not fit.
  * @throws NotEnoughSpace
@@ -123,17 +149,6 @@ export async function requireSpaceToPurge(
   machine: Known,
   deleted: ReadonlySet<string>,
 ): Promise<void> {
-  const { folder, records } = machine;
-  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
-  const folders = new Map<number, string>();
-  for (const place of files.disks.map((disk) => files.folderOf(disk))) {
-    folders.set((await volumeOf(place)).device, place);
-  }
-  const needs = await Promise.all(
-    [...folders].map(async ([device, place]) => {
-      const { peakBytes } = estimateDelete(await readLayerTree(folder, records, device), deleted);
-      return { folder: place, bytes: peakBytes };
-    }),
-  );
-  await requireSpaceFor(context, `Merging layers of “${records.definition.name}”`, needs, machine);
+  const needs = await needsToPurge(machine, deleted);
+  await requireSpaceFor(context, `Merging layers of “${machine.records.definition.name}”`, needs, machine);
 }

@@ -20,16 +20,25 @@ import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
 import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
-/** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
-export async function take(
+export type TakeOptions = Omit<Params<'take'>, 'machine'> & { group?: string; id?: string };
+
+/** What a take will do, once it is known that it can be done. */
+export interface TakeDecision {
+  /** Without what only the capture tells. */
+  checkpoint: Omit<Checkpoint, 'created' | 'memory' | 'firmware' | 'pauseMs' | 'totalMs'>;
+  after: Now;
+  memoryFile?: string;
+  needs: SpaceNeed[];
+}
+
+/** Decides what a take does; changes nothing. @throws MachineNotRunning, InvalidName, DiskInUse, NotEnoughSpace */
+export async function decideTake(
   context: EngineContext,
   machine: OpenMachine,
-  options: Omit<Params<'take'>, 'machine'> & { group?: string; id?: string },
-  call: Call,
-): Promise<Checkpoint> {
+  options: TakeOptions,
+): Promise<TakeDecision> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
-  const host = hostOf(context, definition);
   const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
   const isUp = presence.state !== 'stopped';
   if (options.memory === true && !isUp) {
@@ -39,28 +48,55 @@ export async function take(
       { machine: definition.name },
     );
   }
+  await hostOf(context, definition).requireUnused(presentMachine(folder, definition, now));
+  const id = options.id ?? randomUUID();
+  const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
+  const needs = [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, memoryFile)];
+  await requireSpaceFor(context, `Taking a checkpoint of “${definition.name}”`, needs, machine);
+  return {
+    checkpoint: {
+      id,
+      ...(now.parent === undefined ? {} : { parent: now.parent }),
+      name,
+      ...(options.notes === undefined ? {} : { notes: options.notes }),
+      createdBy: options.createdBy ?? 'person',
+      consistency: isUp ? 'crash' : 'offline',
+      layers: now.activeLayers,
+      definition,
+      ...(options.group === undefined ? {} : { group: options.group }),
+      ...(options.git === undefined ? {} : { git: options.git }),
+    },
+    after: nowOnTop(now, id, newLayerNames(definition)),
+    ...(memoryFile === undefined ? {} : { memoryFile }),
+    needs,
+  };
+}
+
+/** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
+export async function take(
+  context: EngineContext,
+  machine: OpenMachine,
+  options: TakeOptions,
+  call: Call,
+): Promise<Checkpoint> {
+  const { folder, records, presence } = machine;
+  const { definition, now } = records;
+  const decided = await decideTake(context, machine, options);
+  const { after, memoryFile } = decided;
+  const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
+  const newLayers = after.activeLayers;
+  const host = hostOf(context, definition);
   const present = presentMachine(folder, definition, now);
   const files = new LayerFiles(folder, definition, now.activeLayers);
-  await host.requireUnused(present);
-  const id = options.id ?? randomUUID();
-  const newLayers = newLayerNames(definition);
-  const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
-  const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
-  await requireSpaceFor(
-    context,
-    `Taking a checkpoint of “${definition.name}”`,
-    [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, memoryFile)],
-    machine,
-  );
+  const isUp = presence.state !== 'stopped';
   const wasRunning = presence.state === 'running';
-  const after = nowOnTop(now, id, newLayers);
   call.signal?.throwIfAborted();
   // A guest that runs still writes to them.
   const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
   await folder.writeJournal({
     operation: 'take',
     started: new Date().toISOString(),
-    checkpoint: id,
+    checkpoint: decided.checkpoint.id,
     after,
     reusesLayers: false,
     wasRunning,
@@ -81,21 +117,12 @@ export async function take(
     const captured = isUp ? await capture(context, present, newLayers, memoryFile, firmware, call) : undefined;
     const firmwareState = await firmware.write();
     checkpoint = {
-      id,
-      ...(now.parent === undefined ? {} : { parent: now.parent }),
-      name,
-      ...(options.notes === undefined ? {} : { notes: options.notes }),
+      ...decided.checkpoint,
       created: creationTime(records.checkpoints),
-      createdBy: options.createdBy ?? 'person',
-      consistency: isUp ? 'crash' : 'offline',
-      layers: now.activeLayers,
-      definition,
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
       ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
       ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),
       ...(captured === undefined ? {} : { pauseMs: captured.pauseMs, totalMs: captured.totalMs }),
-      ...(options.group === undefined ? {} : { group: options.group }),
-      ...(options.git === undefined ? {} : { git: options.git }),
     };
     // All are on the disk before Now changes; among them there is no order. A manifest that names Now's own layers is no
     // checkpoint, and layers and a draft that nothing names are taken away by the journal, which came first.

@@ -1,7 +1,7 @@
 import { chmod, stat } from 'node:fs/promises';
 import type { Layer } from '../disks/disk.ts';
 import { openChain, openLayer } from '../disks/open-chain.ts';
-import { bytesToMerge, mergeIntoAncestor, mergeIntoChild, type MergeDirection } from '../disks/operations/merge.ts';
+import { bytesToMergeRuns, mergeIntoAncestor, mergeIntoChild, type MergeDirection } from '../disks/operations/merge.ts';
 import { planTidying, type TidyStep } from '../model/layer-tree.ts';
 import type { LayerOfDisk, MachineDisk } from '../model/machine.ts';
 import { foldersOf } from '../store/layer-chain.ts';
@@ -9,7 +9,7 @@ import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { carryOut } from './carry-out.ts';
-import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph, type LayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
@@ -76,7 +76,7 @@ async function mergeHidden(
   const upper = files.fileOf(disk, step.upper);
   const lower = files.fileOf(disk, step.lower);
   const options = { format: disk.format ?? ('qcow2' as const), ...allowed(disk) };
-  const { direction, bytes } = await cheaperDirection(upper, options, call);
+  const { direction, bytes } = await cheaperDirection(upper, { upper: 1, lower: 1 }, disk, call);
   const larger = (await stat(direction === 'ancestor' ? lower : upper)).blocks * 512;
   const growsBytes = Math.min(bytes, Math.max(0, disk.virtualSizeBytes - larger));
   await requireSpaceFor(
@@ -141,15 +141,21 @@ export function allowed({ externalBase }: MachineDisk): { allowParents?: string[
   return externalBase === undefined ? {} : { allowParents: foldersOf(externalBase) };
 }
 
-/** On a tie the lower layer's data goes up: no child has to be told of another parent then. */
-async function cheaperDirection(
-  upper: string,
-  options: { format: NonNullable<MachineDisk['format']>; allowParents?: string[] },
+/**
+ * The direction that moves fewer bytes. On a tie the lower layer's data goes up: no child has to be told of another parent
+ * then.
+ * @param top file of the uppermost layer that takes part
+ * @param upper how many layers from there count as the upper one, and `lower` as the one below
+ */
+export async function cheaperDirection(
+  top: string,
+  { upper, lower }: { upper: number; lower: number },
+  disk: MachineDisk,
   call: Call,
 ): Promise<{ direction: MergeDirection; bytes: number }> {
-  const chain = await openChain(upper, options);
+  const chain = await openChain(top, { format: disk.format ?? 'qcow2', ...allowed(disk) });
   try {
-    const bytes = await bytesToMerge(chain, 1, call.signal === undefined ? {} : { signal: call.signal });
+    const bytes = await bytesToMergeRuns(chain, upper, lower, signalOf(call));
     const direction = bytes.ancestor < bytes.child ? 'ancestor' : 'child';
     return { direction, bytes: bytes[direction] };
   } finally {

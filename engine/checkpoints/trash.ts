@@ -1,6 +1,6 @@
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import type { LayerOfDisk } from '../model/machine.ts';
+import type { LayerOfDisk, Now } from '../model/machine.ts';
 import { findCheckpoint, withParent } from '../model/tree.ts';
 import { removeFirmware } from '../store/firmware-folder.ts';
 import { ChainReader } from '../store/layer-chain.ts';
@@ -35,23 +35,32 @@ export function findTrashed(records: MachineRecords, reference: string): Trashed
   );
 }
 
+/** What a restore will do. */
+export interface RestoreDecision {
+  /** As it will be in the tree. */
+  restored: Checkpoint;
+  /** Checkpoints that will hang from it. */
+  children: string[];
+  after: Now;
+}
+
 /**
- * Puts a deleted checkpoint back where its layers say that it was: under the nearest checkpoint that they stand on, and over
- * what stands on them. So it does not matter what was deleted or restored in which order.
+ * Decides where a deleted checkpoint goes; changes nothing. It is where its layers say that it was: under the nearest
+ * checkpoint that they stand on, and over what stands on them. So it does not matter what was deleted or restored in
+ * which order.
  * @throws what {@link ChainReader.chainOf} throws for a chain that does not verify
  */
-export async function restoreFromTrash(
-  context: EngineContext,
-  machine: OpenMachine,
+export async function decideRestore(
+  folder: MachineFolder,
+  records: MachineRecords,
   trashed: TrashedCheckpoint,
-): Promise<Checkpoint> {
-  const { folder, records } = machine;
+): Promise<RestoreDecision> {
   const standing = new StandingLayers(new LayerFiles(folder, records.definition, records.now.activeLayers));
   const parent = await standing.nearest(trashed.checkpoint.layers, records.checkpoints);
   // A person wants it: it no longer expires.
-  const { expires: _expires, ...lasting } = withParent(trashed.checkpoint, parent);
+  const { expires: _expires, ...restored } = withParent(trashed.checkpoint, parent);
   const hangsFromIt = async (node: { parent?: string }, layers: LayerOfDisk): Promise<boolean> =>
-    node.parent === parent && (await standing.isOn(layers, lasting.layers));
+    node.parent === parent && (await standing.isOn(layers, restored.layers));
   const children = [];
   for (const checkpoint of records.checkpoints) {
     if (await hangsFromIt(checkpoint, checkpoint.layers)) {
@@ -59,15 +68,26 @@ export async function restoreFromTrash(
     }
   }
   const isUnderNow = await hangsFromIt(records.now, records.now.activeLayers);
+  return { restored, children, after: isUnderNow ? { ...records.now, parent: restored.id } : records.now };
+}
+
+/** Puts a deleted checkpoint back, as {@link decideRestore} says. */
+export async function restoreFromTrash(
+  context: EngineContext,
+  machine: OpenMachine,
+  trashed: TrashedCheckpoint,
+): Promise<Checkpoint> {
+  const { folder, records } = machine;
+  const { restored, children, after } = await decideRestore(folder, records, trashed);
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'restore',
     started: new Date().toISOString(),
-    after: isUnderNow ? { ...records.now, parent: lasting.id } : records.now,
+    after,
     reusesLayers: false,
     wasRunning: false,
     runsAfterwards: false,
     releasedLayers: [],
-    trashed: [{ ...trashed, checkpoint: lasting }],
+    trashed: [{ ...trashed, checkpoint: restored }],
     children,
   };
   await orLeft(context, undefined, () =>
@@ -75,10 +95,10 @@ export async function restoreFromTrash(
       folder,
       journal,
       () => executeRestore(folder, records, journal),
-      () => takeBack(folder, records, [lasting.id]),
+      () => takeBack(folder, records, [restored.id]),
     ),
   );
-  return lasting;
+  return restored;
 }
 
 /** Carries out a journalled restore, from whichever step it got to. */

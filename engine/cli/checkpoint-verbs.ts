@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
 import type { Output } from './output.ts';
+import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 type Given = CommonOptions & Record<string, unknown>;
 
 /** The verbs that change a machine's tree of checkpoints. */
 export function addCheckpointVerbs(program: Command, output: Output): void {
-  const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
+  const verb = (usage: string, description: string): Command => plannedVerb(program, usage, description);
   const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
     runVerb(output, options, action);
 
@@ -17,49 +18,59 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     .option('--notes <text>', 'notes to keep with it')
     .option('--memory', 'with memory (default for a running machine)')
     .option('--no-memory', 'disks only')
-    .action((machine: string, name: string | undefined, options: Given) =>
-      run(options, async ({ service }, call) => {
-        const params = {
-          machine,
-          ...(name === undefined ? {} : { name }),
-          ...pick(options, ['name', 'notes', 'memory']),
-        };
-        const taken = await service.take(parseParams('take', params), call);
+    .action((machine: string, name: string | undefined, options: Given) => {
+      const given = {
+        machine,
+        ...(name === undefined ? {} : { name }),
+        ...pick(options, ['name', 'notes', 'memory']),
+      };
+      return runPlanned(output, options, 'take', given, async ({ service }, params, call) => {
+        const taken = await service.take(params, call);
         const { checkpoint } = taken;
         const pause = checkpoint.pauseMs === undefined ? '' : `; the guest stood still for ${checkpoint.pauseMs} ms`;
         output.result(taken, `Took “${checkpoint.name}” of “${taken.machine.name}” in ${taken.totalMs} ms${pause}.`);
-      }),
-    );
+      });
+    });
 
   withApplyOptions(verb('apply <machine> <checkpoint>', 'make Now equal to a checkpoint')).action(
     (machine: string, checkpoint: string, options: Given) =>
-      run(options, async ({ service }, call) => {
-        const params = parseParams('apply', { machine, checkpoint, ...pick(options, ['discardNow', 'disksOnly']) });
-        const applied = await service.apply(params, call);
-        output.result(applied, applyText('Applied', applied));
-      }),
+      runPlanned(
+        output,
+        options,
+        'apply',
+        { machine, checkpoint, ...applyOptions(options) },
+        async ({ service }, params, call) => {
+          const applied = await service.apply(params, call);
+          output.result(applied, applyText('Applied', applied));
+        },
+      ),
   );
 
   withApplyOptions(verb('revert <machine>', 'apply the checkpoint that Now grew from')).action(
     (machine: string, options: Given) =>
-      run(options, async ({ service }, call) => {
-        const params = parseParams('revert', { machine, ...pick(options, ['discardNow', 'disksOnly']) });
-        const reverted = await service.revert(params, call);
-        output.result(reverted, applyText('Reverted to', reverted));
-      }),
+      runPlanned(
+        output,
+        options,
+        'revert',
+        { machine, ...applyOptions(options) },
+        async ({ service }, params, call) => {
+          const reverted = await service.revert(params, call);
+          output.result(reverted, applyText('Reverted to', reverted));
+        },
+      ),
   );
 
   verb('undo <machine>', 'go back to what the last apply or revert left').action(
     (machine: string, options: CommonOptions) =>
-      run(options, async ({ service }, call) => {
-        const undone = await service.undo(parseParams('undo', { machine }), call);
+      runPlanned(output, options, 'undo', { machine }, async ({ service }, params, call) => {
+        const undone = await service.undo(params, call);
         output.result(undone, applyText('Went back to', undone));
       }),
   );
 
   verb('redo <machine>', 'go again to what the last undo left').action((machine: string, options: CommonOptions) =>
-    run(options, async ({ service }, call) => {
-      const redone = await service.redo(parseParams('redo', { machine }), call);
+    runPlanned(output, options, 'redo', { machine }, async ({ service }, params, call) => {
+      const redone = await service.redo(params, call);
       output.result(redone, applyText('Went again to', redone));
     }),
   );
@@ -67,9 +78,9 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
   verb('delete <machine> <checkpoint>', 'move a checkpoint to the trash; what hangs from it stays')
     .option('--subtree', 'with everything that hangs from it')
     .option('--purge', 'for good: its layers merge away, and it cannot be restored')
-    .action((machine: string, checkpoint: string, options: Given) =>
-      run(options, async ({ long }, call) => {
-        const params = parseParams('delete', { machine, checkpoint, ...pick(options, ['subtree', 'purge']) });
+    .action((machine: string, checkpoint: string, options: Given) => {
+      const given = { machine, checkpoint, ...pick(options, ['subtree', 'purge']) };
+      return runPlanned(output, options, 'delete', given, async ({ long }, params, call) => {
         const { all, ...rest } = await long.delete(params, call);
         const names = all.map(({ name }) => `“${name}”`).join(', ');
         const outcome =
@@ -77,13 +88,13 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
             ? freedText(rest)
             : `ckpt restore brings it back until ${rest.machine.trash.at(-1)?.expires ?? 'then'}.`;
         output.result({ ...rest, all }, `Deleted ${names} of “${rest.machine.name}”; ${outcome}`);
-      }),
-    );
+      });
+    });
 
   verb('restore <machine> <checkpoint>', 'bring a deleted checkpoint back').action(
     (machine: string, checkpoint: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const restored = await service.restore(parseParams('restore', { machine, checkpoint }));
+      runPlanned(output, options, 'restore', { machine, checkpoint }, async ({ service }, params) => {
+        const restored = await service.restore(params);
         output.result(restored, `“${restored.checkpoint.name}” is back.`);
       }),
   );
@@ -106,20 +117,23 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         output.result({ machines: listed }, lines.length === 0 ? 'The trash is empty.' : lines.join('\n'));
       }),
   );
-  newVerb(trash, 'empty <machine> [checkpoint]', 'delete for good, and merge away the layers that nobody needs').action(
-    (machine: string, checkpoint: string | undefined, options: CommonOptions) =>
-      run(options, async ({ long }, call) => {
-        const params = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
-        const emptied = await long.emptyTrash(parseParams('emptyTrash', params), call);
-        const count = emptied.discarded.length;
-        output.result(emptied, `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${freedText(emptied)}`);
-      }),
-  );
+  plannedVerb(
+    trash,
+    'empty <machine> [checkpoint]',
+    'delete for good, and merge away the layers that nobody needs',
+  ).action((machine: string, checkpoint: string | undefined, options: CommonOptions) => {
+    const given = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
+    return runPlanned(output, options, 'emptyTrash', given, async ({ long }, params, call) => {
+      const emptied = await long.emptyTrash(params, call);
+      const count = emptied.discarded.length;
+      output.result(emptied, `${count} checkpoint${count === 1 ? ' is' : 's are'} gone; ${freedText(emptied)}`);
+    });
+  });
 
   verb('rename <machine> <checkpoint> <name>', 'give a checkpoint another name').action(
     (machine: string, checkpoint: string, name: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const renamed = await service.rename(parseParams('rename', { machine, checkpoint, name }));
+      runPlanned(output, options, 'rename', { machine, checkpoint, name }, async ({ service }, params) => {
+        const renamed = await service.rename(params);
         output.result(renamed, `The checkpoint is called “${renamed.checkpoint.name}” now.`);
       }),
   );
@@ -129,19 +143,19 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     .option('--pin', 'never delete it by a rule')
     .option('--no-pin', 'rules may delete it again')
     .option('--colour <colour>', 'red, orange, yellow, green, blue, purple or none')
-    .action((machine: string, checkpoint: string, options: Given) =>
-      run(options, async ({ service }) => {
-        const { pin } = options;
-        const params = {
-          machine,
-          checkpoint,
-          ...pick(options, ['notes', 'colour']),
-          ...(pin === undefined ? {} : { pinned: pin }),
-        };
-        const annotated = await service.annotate(parseParams('annotate', params));
+    .action((machine: string, checkpoint: string, options: Given) => {
+      const { pin } = options;
+      const given = {
+        machine,
+        checkpoint,
+        ...pick(options, ['notes', 'colour']),
+        ...(pin === undefined ? {} : { pinned: pin }),
+      };
+      return runPlanned(output, options, 'annotate', given, async ({ service }, params) => {
+        const annotated = await service.annotate(params);
         output.result(annotated, `“${annotated.checkpoint.name}” is annotated.`);
-      }),
-    );
+      });
+    });
 }
 
 function freedText({ freedBytes, problem }: { freedBytes: number; problem?: string }): string {
@@ -151,6 +165,10 @@ function freedText({ freedBytes, problem }: { freedBytes: number; problem?: stri
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+function applyOptions(options: Given): Record<string, unknown> {
+  return pick(options, ['discardNow', 'disksOnly']);
 }
 
 function withApplyOptions(command: Command): Command {

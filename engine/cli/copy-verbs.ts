@@ -1,41 +1,39 @@
 import type { Command } from 'commander';
-import { parseParams } from '../checkpoints/operation-params.ts';
 import { formatSize } from '../model/size.ts';
 import type { Output } from './output.ts';
-import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
+import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { pick, type CommonOptions } from './verb.ts';
 
 type Given = CommonOptions & Record<string, unknown>;
 
 /** The verbs that make machines of machines, or free them of others. */
 export function addCopyVerbs(program: Command, output: Output): void {
-  const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
-  const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
-    runVerb(output, options, action);
+  const verb = (usage: string, description: string): Command => plannedVerb(program, usage, description);
 
   verb(
     'clone <machine> <checkpoint-or-name> [name]',
     'make a new machine of a checkpoint, or of Now when none is given',
   )
     .option('--full', 'copy the disks; otherwise it stands on those of the checkpoint')
-    .action((machine: string, first: string, second: string | undefined, options: Given) =>
-      run(options, async ({ copies }, call) => {
-        const [checkpoint, name] = second === undefined ? [undefined, first] : [first, second];
-        const params = parseParams('clone', {
-          machine,
-          name,
-          ...(checkpoint === undefined ? {} : { checkpoint }),
-          ...pick(options, ['full']),
-        });
+    .action((machine: string, first: string, second: string | undefined, options: Given) => {
+      const [checkpoint, name] = second === undefined ? [undefined, first] : [first, second];
+      const given = {
+        machine,
+        name,
+        ...(checkpoint === undefined ? {} : { checkpoint }),
+        ...pick(options, ['full']),
+      };
+      return runPlanned(output, options, 'clone', given, async ({ copies }, params, call) => {
         const cloned = await copies.clone(params, call);
         const how = params.full === true ? '' : ` It stands on “${machine}”; ckpt flatten makes it independent.`;
         output.result(cloned, `Made “${cloned.machine.name}” in ${cloned.totalMs} ms.${how}`);
-      }),
-    );
+      });
+    });
 
   verb('flatten <machine>', 'copy in what a stopped machine stands on, so that it needs no other files').action(
     (machine: string, options: CommonOptions) =>
-      run(options, async ({ copies }, call) => {
-        const flattened = await copies.flatten(parseParams('flatten', { machine }), call);
+      runPlanned(output, options, 'flatten', { machine }, async ({ copies }, params, call) => {
+        const flattened = await copies.flatten(params, call);
         output.result(
           flattened,
           `“${flattened.machine.name}” stands alone; copied ${formatSize(flattened.copiedBytes)}.`,
@@ -46,20 +44,21 @@ export function addCopyVerbs(program: Command, output: Output): void {
   verb('export <machine> <target>', 'copy a stopped machine with its whole tree into a new folder')
     .option('--checkpoint <checkpoint>', 'only the disks of that checkpoint, one image each')
     .option('--to <format>', 'with --checkpoint: qcow2 (default), vhd, vhdx, vmdk or raw')
-    .action((machine: string, target: string, options: Given) =>
-      run(options, async ({ copies }, call) => {
-        const params = parseParams('export', { machine, target, ...pick(options, ['checkpoint', 'to']) });
+    .action((machine: string, target: string, options: Given) => {
+      const given = { machine, target, ...pick(options, ['checkpoint', 'to']) };
+      return runPlanned(output, options, 'export', given, async ({ copies }, params, call) => {
         const exported = await copies.export(params, call);
         output.result(exported, `Exported ${formatSize(exported.sizeBytes)} to ${exported.folder}.`);
-      }),
-    );
+      });
+    });
 
   verb('import <folder> [name]', 'make a machine of an exported one, or of one exported checkpoint').action(
-    (folder: string, name: string | undefined, options: CommonOptions) =>
-      run(options, async ({ copies }, call) => {
-        const params = parseParams('import', { folder, ...(name === undefined ? {} : { name }) });
+    (folder: string, name: string | undefined, options: CommonOptions) => {
+      const given = { folder, ...(name === undefined ? {} : { name }) };
+      return runPlanned(output, options, 'import', given, async ({ copies }, params, call) => {
         const imported = await copies.import(params, call);
         output.result(imported, `Imported “${imported.machine.name}” to ${imported.machine.folder}.`);
-      }),
+      });
+    },
   );
 }

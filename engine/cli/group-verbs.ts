@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { parseParams } from '../checkpoints/operation-params.ts';
 import type { GroupInfo } from '../protocol/groups.ts';
 import type { Output } from './output.ts';
+import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { pick, runVerb, verb, type CommonOptions } from './verb.ts';
 
 type Given = CommonOptions & Record<string, unknown>;
@@ -17,36 +17,36 @@ export function addGroupVerbs(program: Command, output: Output): void {
     }),
   );
 
-  verb(group, 'take [name]', 'make a checkpoint of each machine, or of none')
+  plannedVerb(group, 'take [name]', 'make a checkpoint of each machine, or of none')
     .requiredOption('--machine <machine>', 'a machine of the group; once for each', collect)
     .option('--notes <text>', 'notes to keep with each')
     .option('--no-memory', 'disks only')
-    .action((name: string | undefined, options: Given) =>
-      runVerb(output, options, async ({ groups }, call) => {
-        const params = parseParams('groupTake', {
-          machines: options['machine'],
-          ...(name === undefined ? {} : { name }),
-          ...pick(options, ['notes', 'memory']),
-        });
+    .action((name: string | undefined, options: Given) => {
+      const given = {
+        machines: options['machine'],
+        ...(name === undefined ? {} : { name }),
+        ...pick(options, ['notes', 'memory']),
+      };
+      return runPlanned(output, options, 'groupTake', given, async ({ groups }, params, call) => {
         const taken = await groups.groupTake(params, call);
         output.result(taken, `Took ${groupText(taken.group)}`);
-      }),
-    );
+      });
+    });
 
-  verb(group, 'apply <group>', 'make Now of each machine equal to its checkpoint')
+  plannedVerb(group, 'apply <group>', 'make Now of each machine equal to its checkpoint')
     .option('--disks-only', "leave the checkpoints' memory out; the machines end stopped")
-    .action((reference: string, options: Given) =>
-      runVerb(output, options, async ({ groups }, call) => {
-        const params = parseParams('groupApply', { group: reference, ...pick(options, ['disksOnly']) });
+    .action((reference: string, options: Given) => {
+      const given = { group: reference, ...pick(options, ['disksOnly']) };
+      return runPlanned(output, options, 'groupApply', given, async ({ groups }, params, call) => {
         const applied = await groups.groupApply(params, call);
         output.result(applied, `Applied ${groupText(applied.group)}`);
-      }),
-    );
+      });
+    });
 
-  verb(group, 'delete <group>', 'move the checkpoints of a group to the trash').action(
+  plannedVerb(group, 'delete <group>', 'move the checkpoints of a group to the trash').action(
     (reference: string, options: CommonOptions) =>
-      runVerb(output, options, async ({ groups }) => {
-        const deleted = await groups.groupDelete(parseParams('groupDelete', { group: reference }));
+      runPlanned(output, options, 'groupDelete', { group: reference }, async ({ groups }, params) => {
+        const deleted = await groups.groupDelete(params);
         output.result(deleted, `Deleted ${groupText(deleted.group)}`);
       }),
   );

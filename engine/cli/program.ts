@@ -14,6 +14,7 @@ import { addDiskVerbs } from './disk-verbs.ts';
 import { addJobVerbs } from './job-verbs.ts';
 import { addDoctorVerb } from './doctor-verb.ts';
 import { exitCode, Output } from './output.ts';
+import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
 import { hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
@@ -132,10 +133,10 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
       }),
     );
 
-  verb('remove-machine <machine>', 'delete a stopped machine with all its checkpoints').action(
+  plannedVerb(program, 'remove-machine <machine>', 'delete a stopped machine with all its checkpoints').action(
     (machine: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const removed = await service.removeMachine(parseParams('removeMachine', { machine }));
+      runPlanned(output, options, 'removeMachine', { machine }, async ({ service }, params) => {
+        const removed = await service.removeMachine(params);
         output.result(removed, `Removed “${removed.removed}” and all its checkpoints.`);
       }),
   );

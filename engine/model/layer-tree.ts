@@ -1,3 +1,5 @@
+import { withParent } from './tree.ts';
+
 /** One file of a disk's chains, as far as the rules of the tree care. */
 export interface TreeLayer {
   disk: string;
@@ -47,4 +49,25 @@ export function planTidying(layers: readonly TreeLayer[]): TidyStep[] {
     }
   }
   return steps;
+}
+
+/** The layers after a merge that {@link planTidying} asked for; `to` stands for both from then on. */
+export function afterMerge<L extends TreeLayer>(
+  layers: readonly L[],
+  { disk, lower, upper }: Pick<Extract<TidyStep, { kind: 'merge' }>, 'disk' | 'lower' | 'upper'>,
+  to: string,
+): L[] {
+  const below = layers.find((one) => one.disk === disk && one.layer === lower)?.parent;
+  return layers.flatMap((one): L[] => {
+    if (one.disk !== disk) {
+      return [one];
+    }
+    if (one.layer === lower) {
+      return [];
+    }
+    if (one.layer === upper) {
+      return [withParent({ ...one, layer: to }, below)];
+    }
+    return [one.parent === upper ? { ...one, parent: to } : one];
+  });
 }

@@ -4,6 +4,7 @@ import { groupOperationNames, type GroupOperations } from './groups.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
+import { planOperationNames, type PlanOperations } from './plans.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
 import type { CheckpointInfo, Colour, CreatedBy, HostId, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
 
@@ -26,7 +27,8 @@ export interface Operations
     JobOperations,
     RetentionOperations,
     SpaceOperations,
-    DoctorOperations {
+    DoctorOperations,
+    PlanOperations {
   about: { params: Record<string, never>; result: EngineInfo };
   list: {
     params: Record<string, never>;
@@ -208,6 +210,7 @@ export const operationNames = [
   ...retentionOperationNames,
   ...spaceOperationNames,
   ...doctorOperationNames,
+  ...planOperationNames,
 ] as const satisfies readonly OperationName[];
 
 /** JSON-RPC method of an operation. */

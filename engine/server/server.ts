@@ -210,6 +210,7 @@ export async function perform<K extends OperationName>(
     space: (given, how) => engine.retention.space(given, how),
     freeSpace: (given, how) => engine.retention.freeSpace(given, how),
     doctor: (given, how) => engine.doctor.doctor(given, how),
+    plan: (given) => engine.plans.plan(given),
   };
   return operations[name](params, call);
 }

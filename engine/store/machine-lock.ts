@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import { tryFileLock } from './file-lock.ts';
+import { lockHolder, tryFileLock } from './file-lock.ts';
 import type { FileLock, LockHolder } from './lock-holder.ts';
 
 /** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
@@ -22,6 +22,21 @@ export async function withLock<T>(
     return await change();
   } finally {
     await lock.release();
+  }
+}
+
+/** Waits for a moment until nobody holds a lock, which stays untouched. @throws Locked, naming the holder */
+export async function requireUnlocked(file: string, what: string): Promise<void> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const holder = await lockHolder(file);
+    if (holder === undefined) {
+      return;
+    }
+    if (performance.now() > end) {
+      throw lockedError(what, holder);
+    }
+    await delay(20);
   }
 }
 

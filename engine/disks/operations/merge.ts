@@ -88,6 +88,27 @@ export async function bytesToMerge(
   return bytes;
 }
 
+/**
+ * As {@link bytesToMerge}, for the uppermost layers and those next below, each of which are thought of as one.
+ * @param upper how many layers from the top count as the child
+ * @param lower how many below them as the ancestor
+ */
+export async function bytesToMergeRuns(
+  chain: OpenChain,
+  upper: number,
+  lower: number,
+  call: LongCall = {},
+): Promise<Record<MergeDirection, number>> {
+  const bytes = { ancestor: 0, child: 0 };
+  const map = chain.map({ depth: upper + lower, signal: call.signal });
+  for await (const extent of map.extents(0, chain.top.virtualSizeBytes)) {
+    if (extent.state === 'data' && extent.depth !== undefined) {
+      bytes[extent.depth < upper ? 'ancestor' : 'child'] += extent.length;
+    }
+  }
+  return bytes;
+}
+
 /** The child's data goes down. The layers at `depth` and right above it are open for writing, and the top if the ancestor is shorter than its own parent. */
 export async function mergeIntoAncestor(chain: OpenChain, depth: number, call: LongCall): Promise<MergeResult> {
   const { ancestor, above } = merged(chain, depth);

@@ -92,6 +92,7 @@ const full: { [K in OperationName]: Params<K> } = {
   space: { machine: 'lab' },
   freeSpace: { machine: 'lab', dryRun: true },
   doctor: { machine: 'lab', deep: true, repair: true, acceptChanged: true },
+  plan: { operation: 'take', params: { machine: 'lab' } },
 };
 
 const required: { [K in OperationName]: string[] } = {
@@ -146,6 +147,7 @@ const required: { [K in OperationName]: string[] } = {
   space: [],
   freeSpace: [],
   doctor: [],
+  plan: ['operation', 'params'],
 };
 
 const wrongTypes: Record<string, unknown[]> = {

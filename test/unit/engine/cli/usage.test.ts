@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import { diskOperationNames } from '../../../../engine/protocol/disks.ts';
 import { operationNames, type OperationName } from '../../../../engine/protocol/operations.ts';
+import { plannedOperations } from '../../../../engine/protocol/plans.ts';
 import { version } from '../../../../engine/version.ts';
 import { runCkpt } from '../../../support/ckpt.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
@@ -28,7 +29,7 @@ const verbOf: Partial<Record<OperationName, string>> = {
 
 /** The verb of each operation; an engine says what it is by `--version`. */
 const verbs = operationNames
-  .filter((name) => name !== 'about' && !name.startsWith('disk'))
+  .filter((name) => name !== 'about' && name !== 'plan' && !name.startsWith('disk'))
   .map((name) => verbOf[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
 
 /** Those on images; serving ends with the process. */
@@ -52,6 +53,13 @@ for (const verb of [...verbs, ...diskVerbs, 'console']) {
     assert.match(stdout, new RegExp(`^Usage: ckpt ${verb}\\b`));
     assert.match(stdout, /--json/);
     assert.match(stdout, /--home/);
+  });
+}
+
+for (const operation of plannedOperations) {
+  const verb = verbOf[operation] ?? operation.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  test(`${verb} --help → that it can tell what it would do`, async () => {
+    assert.match((await runCkpt(home, [...verb.split(' '), '--help'])).stdout, /--dry-run/);
   });
 }
 

@@ -1,0 +1,375 @@
+import { statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { checkpointName } from '../model/names.ts';
+import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
+import type { ApplyOptions, Params } from '../protocol/operations.ts';
+import type { OperationPlan, PlannedOperation, PlanOperations, PlanStep } from '../protocol/plans.ts';
+import type { FreedBytes } from '../protocol/space.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import type { MachineRecords } from '../store/machine-folder.ts';
+import { withAnnotation, withName } from './annotate.ts';
+import { decideApply, type ApplyOperation } from './apply.ts';
+import { requireNoClones } from './clone-records.ts';
+import { decideClone, decideCloneNow } from './clone.ts';
+import { decidePurge } from './decide-purge.ts';
+import { decideDelete } from './delete.ts';
+import type { EngineContext } from './engine-context.ts';
+import { decideExportCheckpoint, decideExportMachine, requireFormatOfCheckpoint } from './export.ts';
+import { bytesBelow, decideFlatten } from './flatten.ts';
+import { findGroup, memberOf, naming, nameOfTake, takeOfMember, type Group } from './groups.ts';
+import { decideImport, planImport } from './import.ts';
+import { releasableLayers } from './layer-graph.ts';
+import { layersBeside } from './layers-beside.ts';
+import { verifyParents } from './layers.ts';
+import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { findMachine, seeMachine, type SeenMachine } from './open-machine.ts';
+import { parseParams } from './operation-params.ts';
+import {
+  applySteps,
+  changeSteps,
+  cloneSteps,
+  deleteSteps,
+  exportSteps,
+  flattenSteps,
+  purgeSteps,
+  restoreSteps,
+  takeSteps,
+  type PlanPart,
+} from './plan-steps.ts';
+import { neededVolumes, requireSpaceToPurge, type NeededVolume, type SpaceNeed } from './space-check.ts';
+import { decideTake } from './take.ts';
+import { decideRestore, findTrashed } from './trash.ts';
+
+/** What one operation does to one machine, or to all of a group. */
+interface Part extends PlanPart {
+  needs?: SpaceNeed[];
+  /** Content of whole images that are made of chains; a bound from above. */
+  imageBytes?: number;
+  freed?: FreedBytes;
+}
+
+type Planners = { [K in PlannedOperation]: (params: Params<K>) => Promise<OperationPlan> };
+
+/**
+ * Tells what operations would do. Each plan comes from the decision that the operation itself carries out; nothing is
+ * locked and nothing is written.
+ */
+export class PlanService {
+  readonly #context: EngineContext;
+
+  constructor(context: EngineContext) {
+    // What is only looked at leaves no word in a log either.
+    this.#context = { ...context, log: { info: () => undefined, error: () => undefined } };
+  }
+
+  async plan({ operation, params }: PlanOperations['plan']['params']): Promise<OperationPlan> {
+    return planWith(operation, this.#planners[operation], params);
+  }
+
+  get #planners(): Planners {
+    const context = this.#context;
+    return {
+      removeMachine: (params) => this.#on('removeMachine', params.machine, (machine) => removal(context, machine)),
+      take: (params) => this.#on('take', params.machine, (machine) => this.#take(machine, params)),
+      apply: (params) =>
+        this.#apply('apply', params.machine, 'apply', (tree) => findCheckpoint(tree, params.checkpoint), params),
+      revert: (params) => this.#apply('revert', params.machine, 'apply', parentOfNow, params),
+      undo: (params) => this.#apply('undo', params.machine, 'undo', keptLast, {}),
+      redo: (params) => this.#apply('redo', params.machine, 'redo', undoneLast, {}),
+      delete: (params) => this.#on('delete', params.machine, (machine) => this.#delete(machine, params)),
+      restore: (params) =>
+        this.#on('restore', params.machine, async (machine) => {
+          const trashed = findTrashed(machine.records, params.checkpoint);
+          return restoreSteps(machine, await decideRestore(machine.folder, machine.records, trashed));
+        }),
+      emptyTrash: (params) =>
+        this.#on('emptyTrash', params.machine, async (machine) => {
+          const { records } = machine;
+          const trashed = params.checkpoint === undefined ? records.trash : [findTrashed(records, params.checkpoint)];
+          const decided = await decidePurge(machine, { checkpoints: [], trashed }, {});
+          return { ...purgeSteps(machine, decided), needs: decided.needs, freed: decided.freed };
+        }),
+      annotate: (params) =>
+        this.#on('annotate', params.machine, async (machine) => {
+          const checkpoint = findCheckpoint(treeOf(machine), params.checkpoint);
+          return changeSteps(checkpoint, withAnnotation(checkpoint, params));
+        }),
+      rename: (params) => {
+        const name = checkpointName(params.name);
+        return this.#on('rename', params.machine, async (machine) => {
+          const checkpoint = findCheckpoint(treeOf(machine), params.checkpoint);
+          return changeSteps(checkpoint, withName(checkpoint, name));
+        });
+      },
+      clone: (params) => this.#on('clone', params.machine, (machine) => this.#clone(machine, params)),
+      flatten: (params) =>
+        this.#on('flatten', params.machine, async (machine) => {
+          const decided = await decideFlatten(context, machine, {});
+          const { definition, now } = machine.records;
+          const files = new LayerFiles(machine.folder, definition, now.activeLayers);
+          return { ...flattenSteps(decided, await bytesBelow(files, decided.lowest)), needs: decided.needs };
+        }),
+      export: async (params) => {
+        requireFormatOfCheckpoint(params);
+        return this.#on('export', params.machine, (machine) => this.#export(machine, params));
+      },
+      import: (params) => this.#import(params),
+      groupTake: (params) => this.#groupTake(params),
+      groupApply: async (params) => {
+        const { group: reference, ...options } = params;
+        const group = await findGroup(context, reference);
+        return this.#onAll('groupApply', machinesOf(group), (machine) =>
+          this.#applied(machine, memberOf(group, machine), 'apply', options),
+        );
+      },
+      groupDelete: async (params) => {
+        const group = await findGroup(context, params.group);
+        return this.#onAll('groupDelete', machinesOf(group), async (machine) =>
+          deleteSteps(machine, decideDelete(machine.records, [memberOf(group, machine)], new Date())),
+        );
+      },
+    };
+  }
+
+  async #take(machine: OpenMachine, params: Omit<Params<'take'>, 'machine'> & { group?: string }): Promise<Part> {
+    const decided = await decideTake(this.#context, machine, params);
+    const { definition, now } = machine.records;
+    await verifyParents(new LayerFiles(machine.folder, definition, now.activeLayers), now.activeLayers);
+    return { ...takeSteps(machine, decided), needs: decided.needs };
+  }
+
+  #apply(
+    operation: PlannedOperation,
+    reference: string,
+    as: ApplyOperation,
+    choose: (tree: Tree) => Checkpoint,
+    options: ApplyOptions,
+  ): Promise<OperationPlan> {
+    return this.#on(operation, reference, (machine) => this.#applied(machine, choose(treeOf(machine)), as, options));
+  }
+
+  async #applied(machine: OpenMachine, target: Checkpoint, as: ApplyOperation, options: ApplyOptions): Promise<Part> {
+    const decided = await decideApply(this.#context, machine, target, as, options);
+    const { folder, records } = machine;
+    const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+    if (!decided.journal.reusesLayers) {
+      await verifyParents(files, target.layers);
+    }
+    // The layers that Now will have stand on those of the target, so they need what that needs.
+    const left: MachineRecords = { ...records, now: { ...records.now, activeLayers: target.layers } };
+    const released = await releasableLayers(files, left, decided.journal.releasedLayers);
+    return { ...applySteps(machine, decided, released, sizeOf), needs: decided.needs };
+  }
+
+  async #delete(machine: OpenMachine, params: Params<'delete'>): Promise<Part> {
+    const chosen = findCheckpoint(treeOf(machine), params.checkpoint);
+    const deleted = params.subtree === true ? subtreeOf(treeOf(machine), chosen) : [chosen];
+    if (params.purge !== true) {
+      return deleteSteps(machine, decideDelete(machine.records, deleted, new Date()));
+    }
+    await requireSpaceToPurge(this.#context, machine, new Set(deleted.map(({ id }) => id)));
+    const decided = await decidePurge(machine, { checkpoints: deleted, trashed: [] }, {});
+    return { ...purgeSteps(machine, decided), needs: decided.needs, freed: decided.freed };
+  }
+
+  async #clone(machine: OpenMachine, { checkpoint, name, full }: Params<'clone'>): Promise<Part> {
+    const context = this.#context;
+    const options = { name, isIndependent: full === true };
+    const placed = (made: string): { name: string; path: string } => ({
+      name: made,
+      path: path.join(context.home.machines, made),
+    });
+    if (checkpoint === undefined) {
+      const decided = await decideCloneNow(context, machine, options, {});
+      const taken = takeSteps(machine, decided.taken);
+      const { definition, now } = machine.records;
+      const source = { definition, layers: now.activeLayers };
+      const cloned = cloneSteps(machine, source, placed(decided.name), options.isIndependent);
+      return {
+        steps: [...taken.steps, ...cloned.steps],
+        losses: [],
+        needs: [...decided.taken.needs, ...decided.needs],
+        ...(options.isIndependent ? { imageBytes: imageBytes(decided) } : {}),
+      };
+    }
+    const found = findCheckpoint(treeOf(machine), checkpoint);
+    const decided = await decideClone(context, machine, found, options, {});
+    return {
+      ...cloneSteps(machine, found, placed(decided.name), options.isIndependent),
+      needs: decided.needs,
+      ...(options.isIndependent ? { imageBytes: imageBytes(decided) } : {}),
+    };
+  }
+
+  async #export(machine: OpenMachine, { target, checkpoint, to }: Params<'export'>): Promise<Part> {
+    const decided =
+      checkpoint === undefined
+        ? await decideExportMachine(this.#context, machine, target, {})
+        : await decideExportCheckpoint(
+            this.#context,
+            machine,
+            findCheckpoint(treeOf(machine), checkpoint),
+            target,
+            to ?? 'qcow2',
+            {},
+          );
+    return {
+      ...exportSteps(decided, sizeOf),
+      needs: decided.needs,
+      ...(checkpoint === undefined ? {} : { imageBytes: imageBytes(decided) }),
+    };
+  }
+
+  async #import({ folder, name }: Params<'import'>): Promise<OperationPlan> {
+    const chosen = await planImport(this.#context, folder, name);
+    const decided = await decideImport(this.#context, folder, chosen);
+    const place = path.join(this.#context.home.machines, decided.name);
+    const part: Part = {
+      steps: [
+        { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
+        ...decided.inner.map((file): PlanStep => {
+          const from = decided.source.inner(file);
+          return { kind: 'copy', from, to: path.join(place, file), bytes: sizeOf(from) };
+        }),
+      ],
+      losses: [],
+      needs: decided.needs,
+    };
+    return whole('import', [decided.name], [part], this.#context.home.machines);
+  }
+
+  async #groupTake(params: Params<'groupTake'>): Promise<OperationPlan> {
+    const { machines, ...options } = params;
+    const folders = await Promise.all(machines.map((machine) => findMachine(this.#context, machine)));
+    const named = { ...options, name: nameOfTake(options) };
+    const names = folders.map((folder) => path.basename(folder.path));
+    return this.#onAll('groupTake', names, (machine) => this.#take(machine, takeOfMember(machine, named, 'new')));
+  }
+
+  async #on(
+    operation: PlannedOperation,
+    reference: string,
+    decide: (machine: SeenMachine) => Promise<Part>,
+  ): Promise<OperationPlan> {
+    const machine = await seeMachine(this.#context, reference);
+    const part = await decide(machine);
+    const { name } = machine.records.definition;
+    return whole(operation, [name], [recovered(machine, part)], machine.folder.path);
+  }
+
+  /** In the order in which the operation goes through them, and with its errors. */
+  async #onAll(
+    operation: PlannedOperation,
+    names: readonly string[],
+    decide: (machine: SeenMachine) => Promise<Part>,
+  ): Promise<OperationPlan> {
+    const sorted = [...new Set(names)].sort();
+    const machines: SeenMachine[] = [];
+    for (const name of sorted) {
+      machines.push(await seeMachine(this.#context, name));
+    }
+    const parts: Part[] = [];
+    for (const machine of machines) {
+      const { name } = machine.records.definition;
+      try {
+        const part = recovered(machine, await decide(machine));
+        parts.push({ ...part, steps: part.steps.map((step) => ({ machine: name, ...step })) });
+      } catch (error) {
+        throw naming(machine, error, []);
+      }
+    }
+    return whole(operation, sorted, parts, this.#context.home.machines);
+  }
+}
+
+function planWith<K extends PlannedOperation>(
+  operation: K,
+  planner: Planners[K],
+  params: unknown,
+): Promise<OperationPlan> {
+  return planner(parseParams(operation, params));
+}
+
+async function removal(context: EngineContext, machine: OpenMachine): Promise<Part> {
+  requireStopped(machine, 'removing it');
+  requireNoClones(machine, 'it is removed');
+  const { folder, records } = machine;
+  const entries = await readdir(folder.path, { recursive: true });
+  const bytes = entries.reduce((sum, entry) => sum + sizeOf(path.join(folder.path, entry)), 0);
+  const { name } = records.definition;
+  const besides = await layersBeside(context, machine);
+  return {
+    steps: [
+      ...besides.map((file): PlanStep => ({ kind: 'remove', what: 'layer', path: file, bytes: sizeOf(file) })),
+      { kind: 'remove', what: 'machine', path: folder.path, bytes },
+    ],
+    losses: [
+      { what: 'machine', name },
+      ...records.checkpoints.map((one) => ({ what: 'checkpoint' as const, name: one.name })),
+    ],
+  };
+}
+
+function recovered({ interrupted }: SeenMachine, part: Part): Part {
+  return interrupted === undefined
+    ? part
+    : { ...part, steps: [{ kind: 'recover', operation: interrupted }, ...part.steps] };
+}
+
+/** @param place folder whose volume is told when nothing is going to be written */
+async function whole(
+  operation: PlannedOperation,
+  machines: string[],
+  parts: Part[],
+  place: string,
+): Promise<OperationPlan> {
+  const sum = (number: (part: Part) => number): number => parts.reduce((total, part) => total + number(part), 0);
+  const needs = [{ folder: place, bytes: 0 }, ...parts.flatMap(({ needs: ofPart = [] }) => ofPart)];
+  const { volume, neededBytes } = (await neededVolumes(needs)).reduce((tightest, one) =>
+    left(one) < left(tightest) ? one : tightest,
+  );
+  return {
+    operation,
+    machines,
+    steps: parts.flatMap(({ steps }) => steps),
+    losses: parts.flatMap(({ losses }) => losses),
+    space: {
+      neededBytes,
+      movedBytes: sum((part) => bytesOf(part, ['merge', 'fill', 'copy']) + (part.imageBytes ?? 0)),
+      freed: {
+        leastBytes: sum((part) => part.freed?.leastBytes ?? bytesOf(part, ['remove'])),
+        mostBytes: sum((part) => part.freed?.mostBytes ?? bytesOf(part, ['remove'])),
+      },
+      freeBytes: volume.freeBytes,
+      shortBytes: Math.max(0, neededBytes - volume.freeBytes),
+    },
+  };
+}
+
+function left({ volume, neededBytes }: NeededVolume): number {
+  return volume.freeBytes - neededBytes;
+}
+
+function bytesOf({ steps }: Part, kinds: readonly PlanStep['kind'][]): number {
+  return steps.reduce((total, step) => total + (kinds.includes(step.kind) && 'bytes' in step ? step.bytes : 0), 0);
+}
+
+function imageBytes({ needs }: { needs: readonly SpaceNeed[] }): number {
+  return needs.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function treeOf({ records }: OpenMachine): Tree {
+  return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
+}
+
+function machinesOf({ members }: Group): string[] {
+  return members.map(({ machine }) => machine);
+}
+
+/** What a file takes on its volume; none when it is not there. */
+function sizeOf(file: string): number {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found?.isFile() === true ? found.blocks * 512 : 0;
+}
