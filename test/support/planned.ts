@@ -56,12 +56,14 @@ async function stateOf({ service }: Engine, folder: string): Promise<State> {
   const machines = hosts.flatMap((host) => host.machines);
   const names = await readdir(folder, { recursive: true });
   return {
-    // Disks and memory: records are told of as checkpoints and machines.
-    files: new Set(
-      names.filter((name) => /\.(?:qcow2|vhdx?|vmdk|raw|state)$/.test(name)).map((name) => path.join(folder, name)),
-    ),
+    files: new Set(names.filter(isDiskOrMemory).map((name) => path.join(folder, name))),
     machines: new Map(machines.map((machine) => [machine.name, machine])),
   };
+}
+
+/** Records are told of as checkpoints and machines. */
+function isDiskOrMemory(file: string): boolean {
+  return /\.(?:qcow2|vhdx?|vmdk|raw|state)$/.test(file);
 }
 
 function compareFiles(
@@ -82,7 +84,9 @@ function compareFiles(
     } else if (step.kind === 'remove' && step.what !== 'checkpoint') {
       assert.ok(predicted.delete(step.path), `${operation} removes ${step.path}, which is not there`);
     } else if (step.kind === 'copy') {
-      predicted.add(step.to);
+      if (isDiskOrMemory(step.to)) {
+        predicted.add(step.to);
+      }
     } else if (
       step.kind === 'create' &&
       step.what !== 'checkpoint' &&
