@@ -12,7 +12,7 @@ import { engineOf, lab } from '../../../support/faults/stopped-lab.ts';
 import { carriedOutAsPlanned } from '../../../support/planned.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
-import { randomVerbs, type Bench } from './random-verbs.ts';
+import { chooseDeed } from './random-verbs.ts';
 import { TreeModel } from './tree-model.ts';
 
 const steps = Number(process.env['CKPT_MODEL_STEPS'] ?? 40);
@@ -40,14 +40,15 @@ describe('random programs of verbs, each planned before it is carried out', () =
       const model = new TreeModel(Buffer.alloc(created.machine.disks[0]?.virtualSizeBytes ?? 0));
       const counts = new Map<string, number>();
       const planned = planning(engine, place, (operation) => counts.set(operation, (counts.get(operation) ?? 0) + 1));
-      // What two do at once cannot be foreseen.
-      const verbs = randomVerbs.filter(([, verb]) => verb.name !== 'twoAtOnce');
-      const sum = verbs.reduce((total, [weight]) => total + weight, 0);
       for (let step = 1; step <= steps; step++) {
-        const bench: Bench = { engines: [planned, engine], model, random, step };
-        let left = random() * sum;
-        const [, verb] = verbs.find(([weight]) => (left -= weight) < 0) ?? verbs[0] ?? [0, async () => ''];
-        await verb(bench);
+        // Half of the steps are those of a machine by itself: what is written, cloned and exported.
+        const deed = chooseDeed({ model, random, step, host, folder: place }, random() < 0.6);
+        const refusal = deed.refusal(model);
+        if (refusal === undefined) {
+          (await deed.run(planned))(model);
+        } else {
+          await assert.rejects(deed.run(planned), { code: refusal });
+        }
       }
       context.diagnostic([...counts].map(([operation, count]) => `${count} × ${operation}`).join(', '));
     });
@@ -56,27 +57,28 @@ describe('random programs of verbs, each planned before it is carried out', () =
 
 /** The engine, with each verb planned first. */
 function planning(engine: Engine, folder: string, count: (operation: PlannedOperation) => void): Engine {
-  const service = new Proxy(engine.service, {
-    get(target, name) {
-      const operation = plannedOperations.find((one) => one === name);
-      const verb: unknown = Reflect.get(target, name);
-      if (typeof verb !== 'function') {
-        return verb;
-      }
-      return async (params: object, call: object = {}) => {
-        const act = async (): Promise<unknown> => verb.call(target, params, call);
-        if (operation === undefined) {
-          return act();
+  const first = <T extends object>(service: T): T =>
+    new Proxy(service, {
+      get(target, name): unknown {
+        const operation = plannedOperations.find((one) => one === name);
+        const verb: unknown = Reflect.get(target, name);
+        if (typeof verb !== 'function') {
+          return verb;
         }
-        count(operation);
-        const { plan, result } = await carriedOutAsPlanned({ engine, folder }, operation, params, act);
-        const merged = plan.steps.reduce((bytes, step) => bytes + (step.kind === 'merge' ? step.bytes : 0), 0);
-        if (typeof result === 'object' && result !== null && 'movedBytes' in result) {
-          assert.equal(merged, result.movedBytes, `bytes that ${operation} moves`);
-        }
-        return result;
-      };
-    },
-  });
-  return { ...engine, service };
+        return async (params: object, call: object = {}) => {
+          const act = async (): Promise<unknown> => verb.call(target, params, call);
+          if (operation === undefined) {
+            return act();
+          }
+          count(operation);
+          const { plan, result } = await carriedOutAsPlanned({ engine, folder }, operation, params, act);
+          const merged = plan.steps.reduce((bytes, step) => bytes + (step.kind === 'merge' ? step.bytes : 0), 0);
+          if (typeof result === 'object' && result !== null && 'movedBytes' in result) {
+            assert.equal(merged, result.movedBytes, `bytes that ${operation} moves`);
+          }
+          return result;
+        };
+      },
+    });
+  return { ...engine, service: first(engine.service), copies: first(engine.copies), groups: first(engine.groups) };
 }
