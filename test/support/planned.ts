@@ -52,8 +52,9 @@ interface State {
 }
 
 async function stateOf({ service }: Engine, folder: string): Promise<State> {
-  const { hosts } = await service.list();
-  const machines = hosts.flatMap((host) => host.machines);
+  // Not by a list, which remembers what it has read.
+  const all = [...(await service.states()).keys()];
+  const machines = await Promise.all(all.map(async (machine) => (await service.show({ machine })).machine));
   const names = await readdir(folder, { recursive: true });
   return {
     files: new Set(names.filter(isDiskOrMemory).map((name) => path.join(folder, name))),

@@ -179,7 +179,9 @@ for (const name of operationNames) {
 
   for (const [field, value] of Object.entries(full[name])) {
     test(`${name}: ${field} of a wrong type → InvalidArgument, naming it`, () => {
-      for (const wrong of wrongTypes[typeof value] ?? []) {
+      // What params to plan with hold is parsed as the operation's own.
+      const isOpen = name === 'plan' && field === 'params';
+      for (const wrong of (wrongTypes[typeof value] ?? []).slice(0, isOpen ? -1 : undefined)) {
         assert.throws(
           () => parseParams(name, { ...full[name], [field]: wrong }),
           { code: 'InvalidArgument', message: new RegExp(`“${field}`) },
