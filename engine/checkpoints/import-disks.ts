@@ -20,7 +20,7 @@ import { copyFiles } from './file-copies.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
 import { freeName } from './open-machine.ts';
-import { requireSpaceFor } from './space-check.ts';
+import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { makeMachine } from './staging.ts';
 
 /** One checkpoint that was exported, and where it lies. */
@@ -64,6 +64,19 @@ export async function readExportedDisks(
   return { source, record };
 }
 
+/** Decides what an import of one exported checkpoint makes; changes nothing. @throws NameInUse, NotEnoughSpace */
+export async function decideImportDisks(
+  context: EngineContext,
+  { source, record }: ExportedCheckpoint,
+  wanted: string,
+): Promise<{ name: string; needs: SpaceNeed[] }> {
+  const name = await freeName(context, wanted);
+  const bytes = await bytesOfFiles(record.disks.map(({ file }) => source.inner(file)));
+  const needs = [{ folder: context.home.machines, bytes }];
+  await requireSpaceFor(context, `Importing “${name}”`, needs);
+  return { name, needs };
+}
+
 /**
  * Makes a machine with an identity of its own whose only checkpoint is the one that was exported, with Now on it. Anybody may
  * have made what is imported: nothing outside of its folder is read.
@@ -72,18 +85,17 @@ export async function readExportedDisks(
  */
 export async function importDisks(
   context: EngineContext,
-  { source, record }: ExportedCheckpoint,
+  exported: ExportedCheckpoint,
   { name: wanted, id }: { name: string; id: string },
   call: Call,
 ): Promise<string> {
-  const name = await freeName(context, wanted);
+  const { source, record } = exported;
+  const { name } = await decideImportDisks(context, exported, wanted);
   const definition = definitionOf(record, id, name);
   const frozen = newLayerNames(definition);
   const activeLayers = newLayerNames(definition);
   await makeMachine(context, name, async (made) => {
     const files = new LayerFiles(made, definition, activeLayers);
-    const bytes = await bytesOfFiles(record.disks.map(({ file }) => source.inner(file)));
-    await requireSpaceFor(context, `Importing “${name}”`, [{ folder: made.path, bytes }]);
     for (const { id: diskId, file, format } of record.disks) {
       const disk = files.disk(diskId);
       await bringIn(source.inner(file), format, files.fileOf(disk, files.layerOf(frozen, disk)), disk, call);

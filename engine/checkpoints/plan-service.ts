@@ -20,6 +20,7 @@ import { decideExportCheckpoint, decideExportMachine, requireFormatOfCheckpoint 
 import { bytesBelow, decideFlatten } from './flatten.ts';
 import { findGroup, memberOf, naming, nameOfTake, takeOfMember, type Group } from './groups.ts';
 import { decideImport, planImport } from './import.ts';
+import { decideImportDisks, readExportedDisks, type ExportedCheckpoint } from './import-disks.ts';
 import { releasableLayers } from './layer-graph.ts';
 import { layersBeside } from './layers-beside.ts';
 import { verifyParents } from './layers.ts';
@@ -224,6 +225,10 @@ export class PlanService {
 
   async #import({ folder, name }: Params<'import'>): Promise<OperationPlan> {
     const chosen = await planImport(this.#context, folder, name);
+    const exported = await readExportedDisks(this.#context, folder);
+    if (exported !== undefined) {
+      return this.#importDisks(exported, chosen.name);
+    }
     const decided = await decideImport(this.#context, folder, chosen);
     const place = path.join(this.#context.home.machines, decided.name);
     const part: Part = {
@@ -236,6 +241,26 @@ export class PlanService {
       ],
       losses: [],
       needs: decided.needs,
+    };
+    return whole('import', [decided.name], [part], this.#context.home.machines);
+  }
+
+  async #importDisks(exported: ExportedCheckpoint, wanted: string): Promise<OperationPlan> {
+    const decided = await decideImportDisks(this.#context, exported, wanted);
+    const { source, record } = exported;
+    const place = path.join(this.#context.home.machines, decided.name);
+    const part: Part = {
+      steps: [
+        { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
+        ...record.disks.flatMap(({ id, file }): PlanStep[] => [
+          { kind: 'create', what: 'image', disk: id, on: source.inner(file) },
+          { kind: 'create', what: 'layer', disk: id },
+        ]),
+        { kind: 'create', what: 'checkpoint', point: { name: record.checkpoint.name } },
+      ],
+      losses: [],
+      needs: decided.needs,
+      imageBytes: imageBytes(decided),
     };
     return whole('import', [decided.name], [part], this.#context.home.machines);
   }
