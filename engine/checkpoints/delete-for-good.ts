@@ -25,34 +25,42 @@ export async function deleteForGood(
   checkpoints: readonly Checkpoint[],
   call: Call = {},
 ): Promise<Purged> {
-  const { folder, records } = machine;
-  const ids = checkpoints.map(({ id }) => id);
-  let freedBytes = 0;
-  if (checkpoints.length > 0) {
-    const journal = { ...deleteJournal(records, checkpoints), isForGood: true as const };
-    let isInTrash = false;
-    freedBytes = await orLeft(context, 0, () =>
-      carryOut(
-        folder,
-        journal,
-        async () => {
-          if (!isInTrash) {
-            await executeDelete(folder, records, journal);
-            isInTrash = true;
-          }
-          return executeDiscard(folder, await folder.read(), journal);
-        },
-        async () => {
-          // What is out of the trash does not come back.
-          if (isInTrash) {
-            throw new Error('It has happened.');
-          }
-          await takeBack(folder, records, ids);
-        },
-      ),
-    );
-  }
+  const freedBytes = checkpoints.length === 0 ? 0 : await deletePastTrash(context, machine, checkpoints);
   return withTidying(context, machine, freedBytes, call);
+}
+
+/**
+ * The same without a merge: their layers are hidden from then on, if anything stands on them.
+ * @returns bytes freed
+ */
+export async function deletePastTrash(
+  context: EngineContext,
+  { folder, records }: OpenMachine,
+  checkpoints: readonly Checkpoint[],
+): Promise<number> {
+  const ids = checkpoints.map(({ id }) => id);
+  const journal = { ...deleteJournal(records, checkpoints), isForGood: true as const };
+  let isInTrash = false;
+  return orLeft(context, 0, () =>
+    carryOut(
+      folder,
+      journal,
+      async () => {
+        if (!isInTrash) {
+          await executeDelete(folder, records, journal);
+          isInTrash = true;
+        }
+        return executeDiscard(folder, await folder.read(), journal);
+      },
+      async () => {
+        // What is out of the trash does not come back.
+        if (isInTrash) {
+          throw new Error('It has happened.');
+        }
+        await takeBack(folder, records, ids);
+      },
+    ),
+  );
 }
 
 /** Takes those of some checkpoints that are in the trash out of it for good, and merges away the layers that nobody needs then. */

@@ -3,7 +3,7 @@ import { keptStatesOf } from '../model/require-space.ts';
 import { LayerUse } from '../model/space.ts';
 import type { FreedMachine } from '../protocol/space.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
-import { deleteCheckpoints } from './delete.ts';
+import { deletePastTrash } from './delete-for-good.ts';
 import type { EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { changeMachine } from './open-machine.ts';
@@ -43,16 +43,13 @@ async function discard(context: EngineContext, machine: OpenMachine): Promise<Fr
   const name = records.definition.name;
   const kept = keptStatesOf(await givingMachine(machine));
   const ids = new Set(kept.map(({ id }) => id));
-  if (kept.length > 0) {
-    await deleteCheckpoints(
-      context,
-      machine,
-      records.checkpoints.filter(({ id }) => ids.has(id)),
-    );
-  }
+  const doomed = records.checkpoints.filter(({ id }) => ids.has(id));
+  let freedBytes = doomed.length === 0 ? 0 : await deletePastTrash(context, machine, doomed);
   const after = await readMachine(folder);
-  const freedBytes =
-    after.trash.length === 0 ? 0 : await discardTrash(context, { ...machine, records: after }, after.trash);
+  // What was left to the next engine has its journal there, and another one would take its place.
+  if (after.trash.length > 0 && (await folder.readJournal()) === undefined) {
+    freedBytes += await discardTrash(context, { ...machine, records: after }, after.trash);
+  }
   context.log.info(`The trash and the kept states of ${folder.path} were discarded: ${freedBytes} bytes.`);
   const trash = records.trash.map(({ checkpoint }) => checkpoint.name);
   return { machine: name, trash, kept: kept.map((one) => one.name), freedBytes };

@@ -37,7 +37,8 @@ const deepestChain = 1024;
  */
 export async function openLayer(image: string, access: LayerAccess, options: OpenImage = {}): Promise<Layer> {
   const file = path.resolve(image);
-  const folders = await PermittedFolders.of(file, options.allowParents);
+  // Where the folder really is, is asked only for an image that names another file: hardly any does.
+  const folders = (): Promise<PermittedFolders> => PermittedFolders.of(file, options.allowParents);
   return openOne(await openDiskFile(file, access), access, options.format, folders);
 }
 
@@ -51,7 +52,7 @@ export async function openChain(image: string, options: OpenWholeChain = {}): Pr
   const access = options.access ?? (() => 'read');
   const layers: Layer[] = [];
   try {
-    let last = await openOne(await openDiskFile(file, access(0)), access(0), options.format, folders);
+    let last = await openOne(await openDiskFile(file, access(0)), access(0), options.format, () => folders);
     layers.push(last);
     for (;;) {
       const reference = last.parentReference;
@@ -103,7 +104,7 @@ async function openParent(
       if (file === undefined) {
         continue;
       }
-      const parent = await openOne(file, access, format, folders);
+      const parent = await openOne(file, access, format, () => folders);
       try {
         verifyParent(child, parent);
         return parent;
@@ -147,14 +148,15 @@ async function openOne(
   file: DiskFile,
   access: LayerAccess,
   told: DiskFormat | undefined,
-  folders: PermittedFolders,
+  folders: () => PermittedFolders | Promise<PermittedFolders>,
 ): Promise<Layer> {
   try {
     const driver = driverOf(told ?? (await detectFormat(file)));
     return await driver.open({
       file,
       openOther: async (named) => {
-        const other = await folders.open(named, file.path, access);
+        const permitted = await folders();
+        const other = await permitted.open(named, file.path, access);
         if (other === undefined) {
           throw new CheckpointError(
             'DiskNotFound',

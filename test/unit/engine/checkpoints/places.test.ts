@@ -4,7 +4,7 @@ import { chmod, copyFile, cp, mkdir, open, readFile, rename, utimes, writeFile }
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'node:test';
-import { toWireError } from '../../../../engine/model/checkpoint-error.ts';
+import { CheckpointError, toWireError } from '../../../../engine/model/checkpoint-error.ts';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { machineText } from '../../../../engine/cli/tree-text.ts';
 import { contentHash } from '../../../support/faults/home-state.ts';
@@ -184,6 +184,30 @@ test('200 checkpoints in a line → each costs what the first ones cost; first, 
   assert.ok((await engine.doctor.doctor({}, {})).isSound);
   const text = machineText(await machineOf(engine)).join('\n');
   assert.ok(text.includes('line 199') && !text.includes('line 100'));
+});
+
+test('a chain that could not be run any more → the take is refused, and a delete for good makes room', async (context) => {
+  const { engine, folder } = await copiesLab(context);
+  const { service } = engine;
+  const takeUntilRefused = async (): Promise<unknown> => {
+    for (;;) {
+      try {
+        await service.take({ machine }, {});
+      } catch (error) {
+        return error;
+      }
+    }
+  };
+  const refusal = await takeUntilRefused();
+  assert.ok(refusal instanceof CheckpointError && refusal.code === 'NotSupported', String(refusal));
+  assert.deepEqual([refusal.data['layers'], /--purge.*--full/.test(refusal.message)], [256, true]);
+  const { checkpoints, disks } = await machineOf(engine);
+  const content = await contentHash(disks[0]?.activeLayer ?? '', [folder]);
+  await assert.rejects(service.take({ machine }, {}), { code: 'NotSupported' });
+  assert.equal((await machineOf(engine)).checkpoints.length, checkpoints.length);
+  await service.delete({ machine, checkpoint: checkpoints.at(-1)?.id ?? '', purge: true });
+  await service.take({ machine, name: 'room again' }, {});
+  assert.equal(await contentHash((await machineOf(engine)).disks[0]?.activeLayer ?? '', [folder]), content);
 });
 
 test('1,000 machines → all are listed, each with its own tree', async (context) => {
