@@ -78,8 +78,7 @@ export class CheckpointService implements ServiceCalls {
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
     await this.#looks.endGroups();
-    const folder = await findMachine(this.#context, params.machine);
-    return { machine: await this.#looks.show(folder) };
+    return this.#looks.showWithLayers(await findMachine(this.#context, params.machine));
   }
 
   async images(): Promise<Result<'images'>> {
@@ -87,11 +86,13 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async createMachine(params: Params<'createMachine'>, call: Call): Promise<Result<'createMachine'>> {
-    return this.show({ machine: await createMachine(this.#context, params, call) });
+    const machine = await createMachine(this.#context, params, call);
+    return { machine: (await this.show({ machine })).machine };
   }
 
   async addMachine(params: Params<'addMachine'>, call: Call): Promise<Result<'addMachine'>> {
-    return this.show({ machine: await addMachine(this.#context, params, call) });
+    const machine = await addMachine(this.#context, params, call);
+    return { machine: (await this.show({ machine })).machine };
   }
 
   async removeMachine(params: Params<'removeMachine'>): Promise<Result<'removeMachine'>> {

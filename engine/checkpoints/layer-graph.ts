@@ -49,7 +49,7 @@ export async function readLayerGraph(files: LayerFiles, records: MachineRecords,
 }
 
 /** Layers of a disk that Now, a checkpoint, the trash or a linked clone names. */
-function namedLayers(records: MachineRecords, disk: string): Set<string> {
+export function namedLayers(records: MachineRecords, disk: string): Set<string> {
   const tops: LayerOfDisk[] = [
     records.now.activeLayers,
     ...records.checkpoints.map(({ layers }: Checkpoint) => layers),

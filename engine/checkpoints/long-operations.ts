@@ -99,7 +99,7 @@ export class LongOperations {
   ): Promise<Pick<Result<'emptyTrash'>, 'machine' | 'freedBytes' | 'movedBytes' | 'problem'>> {
     const job = { operation, machine, params: { machine: machine.id, checkpoints: checkpoints.map(({ id }) => id) } };
     const gone = purgeResult.parse(await this.#jobs.run(job, call, 'cancel'));
-    return { ...(await this.#service.show({ machine: machine.id })), ...gone };
+    return { machine: (await this.#service.show({ machine: machine.id })).machine, ...gone };
   }
 
   /**

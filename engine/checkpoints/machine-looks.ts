@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { toWireError } from '../model/checkpoint-error.ts';
 import { JsonText } from '../model/json-text.ts';
+import type { HiddenLayerInfo } from '../protocol/hidden-layers.ts';
 import type { HostInfo, MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
-import type { MachineFolder } from '../store/machine-folder.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { Reading } from '../store/reading-index.ts';
 import { endForsakenGroups } from './end-groups.ts';
 import type { EngineContext } from './engine-context.ts';
+import { hiddenLayersOf } from './hidden-layers.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { MachineSummaries, summarise, type MachineHistory, type MachineSummary } from './machine-summary.ts';
 import { sameIdProblems, viewDamaged, viewPresent, type MachinePresent } from './machine-view.ts';
@@ -113,16 +115,29 @@ export class MachineLooks {
 
   /** One machine, by what its records say now. */
   async show(folder: MachineFolder): Promise<MachineInfo> {
+    return (await this.#show(folder)).machine;
+  }
+
+  /** The same, with the layers that belong to no point of it. */
+  async showWithLayers(folder: MachineFolder): Promise<{ machine: MachineInfo; hiddenLayers?: HiddenLayerInfo[] }> {
+    const { machine, records } = await this.#show(folder);
+    const isUp = machine.state === 'running' || machine.state === 'paused';
+    const hiddenLayers = records === undefined ? undefined : await hiddenLayersOf(folder, records, isUp);
+    return { machine, ...(hiddenLayers === undefined ? {} : { hiddenLayers }) };
+  }
+
+  async #show(folder: MachineFolder): Promise<{ machine: MachineInfo; records: MachineRecords | undefined }> {
     const interrupted = await interruptedJobs(this.#context.home);
     let history = noHistory;
+    let records: MachineRecords | undefined;
     const { present } = await this.#recovered(folder, () =>
       this.#lookAt(folder, interrupted, async () => {
         const found = await summarise(folder);
-        history = found.history;
+        ({ history, records } = found);
         return { head: found.summary, body: new Uint8Array() };
       }),
     );
-    return { ...present, ...(present.state === 'damaged' ? noHistory : history) };
+    return { machine: { ...present, ...(present.state === 'damaged' ? noHistory : history) }, records };
   }
 
   /** Ends what an engine left that died while it changed several machines together. */

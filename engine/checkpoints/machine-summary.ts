@@ -4,7 +4,7 @@ import type { MachineDefinition, Now } from '../model/machine.ts';
 import { byCreation } from '../model/tree.ts';
 import type { CheckpointInfo, MachineInfo, NowInfo } from '../protocol/machines.ts';
 import type { Home } from '../store/home.ts';
-import type { MachineFolder } from '../store/machine-folder.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
@@ -27,8 +27,11 @@ export interface MachineSummary {
 export type MachineHistory = Pick<MachineInfo, 'checkpoints' | 'trash'>;
 
 /** Reads the records. @throws MachineDamaged */
-export async function summarise(folder: MachineFolder): Promise<{ summary: MachineSummary; history: MachineHistory }> {
-  const { definition, now, checkpoints, trash } = await readMachine(folder);
+export async function summarise(
+  folder: MachineFolder,
+): Promise<{ summary: MachineSummary; history: MachineHistory; records: MachineRecords }> {
+  const records = await readMachine(folder);
+  const { definition, now, checkpoints, trash } = records;
   const known = new Set(checkpoints.map(({ id }) => id));
   return {
     summary: {
@@ -48,6 +51,7 @@ export async function summarise(folder: MachineFolder): Promise<{ summary: Machi
         expires,
       })),
     },
+    records,
   };
 }
 

@@ -55,17 +55,24 @@ export async function orphansOf(
   const { layers: onRecord } = await folder.readFrozen();
   for (const { place } of files.disks) {
     if (place !== undefined) {
-      const { dir, ext } = path.parse(place);
-      const stem = `${restingStem(place)}-`;
-      for (const name of await readdir(dir).catch(() => [])) {
-        const token = name.slice(stem.length, name.length - ext.length);
-        if (name.startsWith(stem) && name.endsWith(ext) && /^[0-9a-f]{8}$/.test(token)) {
-          found.push({ file: path.join(dir, name), isOurs: onRecord[name] !== undefined });
-        }
+      for (const name of await layersBesidePlace(place)) {
+        found.push({ file: path.join(path.dirname(place), name), isOurs: onRecord[name] !== undefined });
       }
     }
   }
   return found.filter(({ file }) => !named.has(file));
+}
+
+/** Names of the files beside a place that are named as the layers of its disk are. */
+export async function layersBesidePlace(place: string): Promise<string[]> {
+  const { dir, ext } = path.parse(place);
+  const stem = `${restingStem(place)}-`;
+  return (await readdir(dir).catch(() => [])).filter(
+    (name) =>
+      name.startsWith(stem) &&
+      name.endsWith(ext) &&
+      /^[0-9a-f]{8}$/.test(name.slice(stem.length, name.length - ext.length)),
+  );
 }
 
 export function orphanFinding({ file, isOurs }: Orphan): Finding {

@@ -13,6 +13,7 @@ import { runConsole } from './console.ts';
 import { addDiskVerbs } from './disk-verbs.ts';
 import { addJobVerbs } from './job-verbs.ts';
 import { addDoctorVerb } from './doctor-verb.ts';
+import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
@@ -84,11 +85,12 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
     }),
   );
 
-  verb('show <machine>', 'show one machine and its checkpoints').action((machine: string, options: CommonOptions) =>
-    run(options, async ({ service }) => {
-      const shown = await service.show(parseParams('show', { machine }));
-      output.result(shown, machineText(shown.machine).join('\n'));
-    }),
+  verb('show <machine>', 'show one machine, its checkpoints and its hidden layers').action(
+    (machine: string, options: CommonOptions) =>
+      run(options, async ({ service }) => {
+        const shown = await service.show(parseParams('show', { machine }));
+        output.result(shown, [...machineText(shown.machine), ...hiddenLayersText(shown.hiddenLayers)].join('\n'));
+      }),
   );
 
   verb('images', 'show the catalogue of images for new machines').action((options: CommonOptions) =>

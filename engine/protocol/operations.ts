@@ -1,5 +1,6 @@
 import { copyOperationNames, type CopyOperations } from './copies.ts';
 import { diskOperationNames, type DiskOperations } from './disks.ts';
+import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
@@ -37,7 +38,14 @@ export interface Operations
       /** Volumes of running machines that are going to be full. */ warnings?: SpaceWarning[];
     };
   };
-  show: { params: OnMachine; result: { machine: MachineInfo } };
+  show: {
+    params: OnMachine;
+    result: {
+      machine: MachineInfo;
+      /** Absent where it cannot be told: a chain is broken, or the records are. */
+      hiddenLayers?: HiddenLayerInfo[];
+    };
+  };
   images: { params: Record<string, never>; result: { images: ImageInfo[] } };
   createMachine: {
     params: {
