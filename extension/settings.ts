@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { CheckpointKind } from '../engine/protocol/machines.ts';
 import type { SettingOfType } from './contributions/settings.ts';
 import { settings } from './contributions/settings.ts';
 
@@ -9,6 +10,12 @@ import { settings } from './contributions/settings.ts';
 export function readSwitch(id: SettingOfType<'boolean'>): boolean {
   const value = read(id);
   return typeof value === 'boolean' ? value : settings[id].default;
+}
+
+/** What to take of a running machine; a value that there is not counts as the default. */
+export function readCheckpointKind(): CheckpointKind {
+  const value = read('vmCheckpoints.checkpointKind');
+  return settings['vmCheckpoints.checkpointKind'].enum.find((kind) => kind === value) ?? 'standard';
 }
 
 /** A setting that holds a path; a leading `~` is the user's home folder. Undefined when it is empty. */

@@ -36,7 +36,7 @@ import { removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
-import { take } from './take.ts';
+import { take, type Taken } from './take.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 
@@ -180,11 +180,12 @@ export class CheckpointService implements ServiceCalls {
 
   async take(params: Params<'take'>, call: Call): Promise<Result<'take'>> {
     const started = performance.now();
-    let checkpoint: Checkpoint | undefined;
+    let taken: Taken | undefined;
     const { machine } = await this.#change(params.machine, 'take', async (open) => {
-      checkpoint = await take(this.#context, open, params, call);
+      taken = await take(this.#context, open, params, call);
     });
-    return { machine, checkpoint: viewCheckpoint(done(checkpoint)), totalMs: since(started) };
+    const { checkpoint, ...rest } = done(taken);
+    return { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };
   }
 
   async apply(params: Params<'apply'>, call: Call): Promise<Result<'apply'>> {

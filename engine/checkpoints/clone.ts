@@ -159,7 +159,7 @@ export async function cloneNow(
       ? (await decideCloneNow(context, source, options, call)).name
       : await freeName(context, options.name);
   const checkpoint =
-    earlier ?? (await take(context, source, { name: checkpointOfClone(name), id: checkpointId }, call));
+    earlier ?? (await take(context, source, { name: checkpointOfClone(name), id: checkpointId }, call)).checkpoint;
   const taken: OpenMachine = { ...source, records: await readMachine(folder) };
   try {
     return await cloneCheckpoint(context, taken, checkpoint, { ...options, name }, call);

@@ -74,6 +74,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     name: name.exactOptional(),
     notes: z.string().max(100_000).exactOptional(),
     memory: z.boolean().exactOptional(),
+    kind: z.enum(['standard', 'production', 'production-only']).exactOptional(),
     createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
     git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
   }),

@@ -42,6 +42,9 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       await executeRelink(folder, records, journal);
       break;
     default:
+      if (journal.quiesces === true) {
+        await thawOrTell(context, folder, records);
+      }
       await recoverChange(hostOf(context, records.definition), folder, records, journal);
   }
   await folder.clearJournal();
@@ -76,6 +79,15 @@ export async function finishOrLeave(
     await folder.clearJournal('in passing');
   } catch (error) {
     context.log.error(`Machine ${folder.path}: the end of an operation is left to the next engine: ${String(error)}`);
+  }
+}
+
+/** Whether the guest lets itself be thawed or not, disks and records have to be put right. */
+async function thawOrTell(context: EngineContext, folder: MachineFolder, records: MachineRecords): Promise<void> {
+  try {
+    await hostOf(context, records.definition).thaw(folder);
+  } catch (error) {
+    context.log.error(`Machine ${folder.path}: ${String(error)}`);
   }
 }
 

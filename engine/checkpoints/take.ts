@@ -7,6 +7,7 @@ import { newFirmwareFolder } from '../store/firmware-folder.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { savedMemoryBytes } from '../model/space-estimates.ts';
 import { byCreation } from '../model/tree.ts';
+import type { CheckpointKind } from '../protocol/machines.ts';
 import type { Params } from '../protocol/operations.ts';
 import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -28,7 +29,15 @@ export interface TakeDecision {
   checkpoint: Omit<Checkpoint, 'created' | 'memory' | 'firmware' | 'pauseMs' | 'totalMs'>;
   after: Now;
   memoryFile?: string;
+  /** The guest's file systems are to be frozen; memory is saved only where that is not possible. */
+  quiesces: boolean;
   needs: SpaceNeed[];
+}
+
+export interface Taken {
+  checkpoint: Checkpoint;
+  /** Why it is not of the kind that was asked for, or what is to be seen to in the guest. */
+  problem?: string;
 }
 
 /** Decides what a take does; changes nothing. @throws MachineNotRunning, InvalidName, DiskInUse, NotEnoughSpace */
@@ -41,6 +50,12 @@ export async function decideTake(
   const { definition, now } = records;
   const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
   const isUp = presence.state !== 'stopped';
+  const quiesces = isUp && options.kind !== undefined && options.kind !== 'standard';
+  if (options.memory === true && options.kind !== undefined && options.kind !== 'standard') {
+    throw new CheckpointError('InvalidArgument', 'A production checkpoint has no memory. Ask for one or the other.', {
+      operation: 'take',
+    });
+  }
   if (options.memory === true && !isUp) {
     throw new CheckpointError(
       'MachineNotRunning',
@@ -50,7 +65,8 @@ export async function decideTake(
   }
   await hostOf(context, definition).requireUnused(presentMachine(folder, definition, now));
   const id = options.id ?? randomUUID();
-  const memoryFile = isUp && options.memory !== false ? `memory/${id}.state` : undefined;
+  const savesMemory = isUp && options.memory !== false && options.kind !== 'production-only';
+  const memoryFile = savesMemory ? `memory/${id}.state` : undefined;
   const needs = [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, memoryFile)];
   await requireSpaceFor(context, `Taking a checkpoint of “${definition.name}”`, needs, machine);
   return {
@@ -68,6 +84,7 @@ export async function decideTake(
     },
     after: nowOnTop(now, id, newLayerNames(definition)),
     ...(memoryFile === undefined ? {} : { memoryFile }),
+    quiesces,
     needs,
   };
 }
@@ -78,7 +95,7 @@ export async function take(
   machine: OpenMachine,
   options: TakeOptions,
   call: Call,
-): Promise<Checkpoint> {
+): Promise<Taken> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
   const decided = await decideTake(context, machine, options);
@@ -102,10 +119,12 @@ export async function take(
     wasRunning,
     runsAfterwards: wasRunning,
     ...(memoryFile === undefined ? {} : { memoryFile }),
+    ...(decided.quiesces ? { quiesces: true as const } : {}),
     ...(firmwareFolder === undefined ? {} : { madeFirmware: [firmwareFolder] }),
     releasedLayers: [],
   });
   let checkpoint: Checkpoint | undefined;
+  let problem: string | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
@@ -114,12 +133,16 @@ export async function take(
       await create();
     }
     const firmware = new FirmwareCopy(present, firmwareFolder);
-    const captured = isUp ? await capture(context, present, newLayers, memoryFile, firmware, call) : undefined;
+    const captured = isUp
+      ? await captureOfKind(context, { machine: present, newLayers, memoryFile, firmware }, options.kind, call)
+      : undefined;
+    problem = captured?.problem;
     const firmwareState = await firmware.write();
     checkpoint = {
       ...decided.checkpoint,
       created: creationTime(records.checkpoints),
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
+      ...(captured?.consistency === undefined ? {} : { consistency: captured.consistency }),
       ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
       ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),
       ...(captured === undefined ? {} : { pauseMs: captured.pauseMs, totalMs: captured.totalMs }),
@@ -136,12 +159,12 @@ export async function take(
     if (!(await undoFailed(context, folder, after)) || checkpoint === undefined) {
       throw error;
     }
-    return checkpoint;
+    return { checkpoint, ...(problem === undefined ? {} : { problem }) };
   }
   await finishOrLeave(context, folder, async () =>
     freeze(files.withActive(newLayers), now.activeLayers, await looking),
   );
-  return checkpoint;
+  return { checkpoint, ...(problem === undefined ? {} : { problem }) };
 }
 
 /** What saving the memory of a machine may take. */
@@ -156,21 +179,38 @@ function nowOnTop(now: Now, parent: string, activeLayers: Now['activeLayers']): 
   return { ...rest, parent, activeLayers };
 }
 
-async function capture(
+interface Capture {
+  machine: RunnableMachine;
+  newLayers: Checkpoint['layers'];
+  memoryFile: string | undefined;
+  firmware: FirmwareCopy;
+}
+
+/** A production checkpoint where the guest lets its file systems be frozen; else, unless that was ruled out, a standard one that says why. */
+async function captureOfKind(
   context: EngineContext,
-  machine: RunnableMachine,
-  newLayers: Checkpoint['layers'],
-  memoryFile: string | undefined,
-  firmware: FirmwareCopy,
+  capture: Capture,
+  kind: CheckpointKind = 'standard',
   call: Call,
 ): Promise<Captured> {
+  const { machine, newLayers, memoryFile, firmware } = capture;
+  const host = hostOf(context, machine.definition);
+  const request = { newLayers, whileStill: () => firmware.read(), ...signalOf(call) };
+  let problem: string | undefined;
+  if (kind !== 'standard') {
+    try {
+      call.report?.('Freezing the file systems of the guest');
+      return await host.capture(machine, { ...request, quiesce: true });
+    } catch (error) {
+      if (kind === 'production-only' || !(error instanceof CheckpointError) || error.code !== 'GuestNotResponding') {
+        throw error;
+      }
+      problem = `It is no production checkpoint: ${error.message}`;
+    }
+  }
   call.report?.(memoryFile === undefined ? 'Freezing disks' : 'Freezing disks and saving memory');
-  return hostOf(context, machine.definition).capture(machine, {
-    newLayers,
-    whileStill: () => firmware.read(),
-    ...(memoryFile === undefined ? {} : { memoryFile }),
-    ...signalOf(call),
-  });
+  const captured = await host.capture(machine, { ...request, ...(memoryFile === undefined ? {} : { memoryFile }) });
+  return { ...captured, ...(problem === undefined ? {} : { problem }) };
 }
 
 /** Later than every checkpoint there is, even when the clock was set back, so that the order of creation holds. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
 import type { Output } from './output.ts';
@@ -18,17 +18,29 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     .option('--notes <text>', 'notes to keep with it')
     .option('--memory', 'with memory (default for a running machine)')
     .option('--no-memory', 'disks only')
+    .addOption(
+      new Option('--kind <kind>', 'production: no memory, file systems frozen by the agent in the guest').choices([
+        'standard',
+        'production',
+        'production-only',
+      ]),
+    )
     .action((machine: string, name: string | undefined, options: Given) => {
       const given = {
         machine,
         ...(name === undefined ? {} : { name }),
-        ...pick(options, ['name', 'notes', 'memory']),
+        ...pick(options, ['name', 'notes', 'memory', 'kind']),
       };
       return runPlanned(output, options, 'take', given, async ({ service }, params, call) => {
         const taken = await service.take(params, call);
         const { checkpoint } = taken;
         const pause = checkpoint.pauseMs === undefined ? '' : `; the guest stood still for ${checkpoint.pauseMs} ms`;
-        output.result(taken, `Took “${checkpoint.name}” of “${taken.machine.name}” in ${taken.totalMs} ms${pause}.`);
+        const consistent = checkpoint.hasMemory ? '' : `; consistency: ${checkpoint.consistency}`;
+        const problem = taken.problem === undefined ? '' : ` ${taken.problem}`;
+        output.result(
+          taken,
+          `Took “${checkpoint.name}” of “${taken.machine.name}” in ${taken.totalMs} ms${pause}${consistent}.${problem}`,
+        );
       });
     });
 

@@ -28,6 +28,8 @@ export interface CaptureRequest {
   newLayers: LayerOfDisk;
   /** Where to save memory, relative to the folder; absent for disks only. */
   memoryFile?: string;
+  /** The guest's file systems are to be frozen meanwhile; not together with memory. */
+  quiesce?: true;
   signal?: AbortSignal;
 }
 
@@ -36,6 +38,10 @@ export interface Captured {
   pauseMs: number;
   /** From the beginning until everything was saved. */
   totalMs: number;
+  /** Achieved by `quiesce`. */
+  consistency?: 'file-system' | 'application';
+  /** What is to be seen to in the guest. */
+  problem?: string;
   memory?: SavedMemory;
 }
 
@@ -84,7 +90,10 @@ export interface Host {
   resume(folder: MachineFolder): Promise<void>;
   serialPort(folder: MachineFolder): Promise<SerialPort | undefined>;
 
-  /** Freezes the active layers, goes on with the new ones, and saves memory, all of one instant. The guest runs on afterwards. */
+  /**
+   * Freezes the active layers, goes on with the new ones, and saves memory, all of one instant. The guest runs on afterwards.
+   * @throws GuestNotResponding when its file systems were to be frozen and cannot be; nothing was changed then
+   */
   capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured>;
   /** Stops the guest and saves its memory; it stays stopped until `settle`. */
   hold(
@@ -102,6 +111,8 @@ export interface Host {
    * `exchange`: what ran before ends, and the successor, if any, becomes the machine and runs if `run`.
    */
   settle(machine: RunnableMachine, outcome: 'stay' | 'exchange', run: boolean): Promise<void>;
+  /** Sees that a guest's file systems are not frozen, after somebody died who may have done so. @throws GuestNotResponding */
+  thaw(folder: MachineFolder): Promise<void>;
   /** True when the running machine writes to exactly these layers. */
   runsOn(folder: MachineFolder, layers: LayerOfDisk): Promise<boolean>;
 }

@@ -79,6 +79,12 @@ export interface TrashedInfo {
  */
 export type MemoryMethod = 'background-snapshot' | 'pause-before-switchover' | 'stopped';
 
+/**
+ * What to take of a running machine: `standard` with its memory; `production` without, its file systems frozen by the agent in
+ * the guest, and standard where that is not possible; `production-only` refuses there.
+ */
+export type CheckpointKind = 'standard' | 'production' | 'production-only';
+
 /** Consistency achieved, see the words in CONTRIBUTING.md. */
 export type Consistency = 'application' | 'file-system' | 'crash' | 'offline';
 

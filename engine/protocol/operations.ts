@@ -7,7 +7,16 @@ import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
 import { planOperationNames, type PlanOperations } from './plans.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
-import type { CheckpointInfo, Colour, CreatedBy, HostId, HostInfo, ImageInfo, MachineInfo } from './machines.ts';
+import type {
+  CheckpointInfo,
+  CheckpointKind,
+  Colour,
+  CreatedBy,
+  HostId,
+  HostInfo,
+  ImageInfo,
+  MachineInfo,
+} from './machines.ts';
 
 /** Names a machine by name or id. */
 interface OnMachine {
@@ -107,10 +116,18 @@ export interface Operations
       notes?: string;
       /** Save memory too; default true when the machine runs. Not allowed on a stopped one. */
       memory?: boolean;
+      /** Default standard. Of a stopped machine all are the same. */
+      kind?: CheckpointKind;
       createdBy?: CreatedBy;
       git?: { branch?: string; commit: string };
     };
-    result: { machine: MachineInfo; checkpoint: CheckpointInfo; totalMs: number };
+    result: {
+      machine: MachineInfo;
+      checkpoint: CheckpointInfo;
+      totalMs: number;
+      /** Why it is not of the kind that was asked for, or what is to be seen to in the guest. */
+      problem?: string;
+    };
   };
   apply: { params: OnCheckpoint & ApplyOptions; result: ApplyResult };
   revert: { params: OnMachine & ApplyOptions; result: ApplyResult };

@@ -205,6 +205,8 @@ export const journalRecord = z.strictObject({
   /** The machine's definition once the operation has happened; absent when it stays. */
   definition: definition.exactOptional(),
   memoryFile: innerPath.exactOptional(),
+  /** The guest's file systems may be frozen. */
+  quiesces: z.literal(true).exactOptional(),
   /** What the operation, once it has happened, leaves without a use. */
   releasedLayers: z.array(innerPath),
   releasedCheckpoint: id.exactOptional(),

@@ -64,6 +64,7 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
             id,
             {
               type: setting.type,
+              ...('enum' in setting ? { enum: setting.enum } : {}),
               default: setting.default,
               scope: setting.scope,
               markdownDescription: text(`setting.${afterPrefix(id)}`, setting.description),

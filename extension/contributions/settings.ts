@@ -7,6 +7,8 @@ interface SettingDeclaration {
   restricted: boolean;
   /** Markdown. */
   description: string;
+  /** The values that there are, of a string. */
+  enum?: readonly string[];
 }
 
 export const settings = {
@@ -25,6 +27,15 @@ export const settings = {
     restricted: true,
     description:
       'Path of the QEMU program (`qemu-system-x86_64` or its like) that runs the machines, or of its folder. Empty: found on the `PATH` and in the usual places. The engine restarts when this changes.',
+  },
+  'vmCheckpoints.checkpointKind': {
+    type: 'string',
+    default: 'standard',
+    scope: 'machine-overridable',
+    restricted: false,
+    enum: ['standard', 'production', 'production-only'],
+    description:
+      'What to take of a running machine. `standard`: with its memory. `production`: without memory, its file systems frozen by the QEMU guest agent, and a standard one with a warning where that is not possible. `production-only`: nothing is taken where it is not. A task that says `memory` goes by that.',
   },
   'vmCheckpoints.confirmRevert': {
     type: 'boolean',

@@ -4,6 +4,7 @@ import type { Params } from '../../engine/protocol/operations.ts';
 import type { CheckpointsContext } from '../context.ts';
 import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
 import { gitHead } from '../git-head.ts';
+import { readCheckpointKind } from '../settings.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import type { CheckpointTaskProblem } from './checkpoint-task.ts';
 import { readCheckpointTask } from './checkpoint-task.ts';
@@ -80,14 +81,17 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       machine,
       createdBy: 'task',
       ...(name === undefined ? {} : { name }),
-      ...(memory === undefined ? {} : { memory }),
+      ...(memory === undefined ? { kind: readCheckpointKind() } : { memory }),
       ...(git === undefined ? {} : { git }),
     };
-    const { checkpoint, totalMs } = await this.#context.engine.request('take', params, {
+    const { checkpoint, totalMs, problem } = await this.#context.engine.request('take', params, {
       token: this.#cancellation.token,
       activity: vscode.l10n.t('Taking a checkpoint of “{0}”…', machine),
       onProgress: ({ message }) => this.#print(message),
     });
+    if (problem !== undefined) {
+      this.#print(problem);
+    }
     this.#print(
       checkpoint.pauseMs === undefined
         ? vscode.l10n.t('Took checkpoint “{0}” in {1}.', checkpoint.name, formatDuration(totalMs))

@@ -66,6 +66,9 @@ export class DisksHost implements Host {
   settle(): Promise<void> {
     return Promise.resolve();
   }
+  thaw(): Promise<void> {
+    return Promise.resolve();
+  }
   runsOn(): Promise<boolean> {
     return Promise.resolve(false);
   }

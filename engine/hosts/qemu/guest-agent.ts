@@ -2,71 +2,157 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
 
-const answer = z.object({ return: z.unknown() });
+const success = z.object({ return: z.unknown() });
+const failure = z.object({ error: z.object({ class: z.string(), desc: z.string() }) });
+const answer = z.union([success, failure]);
+type Answer = z.output<typeof answer>;
+
 const longestAnswerBytes = 1024 * 1024;
+/** Makes the agent drop whatever an earlier client left unfinished. */
+const dropByte = 0xff;
 
 /**
- * Asks the guest's agent to power the guest down (QEMU guest agent protocol, `guest-shutdown`).
+ * A connection to the agent in a guest (QEMU guest agent protocol, qga/qapi-schema.json). What comes from there is the
+ * guest's, and may be anything.
+ */
+export class GuestAgent {
+  readonly #socket: net.Socket;
+  #received = '';
+  #receive: ((found: Answer) => void) | undefined;
+
+  private constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('error', () => undefined);
+    socket.on('data', (text: string) => this.#read(text));
+  }
+
+  /**
+   * Connects and waits until the agent listens to us (`guest-sync`).
+   * @throws GuestNotResponding when none does within the limit
+   */
+  static async connect(socketPath: string, limitMs: number): Promise<GuestAgent> {
+    const socket = net.connect(socketPath);
+    const agent = new GuestAgent(socket);
+    try {
+      const end = performance.now() + limitMs;
+      await once(socket, 'connect', { signal: AbortSignal.timeout(limitMs) });
+      const token = Math.floor(Math.random() * 2 ** 31);
+      await agent.#ask(
+        Buffer.concat([Buffer.of(dropByte), lineOf('guest-sync', { id: token })]),
+        end - performance.now(),
+        (found) => 'return' in found && found.return === token,
+      );
+      return agent;
+    } catch (error) {
+      socket.destroy();
+      throw notResponding(error);
+    }
+  }
+
+  /**
+   * Runs a command that has an answer.
+   * @returns what the agent returned, unparsed
+   * @throws GuestNotResponding when it does not answer within the limit, or refuses
+   */
+  async execute(command: string, args: Record<string, unknown>, limitMs: number): Promise<unknown> {
+    const found = await this.#ask(lineOf(command, args), limitMs, () => true);
+    if ('error' in found) {
+      const words = found.error.desc.replace(/\p{C}/gu, ' ').slice(0, 300);
+      throw new CheckpointError('GuestNotResponding', `The agent in the guest refused “${command}”: ${words}.`, {
+        command,
+        output: words,
+      });
+    }
+    return found.return;
+  }
+
+  /** Runs a command that has no answer when it succeeds. */
+  tell(command: string, args: Record<string, unknown>): void {
+    this.#socket.write(lineOf(command, args));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** @param isOurs what else comes in was meant for somebody before us */
+  #ask(request: Buffer, limitMs: number, isOurs: (found: Answer) => boolean): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const fail = (): void => finish(() => reject(notResponding()));
+      const limit = setTimeout(fail, Math.max(0, limitMs));
+      const finish = (settle: () => void): void => {
+        clearTimeout(limit);
+        this.#socket.off('close', fail);
+        this.#receive = undefined;
+        settle();
+      };
+      this.#receive = (found) => {
+        if (isOurs(found)) {
+          finish(() => resolve(found));
+        }
+      };
+      this.#socket.once('close', fail);
+      this.#socket.write(request);
+    });
+  }
+
+  #read(text: string): void {
+    this.#received += text;
+    if (this.#received.length > longestAnswerBytes) {
+      this.#socket.destroy();
+      return;
+    }
+    const lines = this.#received.split('\n');
+    this.#received = lines.pop() ?? '';
+    for (const line of lines) {
+      const found = parse(line);
+      if (found !== undefined) {
+        this.#receive?.(found);
+      }
+    }
+  }
+}
+
+/**
+ * Asks the guest's agent to power the guest down (`guest-shutdown`).
  * @returns false when no agent answers within the limit
  */
 export async function shutDownByAgent(socketPath: string, limitMs: number): Promise<boolean> {
-  const socket = net.connect(socketPath);
-  socket.on('error', () => undefined);
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(limitMs) });
-    // The byte 0xFF makes the agent drop whatever an earlier client left unfinished; then it repeats our number.
-    const token = Math.floor(Math.random() * 2 ** 31);
-    socket.write(
-      Buffer.concat([
-        Buffer.of(0xff),
-        Buffer.from(`${JSON.stringify({ execute: 'guest-sync', arguments: { id: token } })}\n`),
-      ]),
-    );
-    if (!(await answers(socket, token, limitMs))) {
-      return false;
+    const agent = await GuestAgent.connect(socketPath, limitMs);
+    try {
+      agent.tell('guest-shutdown', { mode: 'powerdown' });
+      await delay(200);
+      return true;
+    } finally {
+      agent.close();
     }
-    // This command has no answer when it succeeds.
-    socket.write(`${JSON.stringify({ execute: 'guest-shutdown', arguments: { mode: 'powerdown' } })}\n`);
-    await delay(200);
-    return true;
   } catch {
     return false;
-  } finally {
-    socket.destroy();
   }
 }
 
-async function answers(socket: net.Socket, token: number, limitMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    let received = '';
-    const limit = setTimeout(() => resolve(false), limitMs);
-    const finish = (value: boolean): void => {
-      clearTimeout(limit);
-      resolve(value);
-    };
-    socket.on('close', () => finish(false));
-    socket.on('data', (chunk: Buffer) => {
-      received += chunk.toString('latin1');
-      if (received.length > longestAnswerBytes) {
-        finish(false);
-        return;
-      }
-      const lines = received.split('\n');
-      received = lines.pop() ?? '';
-      if (lines.some((line) => isAnswer(line, token))) {
-        finish(true);
-      }
-    });
-  });
+function lineOf(command: string, args: Record<string, unknown>): Buffer {
+  return Buffer.from(`${JSON.stringify({ execute: command, arguments: args })}\n`);
 }
 
-/** Lines that are no JSON are what an interrupted earlier answer left, and are passed over. */
-function isAnswer(line: string, token: number): boolean {
+/** Lines that are no answer are what an interrupted earlier one left, and are passed over. */
+function parse(line: string): Answer | undefined {
   try {
-    const parsed = answer.safeParse(JSON.parse(line.replaceAll('\u00ff', '')));
-    return parsed.success && parsed.data.return === token;
+    return answer.safeParse(JSON.parse(Buffer.from(line.replaceAll('\u00ff', ''), 'latin1').toString('utf8'))).data;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function notResponding(cause?: unknown): CheckpointError {
+  return new CheckpointError(
+    'GuestNotResponding',
+    'The agent in the guest does not answer. Install or start the QEMU guest agent there.',
+    {},
+    { cause },
+  );
 }

@@ -10,6 +10,7 @@ import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
 import { shutDownByAgent } from './guest-agent.ts';
+import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
@@ -241,6 +242,11 @@ export class QemuHost implements Host {
           : await memoryTarget(monitor, machine, request.memoryFile, living.socketsFolder);
       try {
         await layers.prepare();
+        if (request.quiesce === true) {
+          const { agent } = socketsIn(living.socketsFolder);
+          const { value, ...achieved } = await whileFrozen(agent, () => pauseFor(monitor, capture));
+          return { pauseMs: value, totalMs: since(started), ...achieved };
+        }
         if (target === undefined || request.memoryFile === undefined) {
           const pauseMs = await pauseFor(monitor, capture);
           return { pauseMs, totalMs: since(started) };
@@ -342,6 +348,13 @@ export class QemuHost implements Host {
           await monitor.execute('cont');
         }
       });
+    }
+  }
+
+  async thaw(folder: MachineFolder): Promise<void> {
+    const living = await livingProcess(folder, 'current');
+    if (living !== undefined) {
+      await thaw(socketsIn(living.socketsFolder).agent, agentLimitMs);
     }
   }
 

@@ -3,6 +3,7 @@ import { gitHead } from '../../git-head.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem, defaultCheckpointName } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
+import { readCheckpointKind } from '../../settings.ts';
 import { formatDuration } from '../../presentation/duration.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
@@ -19,10 +20,22 @@ export const take: CommandHandler = async (context, argument) => {
   const git = gitHead();
   return perform(context, {
     name: 'take',
-    params: { machine: machine.name, name, createdBy: 'person', ...(git === undefined ? {} : { git }) },
+    params: {
+      machine: machine.name,
+      name,
+      kind: readCheckpointKind(),
+      createdBy: 'person',
+      ...(git === undefined ? {} : { git }),
+    },
     title: vscode.l10n.t('Taking checkpoint “{0}” of “{1}”…', name, machine.name),
-    done: ({ checkpoint, totalMs }) => {
+    done: ({ checkpoint, totalMs, problem }) => {
       const total = formatDuration(totalMs);
+      if (problem !== undefined) {
+        void vscode.window.showWarningMessage(
+          vscode.l10n.t('Took checkpoint “{0}” of “{1}”. {2}', checkpoint.name, machine.name, problem),
+        );
+        return;
+      }
       void vscode.window.showInformationMessage(
         checkpoint.pauseMs === undefined
           ? vscode.l10n.t('Took checkpoint “{0}” of “{1}”. ({2})', checkpoint.name, machine.name, total)

@@ -122,10 +122,11 @@ test('a relative home → the same machines as by its whole path', async (contex
 test('an empty VM_CHECKPOINTS_HOME → the default home, not the folder that one is in', async (context) => {
   const folder = await folderOf(context);
   const before = await readdir(process.cwd());
-  const { code } = await runCkpt('', ['list'], { env: { XDG_DATA_HOME: folder } });
+  const disk = await makeImage(folder, 'disk.qcow2', 'qcow2');
+  const { code } = await runCkpt('', ['create-machine', 'lab', '--disk', disk], { env: { XDG_DATA_HOME: folder } });
   assert.equal(code, 0);
   assert.deepEqual(await readdir(process.cwd()), before);
-  assert.deepEqual(await readdir(folder), ['vm-checkpoints']);
+  assert.deepEqual((await readdir(folder)).sort(), ['disk.qcow2', 'vm-checkpoints']);
 });
 
 describe('QEMU missing', () => {
