@@ -18,7 +18,8 @@ import { needOfCopies, needsOfBases } from './copy-space.ts';
 import { copyFiles, sizeOfRegularFile, type FileCopy } from './file-copies.ts';
 import { bytesBelow, copyBasesIn, dependsOnOthers, lowestLayers, standingAlone } from './flatten.ts';
 import { readLayerGraph } from './layer-graph.ts';
-import { makeFolder, type NewFolder } from './new-folder.ts';
+import type { NewFolder } from './new-folder.ts';
+import { makeExport } from './journaled-export.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { allowed } from './tidy.ts';
@@ -90,7 +91,7 @@ export async function exportMachine(
   const decided = await decideExportMachine(context, machine, target.path, call);
   const kept = exported(records);
   const inner = decided.copies.map(({ to }) => path.relative(decided.folder, to));
-  return makeFolder(target, async (staging) => {
+  return makeExport(context, machine, target, async (staging) => {
     const copy = new MachineFolder(staging);
     await copy.create();
     const copies = decided.copies.map(({ from }, at) => ({ from, to: path.join(staging, inner[at] ?? '') }));
@@ -152,7 +153,7 @@ export async function exportCheckpoint(
   const { folder, records } = machine;
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const decided = await decideExportCheckpoint(context, machine, checkpoint, target.path, to, call);
-  return makeFolder(target, async (staging) => {
+  return makeExport(context, machine, target, async (staging) => {
     const disks: ExportedDisks['disks'] = [];
     for (const [at, { id }] of checkpoint.definition.disks.entries()) {
       const disk = files.disk(id);

@@ -34,7 +34,7 @@ export interface MadeFolder {
 export async function makeFolder(target: NewFolder, make: (staging: string) => Promise<string[]>): Promise<MadeFolder> {
   const folder = path.resolve(target.path);
   const parent = path.dirname(folder);
-  const staging = stagingOf(target);
+  const staging = partialOf(target);
   await requireFree(folder);
   await mkdir(parent, { recursive: true });
   try {
@@ -46,23 +46,25 @@ export async function makeFolder(target: NewFolder, make: (staging: string) => P
     await writeRecord(path.join(staging, 'export.json'), { version: 1, token: target.token, files, sizeBytes });
     await requireFree(folder);
     await rename(staging, folder);
-    await syncFolder(parent);
+    // What has happened is not told as failed, even where it cannot be confirmed that it outlives a power failure.
+    await syncFolder(parent).catch(() => undefined);
     return { folder, files, sizeBytes };
   } catch (error) {
-    await rm(staging, { recursive: true, force: true });
+    await rm(staging, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
 }
 
 /** What an earlier run of the same making has made, whole; removes what one that died left. */
 export async function madeEarlier(target: NewFolder): Promise<MadeFolder | undefined> {
-  await rm(stagingOf(target), { recursive: true, force: true });
+  await rm(partialOf(target), { recursive: true, force: true });
   const folder = path.resolve(target.path);
   const made = await readRecord(path.join(folder, 'export.json'), madeRecord).catch(() => undefined);
   return made?.token === target.token ? { folder, files: made.files, sizeBytes: made.sizeBytes } : undefined;
 }
 
-function stagingOf({ path: target, token }: NewFolder): string {
+/** Where a folder is until it is whole: beside its place. */
+export function partialOf({ path: target, token }: NewFolder): string {
   const folder = path.resolve(target);
   return path.join(path.dirname(folder), `.${path.basename(folder)}.${token.slice(0, 8)}.partial`);
 }

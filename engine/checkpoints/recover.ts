@@ -9,6 +9,7 @@ import type { JournalRecord } from '../store/records.ts';
 import { activate, activationHasBegun, forgetActivation } from './activation.ts';
 import { executeDelete } from './delete.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
+import { undoExport } from './journaled-export.ts';
 import { releaseLayers } from './layer-graph.ts';
 import { areWhole, freeze, thaw, type LayerFacts } from './layers.ts';
 import { executeRelink } from './relink.ts';
@@ -40,6 +41,9 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       break;
     case 'relink':
       await executeRelink(folder, records, journal);
+      break;
+    case 'export':
+      await undoExport(context, journal);
       break;
     default:
       if (journal.quiesces === true) {

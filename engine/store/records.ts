@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
@@ -190,7 +191,7 @@ export type FrozenRecord = z.output<typeof frozenRecord>;
 /** What an operation is about to make, so that the next engine can tell what a dead one left behind. */
 export const journalRecord = z.strictObject({
   version,
-  operation: z.enum(['take', 'apply', 'undo', 'redo', 'delete', 'restore', 'discard', 'relink']),
+  operation: z.enum(['take', 'apply', 'undo', 'redo', 'delete', 'restore', 'discard', 'relink', 'export']),
   started: time,
   /** Checkpoint that is being made of Now (absent when Now is discarded), or deleted. */
   checkpoint: id.exactOptional(),
@@ -223,6 +224,11 @@ export const journalRecord = z.strictObject({
   /** Of a merge whose data has moved: the layer that goes, and the one that has its content now. */
   relink: z
     .strictObject({ disk: diskId, from: z.string(), to: z.string(), direction: z.enum(['ancestor', 'child']) })
+    .exactOptional(),
+  /** Of an export: where its folder is until it is whole. Nothing but such a folder is removed for a record's sake. */
+  partialFolder: z
+    .string()
+    .refine((place) => path.resolve(place) === place && /^\..*\.[0-9a-f]{8}\.partial$/s.test(path.basename(place)))
     .exactOptional(),
 });
 export type JournalRecord = z.output<typeof journalRecord>;
