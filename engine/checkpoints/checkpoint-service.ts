@@ -32,7 +32,7 @@ import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { requireRoomToGoOn } from './resume.ts';
-import { removeSetAside, setAside } from './staging.ts';
+import { endRemovals, removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
@@ -104,6 +104,7 @@ export class CheckpointService implements ServiceCalls {
       return setAside(this.#context, folder, await layersBeside(this.#context, machine));
     });
     await removeSetAside(this.#context, doomed);
+    await endRemovals(this.#context).catch(() => undefined);
     return { removed: name };
   }
 

@@ -13,6 +13,7 @@ import { importMachine } from './import.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { madeEarlier } from './new-folder.ts';
 import { machineFolders } from './machine-folders.ts';
+import { moveMachine } from './move.ts';
 import { changeMachine } from './open-machine.ts';
 import type { RunnableJobs } from './run-job.ts';
 import { sweepLeftovers } from './staging.ts';
@@ -48,12 +49,15 @@ export type ImportParams = z.output<typeof importParams>;
 
 const flattenParams = z.strictObject({ machine: reference });
 
+const moveParams = z.strictObject({ machine: reference, place: reference, token: z.uuid() });
+
 /** The operations that copy, as jobs. */
 export function copyJobs(context: EngineContext): RunnableJobs {
   return {
     clone: (params, call) => clone(context, cloneParams.parse(params), call),
     export: (params, call) => exportTo(context, exportParams.parse(params), call),
     import: (params, call) => importFrom(context, importParams.parse(params), call),
+    move: (params, call) => moveMachine(context, moveParams.parse(params), call),
     flatten: async (params, call) => {
       call.signal.throwIfAborted();
       return { copiedBytes: await flattenMachine(context, flattenParams.parse(params).machine, call) };

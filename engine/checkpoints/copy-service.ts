@@ -14,7 +14,8 @@ import { planImport } from './import.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
 import { shortestJobBytes } from './long-operations.ts';
-import { findMachine, requireOwnId } from './open-machine.ts';
+import { decideMove, moveMachine, placeToMoveTo, requireOtherPlace } from './move.ts';
+import { findMachine, requireOwnId, seeMachine } from './open-machine.ts';
 
 type CopyCalls = {
   [K in keyof CopyOperations]: (
@@ -68,6 +69,22 @@ export class CopyService implements CopyCalls {
         ? { copiedBytes: await flattenMachine(this.#context, params.machine, call) }
         : flattened.parse(await this.#run('flatten', long, { machine: long.id }, call));
     return { machine: await this.#view(params.machine), copiedBytes };
+  }
+
+  async move(params: CopyOperations['move']['params'], call: Call): Promise<CopyOperations['move']['result']> {
+    const place = await placeToMoveTo(this.#context, params.folder);
+    const { machine } = params;
+    requireOtherPlace(await findMachine(this.#context, machine), place);
+    const long = await this.#ifLong(machine, async () => {
+      const { isCopy, bytes } = await decideMove(this.#context, await seeMachine(this.#context, machine), place);
+      return isCopy ? bytes : 0;
+    });
+    const chosen = { machine: long?.id ?? machine, place, token: randomUUID() };
+    const { copiedBytes } =
+      long === undefined
+        ? await moveMachine(this.#context, chosen, call)
+        : flattened.parse(await this.#run('move', long, chosen, call));
+    return { machine: await this.#view(machine), copiedBytes };
   }
 
   async export(params: CopyOperations['export']['params'], call: Call): Promise<CopyOperations['export']['result']> {

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { EngineContext } from './engine-context.ts';
+import { machineFolders } from './machine-folders.ts';
 
 /** Folders that an exported machine's files lie in, and nothing else of it is read. */
 export const partsOf = {
@@ -14,8 +15,9 @@ export const partsOf = {
 
 /** @throws InvalidArgument for a machine of this home, MachineDamaged for what no export is */
 export async function requireExportedFolder(context: EngineContext, place: string): Promise<void> {
-  const way = path.relative(context.home.machines, place);
-  if (way === '' || !(way.startsWith('..') || path.isAbsolute(way))) {
+  const own = [context.home.machines, ...(await machineFolders(context)).map((folder) => folder.path)];
+  const ways = own.map((one) => path.relative(one, place));
+  if (ways.some((way) => way === '' || !(way.startsWith('..') || path.isAbsolute(way)))) {
     throw new CheckpointError(
       'InvalidArgument',
       `${place} is where machines are. Make another one of it: ckpt clone.`,

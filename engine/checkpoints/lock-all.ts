@@ -19,6 +19,7 @@ export async function lockAll<T>(
   const sorted = [...folders.keys()].sort().flatMap((one) => folders.get(one) ?? []);
   const lock = (locked: MachineFolder[]): Promise<T> => {
     const next = sorted[locked.length];
+    next?.requireReachable();
     return next === undefined
       ? act(locked)
       : withLock(next.lock, `Machine “${path.basename(next.path)}”`, { operation, face: context.face }, () =>

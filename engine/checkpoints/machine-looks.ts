@@ -95,7 +95,7 @@ export class MachineLooks {
     const interrupted = await interruptedJobs(this.#context.home);
     const looks = await Promise.all(
       folders.map(async (folder) => {
-        const known = this.#summaries.known(folder);
+        const known = folder.place.isUnsettled ? undefined : this.#summaries.known(folder);
         return known !== undefined && mayBelieve(folder)
           ? this.#lookAt(folder, interrupted, () => known)
           : this.#recovered(folder, () => this.#lookAt(folder, interrupted, () => this.#summaries.read(folder)));
@@ -165,7 +165,7 @@ export class MachineLooks {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const failed = this.#failedRecoveries.get(folder.path);
     const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
-    if ((isNew || (await folder.hasTemporaries())) && (await lockHolder(folder.lock)) === undefined) {
+    if ((isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) && (await lockHolder(folder.lock)) === undefined) {
       try {
         await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
       } catch (error) {

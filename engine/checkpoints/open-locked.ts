@@ -1,5 +1,6 @@
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { dropStaleClones } from './clone-records.ts';
+import { endMove } from './end-move.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { recover } from './recover.ts';
@@ -15,6 +16,7 @@ export async function openLocked(
   folder: MachineFolder,
   machines: () => Promise<MachineFolder[]>,
 ): Promise<OpenMachine> {
+  await endMove(context, folder);
   await folder.removeTemporaries();
   await recover(context, folder);
   await dropStaleClones(folder, machines);

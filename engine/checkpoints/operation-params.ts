@@ -103,6 +103,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     full: z.boolean().exactOptional(),
   }),
   flatten: z.strictObject(onMachine),
+  move: z.strictObject({ ...onMachine, folder: path.exactOptional() }),
   export: z.strictObject({
     ...onMachine,
     target: path,

@@ -25,6 +25,7 @@ import { releasableLayers } from './layer-graph.ts';
 import { layersBeside } from './layers-beside.ts';
 import { verifyParents } from './layers.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { decideMove, placeToMoveTo } from './move.ts';
 import { findMachine, seeMachine, type SeenMachine } from './open-machine.ts';
 import { parseParams } from './operation-params.ts';
 import {
@@ -34,6 +35,7 @@ import {
   deleteSteps,
   exportSteps,
   flattenSteps,
+  moveSteps,
   purgeSteps,
   restoreSteps,
   takeSteps,
@@ -112,6 +114,13 @@ export class PlanService {
           const files = new LayerFiles(machine.folder, definition, now.activeLayers);
           return { ...flattenSteps(decided, await bytesBelow(files, decided.lowest)), needs: decided.needs };
         }),
+      move: async (params) => {
+        const place = await placeToMoveTo(context, params.folder);
+        return this.#on('move', params.machine, async (machine) => {
+          const decided = await decideMove(context, machine, place);
+          return { ...moveSteps(decided), needs: decided.needs };
+        });
+      },
       export: async (params) => {
         requireFormatOfCheckpoint(params);
         return this.#on('export', params.machine, (machine) => this.#export(machine, params));

@@ -7,6 +7,7 @@ import type { PurgeDecision } from './decide-purge.ts';
 import type { DeleteDecision } from './delete.ts';
 import type { ExportDecision } from './export.ts';
 import type { FlattenDecision } from './flatten.ts';
+import type { MoveDecision } from './move.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import type { TakeDecision } from './take.ts';
 import type { RestoreDecision } from './trash.ts';
@@ -186,6 +187,18 @@ export function cloneSteps(
 export function flattenSteps({ lowest }: FlattenDecision, bytes: readonly number[]): PlanPart {
   return {
     steps: lowest.map(({ disk, file }, at) => ({ kind: 'fill', disk: disk.id, path: file, bytes: bytes[at] ?? 0 })),
+    losses: [],
+  };
+}
+
+export function moveSteps({ from, to, isCopy, bytes }: MoveDecision): PlanPart {
+  return {
+    steps: isCopy
+      ? [
+          { kind: 'copy', from, to, bytes },
+          { kind: 'remove', what: 'machine', path: from, bytes },
+        ]
+      : [{ kind: 'rename', from, to }],
     losses: [],
   };
 }

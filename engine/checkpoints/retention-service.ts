@@ -13,7 +13,7 @@ import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine } from './locked-machine.ts';
 import { freeSpaceOf } from './free-space.ts';
 import { readLayerTree } from './machine-space.ts';
-import { machineFolders } from './machine-folders.ts';
+import { machineFolderNamed, machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { sightMachine } from './running-times.ts';
 import { runningOf, type SpaceWatch } from './space-watch.ts';
@@ -104,7 +104,7 @@ export class RetentionService implements RetentionCalls {
    */
   async trashDue(): Promise<void> {
     for (const machine of this.#context.changed) {
-      const folder = new MachineFolder(path.join(this.#context.home.machines, machine));
+      const folder = machineFolderNamed(this.#context, machine);
       try {
         if (!(await mayBeDue(folder, await readMachine(folder), this.#clock()))) {
           continue;
@@ -136,7 +136,7 @@ export class RetentionService implements RetentionCalls {
 
   /** Puts on record that a machine was seen so; see `running-time.ts`. */
   async noteRunning(machine: string, state: 'running' | 'paused'): Promise<void> {
-    const folder = new MachineFolder(path.join(this.#context.home.machines, machine));
+    const folder = machineFolderNamed(this.#context, machine);
     await sightMachine(this.#context, folder, () => Promise.resolve({ state }));
   }
 

@@ -3,11 +3,10 @@ import { forecast, recentSamples, type SpaceSample } from '../model/space-foreca
 import { formatSize } from '../model/size.ts';
 import type { SpaceWarning } from '../protocol/space.ts';
 import { LayerFiles } from '../store/layer-files.ts';
-import { MachineFolder } from '../store/machine-folder.ts';
 import { volumeOf } from '../store/volume.ts';
 import type { EngineContext } from './engine-context.ts';
 import { readMachine } from './locked-machine.ts';
-import { machineFolders } from './machine-folders.ts';
+import { machineFolderNamed, machineFolders } from './machine-folders.ts';
 
 /** The volumes that running machines write to, watched over time: how much they have free, and when that will be gone. */
 export class SpaceWatch {
@@ -88,7 +87,7 @@ function warningOf({ folder, sizeBytes, machines }: WatchedVolume, samples: read
 export async function runningOf(context: EngineContext, machines: readonly string[]): Promise<Set<string>> {
   const running = await Promise.all(
     machines.map(async (name) => {
-      const folder = new MachineFolder(path.join(context.home.machines, name));
+      const folder = machineFolderNamed(context, name);
       const { state } = await context.hosts.qemu.look(folder).catch(() => ({ state: 'stopped' }));
       return state === 'running' ? [name] : [];
     }),

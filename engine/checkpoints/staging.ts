@@ -1,10 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CheckpointError } from '../model/checkpoint-error.ts';
 import { readRecord, syncFolder, writeRecord } from '../store/atomic-file.ts';
 import { tryFileLock } from '../store/file-lock.ts';
 import type { FileLock } from '../store/lock-holder.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
+import { isMoved, removalsOf, removeMoved, writeMoved } from '../store/moved-machines.ts';
 import { recordVersion, removedFilesRecord } from '../store/records.ts';
 import type { EngineContext } from './engine-context.ts';
 import { claimName } from './open-machine.ts';
@@ -41,7 +45,10 @@ export async function makeMachine(
     await folder.create();
     await make(folder);
     await folder.keepReserve();
-    await claimName(name, () => rename(staging, path.join(machines, name)));
+    await claimName(name, async () => {
+      requireNotMoved(context, name);
+      await rename(staging, path.join(machines, name));
+    });
     isNamed = true;
     await syncNames(context, machines);
   } finally {
@@ -49,6 +56,13 @@ export async function makeMachine(
     if (!isNamed) {
       await rm(staging, { recursive: true, force: true });
     }
+  }
+}
+
+/** One may have come to that name, and been moved, since it was chosen. @throws NameInUse */
+function requireNotMoved({ home }: EngineContext, name: string): void {
+  if (isMoved(home, name)) {
+    throw new CheckpointError('NameInUse', `There is already a machine “${name}”. Choose another name.`, { name });
   }
 }
 
@@ -62,8 +76,16 @@ export async function setAside(
   folder: MachineFolder,
   besides: readonly string[],
 ): Promise<string> {
-  const { machines } = context.home;
-  const place = await mkdtemp(path.join(machines, removedPrefix));
+  const isElsewhere = path.dirname(folder.path) !== context.home.machines;
+  const machines = path.dirname(folder.path);
+  const place = isElsewhere
+    ? path.join(machines, `${removedPrefix}${path.basename(folder.path)}-${randomBytes(4).toString('hex')}`)
+    : await mkdtemp(path.join(machines, removedPrefix));
+  if (isElsewhere) {
+    // First of all: nothing else leads to what lies there.
+    await writeMoved(context.home, path.basename(folder.path), { path: folder.path, removal: place });
+    await mkdir(place, { mode: 0o700 });
+  }
   if (besides.length > 0) {
     await writeRecord(path.join(place, removedFiles), { version: recordVersion, files: besides });
   }
@@ -98,6 +120,7 @@ export async function removeSetAside(context: EngineContext, place: string): Pro
 /** Removes what engines that died left of machines that never were, or are no more. */
 export async function sweepLeftovers(context: EngineContext): Promise<void> {
   const { machines } = context.home;
+  await endRemovals(context);
   const left = (await readdir(machines).catch(() => [])).filter(
     (name) => name.startsWith(newPrefix) || name.startsWith(removedPrefix),
   );
@@ -120,6 +143,18 @@ export async function sweepLeftovers(context: EngineContext): Promise<void> {
       }
     }
   });
+}
+
+/** Of machines that lay outside of the home, as far as their disks can be reached; one that is still there is no matter of this. */
+export async function endRemovals(context: EngineContext): Promise<void> {
+  for (const { name, record } of removalsOf(context.home)) {
+    if (!existsSync(record.path) && existsSync(path.dirname(record.path))) {
+      await removeSetAside(context, record.removal);
+      if (!existsSync(record.removal)) {
+        await removeMoved(context.home, name);
+      }
+    }
+  }
 }
 
 async function lockOf(context: EngineContext, folder: string): Promise<FileLock | undefined> {

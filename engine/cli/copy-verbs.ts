@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { CheckpointError } from '../model/checkpoint-error.ts';
 import { formatSize } from '../model/size.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
@@ -40,6 +41,24 @@ export function addCopyVerbs(program: Command, output: Output): void {
         );
       }),
   );
+
+  verb('move <machine> [folder]', "move a stopped machine's folder into another folder, on any disk")
+    .option('--back', 'back to where machines are when they are made')
+    .addHelpText(
+      'after',
+      '\nTo another disk it is copied and compared before the old files go. Of disk images that were added only the\nrecords move: the images stay where they are. While its disk is not connected, the machine is listed as not reachable.',
+    )
+    .action((machine: string, folder: string | undefined, options: Given) => {
+      if ((folder === undefined) !== (options['back'] === true)) {
+        throw new CheckpointError('InvalidArgument', 'Give either a folder to move the machine into, or --back.', {});
+      }
+      const given = { machine, ...(folder === undefined ? {} : { folder }) };
+      return runPlanned(output, options, 'move', given, async ({ copies }, params, call) => {
+        const moved = await copies.move(params, call);
+        const how = moved.copiedBytes === 0 ? '' : ` Copied ${formatSize(moved.copiedBytes)}.`;
+        output.result(moved, `“${moved.machine.name}” lies at ${moved.machine.folder} now.${how}`);
+      });
+    });
 
   verb('export <machine> <target>', 'copy a stopped machine with its whole tree into a new folder')
     .option('--checkpoint <checkpoint>', 'only the disks of that checkpoint, one image each')

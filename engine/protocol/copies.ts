@@ -16,6 +16,15 @@ export interface CopyOperations {
   };
   /** Afterwards neither Now nor any checkpoint needs a file outside of the machine. */
   flatten: { params: { machine: string }; result: { machine: MachineInfo; copiedBytes: number } };
+  /** Moves the folder of a stopped machine; it keeps its name and id. */
+  move: {
+    params: {
+      machine: string;
+      /** Folder that the machine's own is to lie in, on any disk. Default: back into the home. */
+      folder?: string;
+    };
+    result: { machine: MachineInfo; copiedBytes: number };
+  };
   export: {
     params: {
       machine: string;
@@ -42,6 +51,7 @@ export interface CopyOperations {
 export const copyOperationNames = [
   'clone',
   'flatten',
+  'move',
   'export',
   'import',
 ] as const satisfies readonly (keyof CopyOperations)[];

@@ -44,6 +44,7 @@ export const errorCodes = [
   'HasClones',
   'FirmwareNotFound',
   'TpmNotFound',
+  'MachineNotReachable',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

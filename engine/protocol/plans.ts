@@ -15,6 +15,7 @@ export const plannedOperations = [
   'rename',
   'clone',
   'flatten',
+  'move',
   'export',
   'import',
   'groupTake',

@@ -182,6 +182,7 @@ export async function perform<K extends OperationName>(
     rename: (given) => engine.service.rename(given),
     clone: (given, how) => engine.copies.clone(given, how),
     flatten: (given, how) => engine.copies.flatten(given, how),
+    move: (given, how) => engine.copies.move(given, how),
     export: (given, how) => engine.copies.export(given, how),
     import: (given, how) => engine.copies.import(given, how),
     groupList: () => engine.groups.groupList(),

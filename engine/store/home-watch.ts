@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, statSync, watch, type Dirent, type FSWatcher } from 'node:fs';
+import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import { dueFile } from './due-record.ts';
 import type { Home } from './home.ts';
+import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.ts';
 import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
@@ -80,17 +81,13 @@ export class HomeWatch {
 
   /** Watches the machines there are, and no others. One whose folder is the same is watched already. */
   #follow(): void {
-    let entries: Dirent[];
+    let places: MachinePlace[];
     try {
-      entries = readdirSync(this.#home.machines, { withFileTypes: true });
+      places = machinePlaces(this.#home);
     } catch {
       return;
     }
-    const found = new Map(
-      entries
-        .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-        .map(({ name }) => [name, identityOf(path.join(this.#home.machines, name))]),
-    );
+    const found = new Map(places.map((place) => [place.name, identityOf(place.path)]));
     for (const [name, { identity }] of [...this.#watched]) {
       if (found.get(name) !== identity) {
         this.#forget(name);
@@ -107,7 +104,7 @@ export class HomeWatch {
   /** @param isLate whether a client may have looked at these machines already */
   #watchPart(isLate: boolean): void {
     for (const name of this.#waiting.splice(0, machinesAPart)) {
-      const folder = path.join(this.#home.machines, name);
+      const folder = placeNamed(this.#home, name);
       const watched = [folder, path.join(folder, 'checkpoints'), path.join(folder, 'run')];
       const identity = identityOf(folder);
       this.#watched.set(name, { identity, watchers: watched.flatMap((one) => this.#watch(one, name)) });

@@ -35,6 +35,14 @@ export interface MachineRecords {
 
 const reserveBytes = 256 * 1024;
 
+/** What is known of where a machine's folder lies. */
+export interface FolderPlace {
+  /** Outside of the home; it may be out of reach. */
+  isElsewhere: boolean;
+  /** An engine moves or removes it, or died at it. */
+  isUnsettled: boolean;
+}
+
 export type ProcessRole = 'current' | 'successor';
 
 /**
@@ -50,9 +58,22 @@ export type ProcessRole = 'current' | 'successor';
  */
 export class MachineFolder {
   readonly path: string;
+  readonly place: FolderPlace;
 
-  constructor(folder: string) {
+  constructor(folder: string, place: FolderPlace = { isElsewhere: false, isUnsettled: false }) {
     this.path = folder;
+    this.place = place;
+  }
+
+  /** @throws MachineNotReachable when it lies outside of the home, and is not there now */
+  requireReachable(): void {
+    if (this.place.isElsewhere && !existsSync(this.path)) {
+      throw new CheckpointError(
+        'MachineNotReachable',
+        `Machine “${path.basename(this.path)}” is not reachable at ${this.path}. Connect the disk that it was moved to; nothing of it is lost.`,
+        { path: this.path },
+      );
+    }
   }
 
   get lock(): string {
@@ -73,8 +94,9 @@ export class MachineFolder {
     }
   }
 
-  /** @throws MachineDamaged */
+  /** @throws MachineDamaged, MachineNotReachable */
   async read(): Promise<MachineRecords> {
+    this.requireReachable();
     const [definition, now, checkpoints, trash, clones] = await Promise.all([
       readRecord(path.join(this.path, 'machine.json'), machineRecord),
       readRecord(path.join(this.path, 'now.json'), nowRecord),

@@ -49,6 +49,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'NothingToResume':
     case 'NothingToRedo':
     case 'NotInTrash':
+    case 'MachineNotReachable':
       return ['refresh'];
     case 'InvalidArgument':
     case 'InvalidName':

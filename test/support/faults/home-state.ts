@@ -4,6 +4,8 @@ import path from 'node:path';
 import { openChain } from '../../../engine/disks/open-chain.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import { readFirmware } from '../../../engine/store/firmware-folder.ts';
+import { Home } from '../../../engine/store/home.ts';
+import { readMoved } from '../../../engine/store/moved-machines.ts';
 import { MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
@@ -153,12 +155,13 @@ export async function faultsOfHome(home: string): Promise<{ unknown: string[]; m
   const machines = path.join(home, 'machines');
   const found: { unknown: string[]; missing: string[] } = { unknown: [], missing: [] };
   for (const name of await readdir(machines)) {
-    const machine = path.join(machines, name);
+    const moved = name.endsWith('.moved.json') ? readMoved(new Home(home), name.slice(0, -'.moved.json'.length)) : undefined;
+    const machine = moved?.path ?? path.join(machines, name);
     if (name === '.sweep') {
       continue;
     }
-    if (name.startsWith('.')) {
-      found.unknown.push(machine);
+    if (name.startsWith('.') || moved?.move !== undefined || moved?.removal !== undefined) {
+      found.unknown.push(path.join(machines, name));
       continue;
     }
     const { unknown, missing } = await auditMachine(machine);
