@@ -3,7 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { readRecord, syncFolder } from '../store/atomic-file.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
-import { readMoved, removeMoved, writeMoved, type MovedRecord } from '../store/moved-machines.ts';
+import { readMoved, removeDrafts, removeMoved, writeMoved, type MovedRecord } from '../store/moved-machines.ts';
 import type { EngineContext } from './engine-context.ts';
 
 /** Lies in a copy until it is settled that it is the machine. */
@@ -24,6 +24,9 @@ export function asideOf(place: string, token: string): string {
  */
 export async function endMove(context: EngineContext, folder: MachineFolder): Promise<void> {
   const name = path.basename(folder.path);
+  if (folder.place.isUnsettled) {
+    await removeDrafts(context.home, name);
+  }
   const record = readMoved(context.home, name);
   if (record?.removal !== undefined && record.move === undefined) {
     await rm(record.removal, { recursive: true, force: true });

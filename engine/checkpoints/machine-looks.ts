@@ -165,7 +165,10 @@ export class MachineLooks {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const failed = this.#failedRecoveries.get(folder.path);
     const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
-    if ((isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) && (await lockHolder(folder.lock)) === undefined) {
+    if (
+      (isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) &&
+      (await lockHolder(folder.lock)) === undefined
+    ) {
       try {
         await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
       } catch (error) {

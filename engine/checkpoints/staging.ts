@@ -149,7 +149,9 @@ export async function sweepLeftovers(context: EngineContext): Promise<void> {
 export async function endRemovals(context: EngineContext): Promise<void> {
   for (const { name, record } of removalsOf(context.home)) {
     if (!existsSync(record.path) && existsSync(path.dirname(record.path))) {
-      await removeSetAside(context, record.removal);
+      if (existsSync(record.removal)) {
+        await removeSetAside(context, record.removal);
+      }
       if (!existsSync(record.removal)) {
         await removeMoved(context.home, name);
       }

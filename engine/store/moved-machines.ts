@@ -7,6 +7,8 @@ import { syncFolder, writeRecord } from './atomic-file.ts';
 import type { Home } from './home.ts';
 
 const suffix = '.moved.json';
+/** What a record was first, before it got its name; see `atomic-file.ts`. */
+const draft = /^(.+)\.moved\.json\.[0-9a-f]+\.new$/;
 const absolute = z
   .string()
   .max(4096)
@@ -40,6 +42,7 @@ export interface MachinePlace {
 export function machinePlaces(home: Home): MachinePlace[] {
   const places = new Map<string, MachinePlace>();
   const records: string[] = [];
+  const drafts: string[] = [];
   for (const entry of entriesOf(home.machines)) {
     if (entry.isDirectory() && !entry.name.startsWith('.')) {
       places.set(entry.name, {
@@ -50,6 +53,8 @@ export function machinePlaces(home: Home): MachinePlace[] {
       });
     } else if (entry.isFile() && entry.name.endsWith(suffix) && !entry.name.startsWith('.')) {
       records.push(entry.name.slice(0, -suffix.length));
+    } else if (entry.isFile()) {
+      drafts.push(draft.exec(entry.name)?.[1] ?? '');
     }
   }
   for (const name of records) {
@@ -66,6 +71,12 @@ export function machinePlaces(home: Home): MachinePlace[] {
         const isUnsettled = record.move !== undefined || record.removal !== undefined;
         places.set(name, { name, path: found, isElsewhere, isUnsettled });
       }
+    }
+  }
+  for (const name of drafts) {
+    const place = places.get(name);
+    if (place !== undefined) {
+      places.set(name, { ...place, isUnsettled: true });
     }
   }
   return [...places.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -110,6 +121,15 @@ export async function writeMoved(home: Home, name: string, record: MovedRecord):
 export async function removeMoved(home: Home, name: string): Promise<void> {
   await rm(fileOf(home, name), { force: true });
   await syncFolder(home.machines);
+}
+
+/** Removes records that an engine died at writing; to be called with the machine locked. */
+export async function removeDrafts(home: Home, name: string): Promise<void> {
+  for (const entry of entriesOf(home.machines)) {
+    if (entry.isFile() && draft.exec(entry.name)?.[1] === name) {
+      await rm(path.join(home.machines, entry.name), { force: true });
+    }
+  }
 }
 
 /** True where a machine of that name lies elsewhere, or is on its way. */

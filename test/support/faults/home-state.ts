@@ -155,7 +155,9 @@ export async function faultsOfHome(home: string): Promise<{ unknown: string[]; m
   const machines = path.join(home, 'machines');
   const found: { unknown: string[]; missing: string[] } = { unknown: [], missing: [] };
   for (const name of await readdir(machines)) {
-    const moved = name.endsWith('.moved.json') ? readMoved(new Home(home), name.slice(0, -'.moved.json'.length)) : undefined;
+    const moved = name.endsWith('.moved.json')
+      ? readMoved(new Home(home), name.slice(0, -'.moved.json'.length))
+      : undefined;
     const machine = moved?.path ?? path.join(machines, name);
     if (name === '.sweep') {
       continue;
