@@ -3,7 +3,6 @@ import { machinePlaces, placeNamed } from '../store/moved-machines.ts';
 import type { EngineContext } from './engine-context.ts';
 
 /** Folders of all machines, by name, wherever they lie. */
-// eslint-disable-next-line @typescript-eslint/require-await -- a home that cannot be read is a rejection
 export async function machineFolders({ home }: Pick<EngineContext, 'home'>): Promise<MachineFolder[]> {
   return machinePlaces(home).map((place) => new MachineFolder(place.path, place));
 }

@@ -119,7 +119,7 @@ for (const volume of ['the same', 'another'] as const) {
       assert.equal(outcome.kind, 'done', JSON.stringify(outcome));
       let faults = 0;
       const kinds: FaultKind[] = ['before', 'half', 'after', ...systemErrors, 'full'];
-      const tries = process.env['CKPT_FAULTS'] === 'all' ? calls : Math.min(calls, 24);
+      const tries = process.env['CKPT_FAULTS'] === 'all' ? calls : Math.min(calls, 8);
       for (let index = 1; index <= tries; index++) {
         const call = tries === calls ? index : 1 + Math.floor(random() * calls);
         for (const kind of [kinds[Math.floor(random() * 3)], kinds[3 + Math.floor(random() * (kinds.length - 3))]]) {
@@ -232,11 +232,13 @@ test('removal of a moved machine, each call the last one or an error → there, 
     await copyFolder(home, place.home);
     await copyFolder(kept, disk);
   };
+  const random = seededRandom();
   const remove = (): Promise<object> => engineOf(place.home).service.removeMachine({ machine });
   const { calls } = await EngineRun.of(undefined, remove);
   const kinds: FaultKind[] = ['before', 'half', 'after', ...systemErrors, 'full'];
   for (let call = 1; call <= calls; call++) {
-    for (const kind of kinds) {
+    const some = process.env['CKPT_FAULTS'] === 'all' ? kinds : kinds.filter(() => random() < 0.3);
+    for (const kind of some) {
       await prepare();
       const { outcome } = await EngineRun.of({ call, kind }, remove);
       const what = `after ${call}:${kind}: ${JSON.stringify(outcome)}`;
