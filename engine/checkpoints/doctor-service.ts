@@ -46,6 +46,7 @@ export class DoctorService {
 
   async #machine(folder: MachineFolder, params: DoctorParams, call: Call): Promise<Finding[]> {
     try {
+      folder.requireReachable();
       return params.repair === true || params.acceptChanged === true
         ? await this.#locked(folder, (patient) => repairMachine(this.#context, patient, params, call), params, call)
         : await this.#passing(folder, params, call);
@@ -54,6 +55,9 @@ export class DoctorService {
         throw error;
       }
       const { message } = toWireError(error);
+      if (error instanceof CheckpointError && error.code === 'MachineNotReachable') {
+        return [finding('record', 'warning', folder.path, message)];
+      }
       if (error instanceof CheckpointError && error.code === 'Locked') {
         return [notLookedAt(folder.path, message)];
       }

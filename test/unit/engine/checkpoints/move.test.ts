@@ -186,6 +186,12 @@ test('its disk is not connected → listed as not reachable, not lost; connected
   ]) {
     await assert.rejects(change, (error: { code?: unknown }) => error.code === 'MachineNotReachable');
   }
+  for (const repair of [false, true]) {
+    const { machines } = await next.doctor.doctor({ machine, ...(repair ? { repair } : {}) }, {});
+    const findings = machines.flatMap((one) => one.findings);
+    assert.equal(findings.length, 1);
+    assert.match(findings[0]?.message ?? '', /is not reachable at .*nothing of it is lost/);
+  }
   assert.equal(existsSync(disk), false);
   await rename(path.join(folder, 'unplugged'), disk);
   assert.deepEqual(await names(engineOf(place.home)), ['lab stopped']);
