@@ -21,7 +21,7 @@ import { deleteCheckpoints } from './delete.ts';
 import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts';
 import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
-import { layersBeside } from './layers-beside.ts';
+import { layersBeside, requireNotLinked } from './layers-beside.ts';
 import { presentMachine } from './firmware-copy.ts';
 import { listImages } from './image-library.ts';
 import { MachineLooks } from './machine-looks.ts';
@@ -101,6 +101,7 @@ export class CheckpointService implements ServiceCalls {
     const doomed = await changeMachine(this.#context, params.machine, 'remove', async (machine) => {
       requireStopped(machine, 'removing it');
       requireNoClones(machine, 'it is removed');
+      await requireNotLinked(this.#context, machine);
       return setAside(this.#context, folder, await layersBeside(this.#context, machine));
     });
     await removeSetAside(this.#context, doomed);

@@ -35,7 +35,7 @@ export async function dropStaleClones(folder: MachineFolder, machines: () => Pro
 /** The clones of a machine that are there and stand on it. One that cannot be read is believed to be there. */
 export async function livingClones(
   folder: MachineFolder,
-  { clones }: MachineRecords,
+  { clones, definition }: MachineRecords,
   machines: () => Promise<MachineFolder[]>,
 ): Promise<CloneRecord[]> {
   if (clones.length === 0) {
@@ -43,7 +43,7 @@ export async function livingClones(
   }
   const others = await Promise.all((await machines()).map((one) => one.read().catch(() => undefined)));
   const isThere = ({ machine }: CloneRecord): boolean =>
-    others.some((one) => one?.definition.id === machine && standsOn(one, folder));
+    others.some((one) => one?.definition.id === machine && standsOn(one, folder, definition));
   return others.includes(undefined) ? clones : clones.filter(isThere);
 }
 
@@ -78,9 +78,12 @@ export function definitionsOf(records: MachineRecords): MachineDefinition[] {
   ];
 }
 
-function standsOn(records: MachineRecords, folder: MachineFolder): boolean {
-  const layers = folder.inner('layers');
+function standsOn(records: MachineRecords, folder: MachineFolder, { disks }: MachineDefinition): boolean {
+  const places = disks.flatMap(({ place }) => (place === undefined ? [] : [path.dirname(place)]));
+  const layers = [path.resolve(folder.inner('layers')), ...places];
   return definitionsOf(records)
     .flatMap(({ disks }) => disks)
-    .some(({ externalBase }) => externalBase !== undefined && foldersOf(externalBase).includes(path.resolve(layers)));
+    .some(
+      ({ externalBase }) => externalBase !== undefined && foldersOf(externalBase).some((one) => layers.includes(one)),
+    );
 }

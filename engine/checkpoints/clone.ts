@@ -1,9 +1,9 @@
 import { chmod, copyFile, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { convert } from '../disks/operations/convert.ts';
+import { requireFree } from '../disks/new-file.ts';
 import { openLayer } from '../disks/open-chain.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { checkpointName } from '../model/names.ts';
 import type { CloneRecord } from '../store/records.ts';
@@ -13,7 +13,9 @@ import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { dropStaleClones, isCloned } from './clone-records.ts';
+import { clonePlaced } from './clone-placed.ts';
 import { deleteForGood } from './delete-for-good.ts';
+import { disksFolderOf, placedAt, placeNames } from './disk-places.ts';
 import { hasFirmwareState } from './firmware-copy.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { needOfCopies } from './copy-space.ts';
@@ -31,6 +33,8 @@ import { allowed } from './tidy.ts';
 export interface CloneOptions {
   name: string;
   isIndependent: boolean;
+  /** New folder for disks that are for another program. */
+  disksFolder?: string;
 }
 
 /** What a clone is to be. */
@@ -42,13 +46,14 @@ export interface NewClone extends CloneOptions {
 /** What a clone will be. */
 export interface CloneDecision {
   name: string;
+  /** Absolute; is made for its disks, when those are for another program. */
+  disksFolder?: string;
   needs: SpaceNeed[];
 }
 
 /**
  * Decides what a clone of a checkpoint, or of Now, will be; changes nothing.
- * @throws NameInUse; NotSupported for a machine that is plain disk images; NotEnoughSpace; what a chain that does not
- *   verify throws
+ * @throws NameInUse, InvalidArgument, NotEnoughSpace; what a chain that does not verify throws
  */
 export async function decideClone(
   context: EngineContext,
@@ -58,16 +63,23 @@ export async function decideClone(
   call: Call,
 ): Promise<CloneDecision> {
   const { folder, records } = source;
-  requireOwnLayers(records.definition);
   const name = await freeName(context, options.name);
+  const verb = `ckpt clone ${records.definition.name} ${name}`;
+  const disksFolder = disksFolderOf(context, records.definition, options.disksFolder, verb);
+  if (disksFolder !== undefined) {
+    await requireFree(disksFolder);
+  }
+  const made = { name, ...(disksFolder === undefined ? {} : { disksFolder }) };
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   await verifyChains(files, point);
   if (!options.isIndependent) {
-    return { name, needs: needsOfNewLayers(folder, point.definition) };
+    const { definition } = point;
+    const placed = disksFolder === undefined ? definition : placedAt(definition, placeNames(definition), disksFolder);
+    return { ...made, needs: needsOfNewLayers(folder, placed) };
   }
-  const needs = [await needOfCopies(source, point, context.home.machines, undefined, call)];
+  const needs = [await needOfCopies(source, point, disksFolder ?? context.home.machines, undefined, call)];
   await requireSpaceFor(context, `Copying “${records.definition.name}” to “${name}”`, needs, source);
-  return { name, needs };
+  return { ...made, needs };
 }
 
 /** Sees that the chains are whole which a point reads its disks from. */
@@ -95,10 +107,18 @@ export async function cloneCheckpoint(
   options: NewClone,
   call: Call,
 ): Promise<string> {
-  const { name } = await decideClone(context, source, checkpoint, options, call);
-  const { id } = options;
+  const { name, disksFolder } = await decideClone(context, source, checkpoint, options, call);
+  const { id, isIndependent } = options;
   const { folder } = source;
-  if (options.isIndependent) {
+  const placed = (disks: MachineDisk[]): Promise<void> => {
+    const definition = definitionOf(checkpoint, id, name, disks);
+    return clonePlaced(context, source, checkpoint, { folder: disksFolder ?? '', isIndependent, definition }, call);
+  };
+  if (isIndependent) {
+    if (disksFolder !== undefined) {
+      await placed(checkpoint.definition.disks.map(withoutBase));
+      return name;
+    }
     await makeMachine(context, name, async (made) => {
       const disks = await copiedDisks(source, checkpoint, made, call);
       await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
@@ -111,10 +131,12 @@ export async function cloneCheckpoint(
   // First of all: from here on nothing that the clone stands on goes or changes.
   await folder.writeClone(record);
   try {
-    await makeMachine(context, name, async (made) => {
-      await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
-      call.signal?.throwIfAborted();
-    });
+    await (disksFolder !== undefined
+      ? placed(disks)
+      : makeMachine(context, name, async (made) => {
+          await fill(made, source, checkpoint, definitionOf(checkpoint, id, name, disks));
+          call.signal?.throwIfAborted();
+        }));
   } catch (error) {
     // What is left says whether the clone has come to be.
     await dropStaleClones(folder, () => machineFolders(context)).catch(() => undefined);
@@ -173,16 +195,8 @@ export async function cloneNow(
   }
 }
 
-/** @throws NotSupported */
-export function requireOwnLayers({ name, disks }: MachineDefinition): void {
-  if (disks.some(({ place }) => place !== undefined)) {
-    throw new CheckpointError(
-      'NotSupported',
-      `The disks of “${name}” belong to another program, so they cannot become another machine by themselves. ` +
-        `Export a checkpoint's disks, and add those: ckpt export ${name} FOLDER --checkpoint CHECKPOINT.`,
-      { machine: name },
-    );
-  }
+function withoutBase({ externalBase: _, ...disk }: MachineDisk): MachineDisk {
+  return disk;
 }
 
 function definitionOf(checkpoint: Checkpoint, id: string, name: string, disks: MachineDisk[]): MachineDefinition {

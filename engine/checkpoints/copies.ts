@@ -33,6 +33,7 @@ const cloneParams = z.strictObject({
   id: z.uuid(),
   /** Of the checkpoint that is taken when Now is cloned. */
   checkpointId: z.uuid(),
+  disksFolder: reference.exactOptional(),
 });
 export type CloneParams = z.output<typeof cloneParams>;
 
@@ -44,7 +45,12 @@ const exportParams = z.strictObject({
 });
 export type ExportParams = z.output<typeof exportParams>;
 
-const importParams = z.strictObject({ folder: reference, name: reference, id: z.string().regex(/^[0-9a-f-]{8,64}$/) });
+const importParams = z.strictObject({
+  folder: reference,
+  name: reference,
+  id: z.string().regex(/^[0-9a-f-]{8,64}$/),
+  disksFolder: reference.exactOptional(),
+});
 export type ImportParams = z.output<typeof importParams>;
 
 const flattenParams = z.strictObject({ machine: reference });
@@ -71,8 +77,13 @@ export async function clone(context: EngineContext, params: CloneParams, call: C
   if (made !== undefined) {
     return { name: made };
   }
-  const { checkpoint, id, checkpointId } = params;
-  const options = { name: params.name, isIndependent: params.full, id };
+  const { checkpoint, id, checkpointId, disksFolder } = params;
+  const options = {
+    name: params.name,
+    isIndependent: params.full,
+    id,
+    ...(disksFolder === undefined ? {} : { disksFolder }),
+  };
   const name = await changeMachine(context, params.machine, 'clone', async (machine) => {
     if (call.signal?.aborted === true) {
       await forgetTaken(context, machine, checkpointId);

@@ -43,8 +43,14 @@ export class CopyService implements CopyCalls {
 
   async clone(params: CopyOperations['clone']['params'], call: Call): Promise<CopyOperations['clone']['result']> {
     const started = performance.now();
-    const { full = false, ...rest } = params;
-    const chosen: CloneParams = { ...rest, full, id: randomUUID(), checkpointId: randomUUID() };
+    const { full = false, disksFolder, ...rest } = params;
+    const chosen: CloneParams = {
+      ...rest,
+      ...absoluteFolder(disksFolder),
+      full,
+      id: randomUUID(),
+      checkpointId: randomUUID(),
+    };
     const long = full
       ? await this.#ifLong(params.machine, async (folder, records) =>
           bytesOfFiles(
@@ -112,7 +118,8 @@ export class CopyService implements CopyCalls {
   async import(params: CopyOperations['import']['params'], call: Call): Promise<CopyOperations['import']['result']> {
     const folder = path.resolve(params.folder);
     const { bytes: toCopy, name, id } = await planImport(this.#context, folder, params.name);
-    const chosen = { folder, name, id };
+    const disksFolder = absoluteFolder(params.disksFolder);
+    const chosen = { folder, name, id, ...disksFolder };
     const made =
       toCopy < shortestJobBytes
         ? await importFrom(this.#context, chosen, call)
@@ -157,6 +164,11 @@ export class CopyService implements CopyCalls {
   async #view(machine: string): Promise<MachineInfo> {
     return (await this.#machines.show({ machine })).machine;
   }
+}
+
+/** A job has another working folder. */
+function absoluteFolder(disksFolder: string | undefined): { disksFolder?: string } {
+  return disksFolder === undefined ? {} : { disksFolder: path.resolve(disksFolder) };
 }
 
 function pointsOf({ now, checkpoints }: MachineRecords): MachineRecords['now']['activeLayers'][] {

@@ -11,16 +11,19 @@ import { readFirmware, readFirmwareOf, writeFirmware } from '../store/firmware-f
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { recordVersion, type ExportedDisks } from '../store/records.ts';
-import { bootFiles, requireOwnLayers, verifyChains } from './clone.ts';
+import { bootFiles, verifyChains } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
+import { isPlaced } from './disk-places.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { needOfCopies, needsOfBases } from './copy-space.ts';
 import { copyFiles, sizeOfRegularFile, type FileCopy } from './file-copies.ts';
 import { bytesBelow, copyBasesIn, dependsOnOthers, lowestLayers, standingAlone } from './flatten.ts';
+import { fillPlacedExport, withoutPlaces } from './export-placed.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import type { NewFolder } from './new-folder.ts';
 import { makeExport } from './journaled-export.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { decideRelocation, type Relocation } from './relocate.ts';
 import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { allowed } from './tidy.ts';
 
@@ -35,11 +38,13 @@ export interface ExportDecision {
   /** Images that are made of chains. */
   images: { disk: string; file: string }[];
   needs: SpaceNeed[];
+  /** How layers are named in the export that lie where another program looks for them. */
+  relocation?: Relocation;
 }
 
 /**
  * Decides what an export of a whole machine makes; changes nothing.
- * @throws NameInUse, MachineRunning, NotEnoughSpace; NotSupported for a machine that is plain disk images
+ * @throws NameInUse, MachineRunning, DiskInUse, NotEnoughSpace
  */
 export async function decideExportMachine(
   context: EngineContext,
@@ -50,24 +55,29 @@ export async function decideExportMachine(
   const { folder, records } = machine;
   const { definition, now } = records;
   requireStopped(machine, 'exporting it whole, or export one of its checkpoints');
-  requireOwnLayers(definition);
   await hostOf(context, definition).requireUnused({ folder, definition, layers: now.activeLayers });
   const kept = exported(records);
-  const inner = await filesOf(folder, kept);
   const place = await freePlace(target);
   const files = new LayerFiles(folder, definition, now.activeLayers);
+  const relocation = isPlaced(definition) ? await decideRelocation(files, kept, withoutPlaces) : undefined;
+  const copies =
+    relocation === undefined
+      ? (await filesOf(folder, kept)).map((file) => ({ from: folder.inner(file), to: path.join(place, file) }))
+      : relocation.layers.map(({ from, layer }) => ({ from, to: path.join(place, layer) }));
+  const copyOf = new Map(copies.map(({ from, to }) => [from, to]));
   const lowest = dependsOnOthers(kept) ? await lowestLayers(files, kept) : [];
   const below = await bytesBelow(files, lowest);
-  const sizes = await Promise.all(inner.map((file) => sizeOfRegularFile(folder.inner(file))));
+  const sizes = await Promise.all(copies.map(({ from }) => sizeOfRegularFile(from)));
   const bases = await needsOfBases(files, kept, call);
   const needs = [{ folder: path.dirname(place), bytes: sum([...sizes, ...bases.map(({ bytes }) => bytes)]) }];
   await requireSpaceFor(context, `Exporting “${definition.name}”`, needs, machine);
   return {
     folder: place,
-    copies: inner.map((file) => ({ from: folder.inner(file), to: path.join(place, file) })),
-    filled: lowest.map(({ disk, layer }, at) => ({
+    copies,
+    ...(relocation === undefined ? {} : { relocation }),
+    filled: lowest.map(({ disk, file }, at) => ({
       disk: disk.id,
-      path: path.join(place, layer),
+      path: copyOf.get(file) ?? file,
       bytes: below[at] ?? 0,
     })),
     images: [],
@@ -94,8 +104,12 @@ export async function exportMachine(
   return makeExport(context, machine, target, async (staging) => {
     const copy = new MachineFolder(staging);
     await copy.create();
-    const copies = decided.copies.map(({ from }, at) => ({ from, to: path.join(staging, inner[at] ?? '') }));
     const what = `Exporting “${definition.name}”`;
+    if (decided.relocation !== undefined) {
+      await fillPlacedExport(context, machine, decided.relocation, copy, call);
+      return inner;
+    }
+    const copies = decided.copies.map(({ from }, at) => ({ from, to: path.join(staging, inner[at] ?? '') }));
     await copyFiles(context, { copies, folder: staging, what, own: machine }, call);
     await copyBasesIn(new LayerFiles(copy, definition, now.activeLayers), kept, call);
     for (const checkpoint of kept.checkpoints) {

@@ -10,11 +10,14 @@ import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { bootFiles } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
 import { bytesOfFiles } from './copy-bytes.ts';
+import { disksFolderOf, placeNames } from './disk-places.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { filesOf } from './export.ts';
+import { withoutPlaces } from './export-placed.ts';
 import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
-import { copyFiles, sizeOfRegularFile } from './file-copies.ts';
+import { copyFiles, sizeOfRegularFile, type FileCopy } from './file-copies.ts';
 import { importDisks, readExportedDisks } from './import-disks.ts';
+import { decidePlacedImport, importPlaced, type PlacedImport } from './import-placed.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { freeze } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
@@ -27,6 +30,8 @@ import { makeMachine } from './staging.ts';
 export interface NewImport {
   name: string;
   id: string;
+  /** New folder for disks that are for another program. */
+  disksFolder?: string;
 }
 
 /**
@@ -38,7 +43,7 @@ export async function planImport(
   context: EngineContext,
   exported: string,
   wanted: string | undefined,
-): Promise<NewImport & { bytes: number }> {
+): Promise<Pick<NewImport, 'name' | 'id'> & { bytes: number }> {
   const disks = await readExportedDisks(context, exported);
   if (disks !== undefined) {
     const { definition } = disks.record;
@@ -55,7 +60,8 @@ export async function planImport(
   const isFree = !all.some((one) => one?.definition.id === id);
   return {
     name: machineName(wanted ?? name),
-    id: isFree ? id : randomUUID(),
+    // Another program may go on with the disks of the one that was exported.
+    id: isFree && records.definition.host === 'qemu' ? id : randomUUID(),
     bytes: await bytesOfFiles((await filesOf(source, records)).map((file) => source.inner(file))),
   };
 }
@@ -65,8 +71,12 @@ export interface ImportDecision {
   name: string;
   records: MachineRecords;
   source: MachineFolder;
-  /** Files to copy, relative to the machine's folder. */
+  /** Files to copy, relative to the exported folder. */
   inner: string[];
+  /** Where they go, by absolute paths. */
+  copies: FileCopy[];
+  /** Where its disks will lie for another program. */
+  placed?: PlacedImport;
   identify: (definition: MachineDefinition, hasMemory: boolean) => MachineDefinition;
   needs: SpaceNeed[];
 }
@@ -78,17 +88,21 @@ export interface ImportDecision {
 export async function decideImport(
   context: EngineContext,
   exported: string,
-  { name: wanted, id }: NewImport,
+  { name: wanted, id, disksFolder }: NewImport,
 ): Promise<ImportDecision> {
-  const { source, records } = await readExported(context, exported);
+  const { source, records, fileNames } = await readExported(context, exported);
   const name = await freeName(context, wanted);
+  const folder = disksFolderOf(context, records.definition, disksFolder, `ckpt import ${source.path}`);
+  const placed = folder === undefined ? undefined : await decidePlacedImport(source, records, fileNames, folder);
   const identify = newIdentity(records.definition.id, id);
   const inner = await filesOf(source, records);
   const sizes = await Promise.all(inner.map((file) => sizeOfRegularFile(source.inner(file))));
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-  const needs = [{ folder: context.home.machines, bytes: totalBytes }];
+  const needs = [{ folder: folder ?? context.home.machines, bytes: totalBytes }];
   await requireSpaceFor(context, `Importing “${name}”`, needs);
-  return { name, records, source, inner, identify, needs };
+  const machine = path.join(context.home.machines, name);
+  const copies = placed?.copies ?? inner.map((file) => ({ from: source.inner(file), to: path.join(machine, file) }));
+  return { name, records, source, inner, copies, identify, needs, ...(placed === undefined ? {} : { placed }) };
 }
 
 /**
@@ -105,9 +119,16 @@ export async function importMachine(
 ): Promise<string> {
   const disks = await readExportedDisks(context, exported);
   if (disks !== undefined) {
+    disksFolderOf(context, disks.record.definition, chosen.disksFolder, `ckpt import ${exported}`);
     return importDisks(context, disks, chosen, call);
   }
-  const { name, records, source, inner, identify } = await decideImport(context, exported, chosen);
+  const decided = await decideImport(context, exported, chosen);
+  const { name, records, source, inner, identify, placed } = decided;
+  if (placed !== undefined) {
+    const named = (of: MachineDefinition): MachineDefinition => ({ ...identify(of, false), name });
+    await importPlaced(context, name, placed, named, call);
+    return name;
+  }
   await makeMachine(context, name, async (made) => {
     const copies = inner.map((file) => ({ from: source.inner(file), to: made.inner(file) }));
     await copyFiles(context, { copies, folder: made.path, what: `Importing “${name}”` }, call);
@@ -132,14 +153,19 @@ export async function importMachine(
 async function readExported(
   context: EngineContext,
   exported: string,
-): Promise<{ source: MachineFolder; records: MachineRecords }> {
+): Promise<{ source: MachineFolder; records: MachineRecords; fileNames: ReadonlyMap<string, string> }> {
   const place = path.resolve(exported);
   await requireExportedFolder(context, place);
   const source = new MachineFolder(place);
   const records = withoutHistory(await source.read());
   requireInside(place, records);
   await requireFolders(place, firmwareFolders(place, records));
-  return { source, records };
+  const own = {
+    ...records,
+    definition: withoutPlaces(records.definition),
+    checkpoints: records.checkpoints.map((one) => ({ ...one, definition: withoutPlaces(one.definition) })),
+  };
+  return { source, records: own, fileNames: placeNames(records.definition) };
 }
 
 /** Without the trash, whose files no export has, and without what ties it to other machines of where it came from. */
@@ -154,9 +180,10 @@ function withoutHistory(records: MachineRecords): MachineRecords {
 
 function requireInside(place: string, records: MachineRecords): void {
   const ids = records.definition.disks.map(({ id }) => id);
+  const { host } = records.definition;
   for (const definition of definitionsOf(records)) {
-    if (definition.host !== 'qemu') {
-      throw notExported(place, `a machine of the host “${definition.host}” cannot be imported`);
+    if (definition.host !== host) {
+      throw notExported(place, 'its points are of different hosts');
     }
     if (
       !sameNames(
@@ -168,8 +195,12 @@ function requireInside(place: string, records: MachineRecords): void {
       throw notExported(place, 'its points have different disks');
     }
     for (const disk of definition.disks) {
-      if (disk.externalBase !== undefined || disk.place !== undefined) {
+      const hasPlace = host === 'disks' ? isFileName(disk.place) : disk.place === undefined;
+      if (disk.externalBase !== undefined || !hasPlace) {
         throw notExported(place, `its disk ${disk.id} lies outside of it`);
+      }
+      if (host === 'disks' && (disk.base !== undefined || disk.format === 'raw' || disk.format === 'vmdk')) {
+        throw notExported(place, `its disk ${disk.id} is of a kind that no differencing layer can take the place of`);
       }
       requireIn(place, partsOf.layers, disk.base === undefined ? [] : [disk.base]);
     }
@@ -184,6 +215,11 @@ function requireInside(place: string, records: MachineRecords): void {
   for (const { memory } of records.checkpoints) {
     requireIn(place, partsOf.memory, memory === undefined ? [] : [memory.file]);
   }
+}
+
+/** What an export says of a place: how the file is called there, and nothing of folders. */
+function isFileName(place: string | undefined): boolean {
+  return place !== undefined && !['.', '..'].includes(place) && !/[/\\:\p{Cc}]/u.test(place);
 }
 
 /** Those of UEFI variables and TPM state: one a point, and no two the same. */

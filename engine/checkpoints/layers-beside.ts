@@ -1,7 +1,10 @@
+import { lstatSync } from 'node:fs';
+import path from 'node:path';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { ChainReader } from '../store/layer-chain.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { EngineContext } from './engine-context.ts';
+import { machineFolders } from './machine-folders.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 
@@ -28,5 +31,30 @@ export async function layersBeside(context: EngineContext, { folder, records }: 
     }
     context.log.error(`The layers of ${folder.path} stay beside its disks: ${error.message}`);
     return [];
+  }
+}
+
+/**
+ * The disks of a machine of another program stay when it is removed. Those of a linked clone would be of no use soon: nothing
+ * would keep the layers that they stand on.
+ * @throws NotSupported for such a clone whose disks are there
+ */
+export async function requireNotLinked(context: EngineContext, { records }: OpenMachine): Promise<void> {
+  const { id, name, disks } = records.definition;
+  const left = disks.flatMap(({ place, externalBase }) =>
+    place === undefined || externalBase === undefined || lstatSync(place, { throwIfNoEntry: false }) === undefined
+      ? []
+      : [place],
+  );
+  for (const other of left.length === 0 ? [] : await machineFolders(context)) {
+    const source = (await other.readClones().catch(() => [])).some(({ machine }) => machine === id);
+    if (source) {
+      throw new CheckpointError(
+        'NotSupported',
+        `The disks of “${name}” would stay, and stand on those of “${path.basename(other.path)}”, which keeps them only for a machine. ` +
+          `Make “${name}” independent first (ckpt flatten ${name}), or delete its disks before: ${left.join(', ')}.`,
+        { machine: name, files: left },
+      );
+    }
   }
 }

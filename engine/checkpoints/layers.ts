@@ -12,10 +12,27 @@ import { factsOf, isSameFile, requireFrozen, type FrozenFacts } from '../store/f
 import { ChainReader } from '../store/layer-chain.ts';
 import type { LayerFiles } from '../store/layer-files.ts';
 
-/** Names for a set of new layers, one a disk. */
-export function newLayerNames(definition: MachineDefinition): LayerOfDisk {
-  const token = randomBytes(4).toString('hex');
-  return Object.fromEntries(definition.disks.map((disk) => [disk.id, newLayerName(disk, token)]));
+/**
+ * Names for a set of new layers, one a disk; no two are the same, as what is on record of layers goes by their names.
+ * @param token what tells them from others: 8 hexadecimal digits
+ */
+export function newLayerNames(definition: MachineDefinition, token: string = newToken()): LayerOfDisk {
+  const names: Record<string, string> = {};
+  const taken = new Set<string>();
+  for (const disk of definition.disks) {
+    let name = newLayerName(disk, token);
+    // Disks of another program may have one file name, each in a folder of its own.
+    while (taken.has(name)) {
+      name = newLayerName(disk, newToken());
+    }
+    taken.add(name);
+    names[disk.id] = name;
+  }
+  return names;
+}
+
+function newToken(): string {
+  return randomBytes(4).toString('hex');
 }
 
 function newLayerName({ id, place, format = 'qcow2' }: MachineDisk, token: string): string {

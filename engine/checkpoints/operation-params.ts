@@ -101,6 +101,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     checkpoint: reference.exactOptional(),
     name,
     full: z.boolean().exactOptional(),
+    disksFolder: path.exactOptional(),
   }),
   flatten: z.strictObject(onMachine),
   move: z.strictObject({ ...onMachine, folder: path.exactOptional() }),
@@ -110,7 +111,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     checkpoint: reference.exactOptional(),
     to: diskFormat.exactOptional(),
   }),
-  import: z.strictObject({ folder: path, name: name.exactOptional() }),
+  import: z.strictObject({ folder: path, name: name.exactOptional(), disksFolder: path.exactOptional() }),
   groupList: z.strictObject({}),
   groupTake: z.strictObject({
     name: name.exactOptional(),

@@ -12,7 +12,7 @@ import type { MachineRecords } from '../store/machine-folder.ts';
 import { withAnnotation, withName } from './annotate.ts';
 import { decideApply, type ApplyOperation } from './apply.ts';
 import { requireNoClones } from './clone-records.ts';
-import { decideClone, decideCloneNow } from './clone.ts';
+import { decideClone, decideCloneNow, type CloneDecision } from './clone.ts';
 import { decidePurge } from './decide-purge.ts';
 import { decideDelete } from './delete.ts';
 import type { EngineContext } from './engine-context.ts';
@@ -22,7 +22,8 @@ import { findGroup, memberOf, naming, nameOfTake, takeOfMember, type Group } fro
 import { decideImport, planImport } from './import.ts';
 import { decideImportDisks, readExportedDisks, type ExportedCheckpoint } from './import-disks.ts';
 import { releasableLayers } from './layer-graph.ts';
-import { layersBeside } from './layers-beside.ts';
+import { disksFolderOf } from './disk-places.ts';
+import { layersBeside, requireNotLinked } from './layers-beside.ts';
 import { verifyParents } from './layers.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { decideMove, placeToMoveTo } from './move.ts';
@@ -32,6 +33,7 @@ import {
   applySteps,
   changeSteps,
   cloneSteps,
+  type MadeClone,
   deleteSteps,
   exportSteps,
   flattenSteps,
@@ -184,19 +186,20 @@ export class PlanService {
     return { ...purgeSteps(machine, decided), needs: decided.needs, freed: decided.freed };
   }
 
-  async #clone(machine: OpenMachine, { checkpoint, name, full }: Params<'clone'>): Promise<Part> {
+  async #clone(machine: OpenMachine, { checkpoint, name, full, disksFolder }: Params<'clone'>): Promise<Part> {
     const context = this.#context;
-    const options = { name, isIndependent: full === true };
-    const placed = (made: string): { name: string; path: string } => ({
-      name: made,
-      path: path.join(context.home.machines, made),
+    const options = { name, isIndependent: full === true, ...(disksFolder === undefined ? {} : { disksFolder }) };
+    const placed = (made: CloneDecision): MadeClone => ({
+      name: made.name,
+      path: path.join(context.home.machines, made.name),
+      ...(made.disksFolder === undefined ? {} : { disksFolder: made.disksFolder }),
     });
     if (checkpoint === undefined) {
       const decided = await decideCloneNow(context, machine, options, {});
       const taken = takeSteps(machine, decided.taken);
       const { definition, now } = machine.records;
       const source = { definition, layers: now.activeLayers };
-      const cloned = cloneSteps(machine, source, placed(decided.name), options.isIndependent);
+      const cloned = cloneSteps(machine, source, placed(decided), options.isIndependent);
       return {
         steps: [...taken.steps, ...cloned.steps],
         losses: [],
@@ -207,7 +210,7 @@ export class PlanService {
     const found = findCheckpoint(treeOf(machine), checkpoint);
     const decided = await decideClone(context, machine, found, options, {});
     return {
-      ...cloneSteps(machine, found, placed(decided.name), options.isIndependent),
+      ...cloneSteps(machine, found, placed(decided), options.isIndependent),
       needs: decided.needs,
       ...(options.isIndependent ? { imageBytes: imageBytes(decided) } : {}),
     };
@@ -232,21 +235,23 @@ export class PlanService {
     };
   }
 
-  async #import({ folder, name }: Params<'import'>): Promise<OperationPlan> {
+  async #import({ folder, name, disksFolder }: Params<'import'>): Promise<OperationPlan> {
     const chosen = await planImport(this.#context, folder, name);
     const exported = await readExportedDisks(this.#context, folder);
     if (exported !== undefined) {
+      disksFolderOf(this.#context, exported.record.definition, disksFolder, `ckpt import ${folder}`);
       return this.#importDisks(exported, chosen.name);
     }
-    const decided = await decideImport(this.#context, folder, chosen);
+    const wanted = { ...chosen, ...(disksFolder === undefined ? {} : { disksFolder }) };
+    const decided = await decideImport(this.#context, folder, wanted);
     const place = path.join(this.#context.home.machines, decided.name);
     const part: Part = {
       steps: [
         { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
-        ...decided.inner.map((file): PlanStep => {
-          const from = decided.source.inner(file);
-          return { kind: 'copy', from, to: path.join(place, file), bytes: sizeOf(from) };
-        }),
+        ...(decided.placed === undefined
+          ? []
+          : [{ kind: 'create', what: 'folder', path: decided.placed.folder } satisfies PlanStep]),
+        ...decided.copies.map((copy): PlanStep => ({ kind: 'copy', ...copy, bytes: sizeOf(copy.from) })),
       ],
       losses: [],
       needs: decided.needs,
@@ -329,6 +334,7 @@ function planWith<K extends PlannedOperation>(
 async function removal(context: EngineContext, machine: OpenMachine): Promise<Part> {
   requireStopped(machine, 'removing it');
   requireNoClones(machine, 'it is removed');
+  await requireNotLinked(context, machine);
   const { folder, records } = machine;
   const entries = await readdir(folder.path, { recursive: true });
   const bytes = entries.reduce((sum, entry) => sum + sizeOf(path.join(folder.path, entry)), 0);

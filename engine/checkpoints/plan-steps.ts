@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
 import type { PlannedLoss, PlannedPoint, PlanStep } from '../protocol/plans.ts';
@@ -5,6 +6,7 @@ import { LayerFiles } from '../store/layer-files.ts';
 import type { ApplyDecision } from './apply.ts';
 import type { PurgeDecision } from './decide-purge.ts';
 import type { DeleteDecision } from './delete.ts';
+import { placeNames } from './disk-places.ts';
 import type { ExportDecision } from './export.ts';
 import type { FlattenDecision } from './flatten.ts';
 import type { MoveDecision } from './move.ts';
@@ -158,20 +160,35 @@ export function changeSteps(before: Checkpoint, after: Checkpoint): PlanPart {
   };
 }
 
+/** Where a clone will be. */
+export interface MadeClone {
+  name: string;
+  path: string;
+  /** For its disks, when those are for another program. */
+  disksFolder?: string;
+}
+
 /** @param isIndependent with copies of the disks, each as one image */
 export function cloneSteps(
   { folder, records }: OpenMachine,
   { layers, definition }: Pick<Checkpoint, 'layers' | 'definition'>,
-  made: { name: string; path: string },
+  made: MadeClone,
   isIndependent: boolean,
 ): PlanPart {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const { disksFolder } = made;
+  const places = placeNames(records.definition);
   return {
     steps: [
       { kind: 'create', what: 'machine', point: { name: made.name }, path: made.path },
+      ...(disksFolder === undefined ? [] : [{ kind: 'create', what: 'folder', path: disksFolder } satisfies PlanStep]),
       ...definition.disks.flatMap(({ id }): PlanStep[] => {
         const disk = files.disk(id);
         const on = files.fileOf(disk, files.layerOf(layers, disk));
+        if (disksFolder !== undefined) {
+          const file = path.join(disksFolder, places.get(id) ?? id);
+          return [{ kind: 'create', what: isIndependent ? 'image' : 'layer', disk: id, path: file, on }];
+        }
         return isIndependent
           ? [
               { kind: 'create', what: 'image', disk: id, on },

@@ -12,6 +12,7 @@ import { isMoved, removalsOf, removeMoved, writeMoved } from '../store/moved-mac
 import { recordVersion, removedFilesRecord } from '../store/records.ts';
 import type { EngineContext } from './engine-context.ts';
 import { claimName } from './open-machine.ts';
+import { removeOutside } from './outside-record.ts';
 
 /** A folder that a new machine is made in, out of sight, and one that a machine which was removed is on its way out in. */
 export const newPrefix = '.new-';
@@ -54,7 +55,7 @@ export async function makeMachine(
   } finally {
     await lock?.release();
     if (!isNamed) {
-      await rm(staging, { recursive: true, force: true });
+      await removeNew(staging);
     }
   }
 }
@@ -137,7 +138,7 @@ export async function sweepLeftovers(context: EngineContext): Promise<void> {
       const lock = await lockOf(context, folder).catch(() => undefined);
       if (lock !== undefined) {
         await lock.release();
-        await rm(folder, { recursive: true, force: true }).catch((error: unknown) =>
+        await removeNew(folder).catch((error: unknown) =>
           context.log.error(`${folder} could not be removed: ${String(error)}`),
         );
       }
@@ -157,6 +158,12 @@ export async function endRemovals(context: EngineContext): Promise<void> {
       }
     }
   }
+}
+
+/** What it has outside goes first, as it is known from there. */
+async function removeNew(folder: string): Promise<void> {
+  await removeOutside(folder);
+  await rm(folder, { recursive: true, force: true });
 }
 
 async function lockOf(context: EngineContext, folder: string): Promise<FileLock | undefined> {

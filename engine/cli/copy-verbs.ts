@@ -16,6 +16,7 @@ export function addCopyVerbs(program: Command, output: Output): void {
     'make a new machine of a checkpoint, or of Now when none is given',
   )
     .option('--full', 'copy the disks; otherwise it stands on those of the checkpoint')
+    .option('--folder <dir>', 'new folder for the disks of a machine of the host disks; needed for such')
     .action((machine: string, first: string, second: string | undefined, options: Given) => {
       const [checkpoint, name] = second === undefined ? [undefined, first] : [first, second];
       const given = {
@@ -23,6 +24,7 @@ export function addCopyVerbs(program: Command, output: Output): void {
         name,
         ...(checkpoint === undefined ? {} : { checkpoint }),
         ...pick(options, ['full']),
+        ...disksFolderIn(options),
       };
       return runPlanned(output, options, 'clone', given, async ({ copies }, params, call) => {
         const cloned = await copies.clone(params, call);
@@ -71,13 +73,17 @@ export function addCopyVerbs(program: Command, output: Output): void {
       });
     });
 
-  verb('import <folder> [name]', 'make a machine of an exported one, or of one exported checkpoint').action(
-    (folder: string, name: string | undefined, options: CommonOptions) => {
-      const given = { folder, ...(name === undefined ? {} : { name }) };
+  verb('import <folder> [name]', 'make a machine of an exported one, or of one exported checkpoint')
+    .option('--folder <dir>', 'new folder for the disks of a machine of the host disks; needed for such')
+    .action((folder: string, name: string | undefined, options: Given) => {
+      const given = { folder, ...(name === undefined ? {} : { name }), ...disksFolderIn(options) };
       return runPlanned(output, options, 'import', given, async ({ copies }, params, call) => {
         const imported = await copies.import(params, call);
         output.result(imported, `Imported “${imported.machine.name}” to ${imported.machine.folder}.`);
       });
-    },
-  );
+    });
+}
+
+function disksFolderIn({ folder }: Given): { disksFolder?: string } {
+  return typeof folder === 'string' ? { disksFolder: folder } : {};
 }

@@ -11,6 +11,8 @@ export interface CopyOperations {
       name: string;
       /** Copies the disks. Otherwise the clone stands on those of the checkpoint, and takes no time. */
       full?: boolean;
+      /** Folder to make for the disks of a machine that is plain disk images, which another program uses; needed for such. */
+      disksFolder?: string;
     };
     result: { machine: MachineInfo; totalMs: number };
   };
@@ -43,6 +45,8 @@ export interface CopyOperations {
       folder: string;
       /** Default: its name when it was exported. */
       name?: string;
+      /** Folder to make for the disks of a machine that is plain disk images, which another program uses; needed for such. */
+      disksFolder?: string;
     };
     result: { machine: MachineInfo };
   };

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { openChain } from '../../../engine/disks/open-chain.ts';
+import type { LayerOfDisk } from '../../../engine/model/machine.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
 import { readMoved } from '../../../engine/store/moved-machines.ts';
+import { LayerFiles } from '../../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
@@ -67,9 +69,12 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
     const records = await folder.read();
     firmware = await firmwareHashes(folder, records.now.firmware);
     standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
+    const layers = new LayerFiles(folder, records.definition, records.now.activeLayers);
+    const filesOf = (of: LayerOfDisk): string[] =>
+      Object.entries(of).map(([disk, layer]) => layers.fileOf(layers.disk(disk), layer));
     for (const { checkpoint } of records.trash) {
       const { id, parent } = checkpoint;
-      const files = Object.values(checkpoint.layers).map((layer) => path.join(machine.folder, layer));
+      const files = filesOf(checkpoint.layers);
       trash[label(id)] = {
         ...(parent === undefined ? {} : { parent: label(parent) }),
         disks: await contents(files, place),
@@ -77,7 +82,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
     }
     for (const { id, parent, name, createdBy, expires, notes, group } of machine.checkpoints) {
       const found = records.checkpoints.find((checkpoint) => checkpoint.id === id);
-      const files = Object.values(found?.layers ?? {}).map((layer) => path.join(machine.folder, layer));
+      const files = filesOf(found?.layers ?? {});
       checkpoints[label(id)] = {
         ...(parent === undefined ? {} : { parent: label(parent) }),
         name,

@@ -1,5 +1,6 @@
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 import { doctorVerbs } from './doctor-verbs.ts';
+import { placedVerbs } from './placed-verbs.ts';
 
 const machine = lab;
 
@@ -39,5 +40,6 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   },
   'free-space': ({ retention }) => retention.freeSpace({ machine }, {}),
   ...doctorVerbs,
+  ...placedVerbs,
   'remove-machine': call('removeMachine', () => ({ machine })),
 };
