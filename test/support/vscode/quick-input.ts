@@ -8,6 +8,9 @@ const timeoutMilliseconds = 20_000;
 /** For how long a refusal must stand: the one of the text before stays until the extension has judged the new one. */
 const refusalMilliseconds = 2000;
 
+/** A dialog that has not moved for this long has not heard the key. */
+const unansweredMilliseconds = 8000;
+
 /** The widget at the top of the window: command palette, quick picks and input boxes, one after the other. */
 export class QuickInput {
   private readonly page: Page;
@@ -95,14 +98,20 @@ export class QuickInput {
   /** Replaces the path and confirms it: again while VS Code still looks the folder up, and ignores that. */
   async chooseFile(file: string): Promise<void> {
     await this.fill(file);
+    // What is pressed too early or too late goes to the next input box, and answers that.
+    let pressed = { on: '', at: 0 };
     await until(
       `the file dialog to take ${file}`,
       async () => {
-        if (!(await this.input.isVisible()) || !(await this.input.inputValue()).startsWith(file)) return true;
-        await this.page.keyboard.press('Enter');
+        const value = (await this.input.isVisible()) ? await this.input.inputValue() : '';
+        if (!value.startsWith(file)) return true;
+        if (value !== pressed.on || performance.now() - pressed.at > unansweredMilliseconds) {
+          pressed = { on: value, at: performance.now() };
+          await this.page.keyboard.press('Enter');
+        }
         return false;
       },
-      { timeoutMilliseconds, intervalMilliseconds: 700 },
+      { timeoutMilliseconds, intervalMilliseconds: 300 },
     );
   }
 
