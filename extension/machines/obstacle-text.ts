@@ -26,11 +26,6 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
       return vscode.l10n.t('“{0}” has nothing to redo: nothing was undone, or Now changed its place since.', name);
     case 'emptyTrash':
       return vscode.l10n.t('The trash of “{0}” is empty.', name);
-    case 'belongsToOther':
-      return vscode.l10n.t(
-        '“{0}” is plain disk images that belong to another program. Export the disks of a checkpoint of it instead.',
-        name,
-      );
     case 'mustBeStopped':
       return vscode.l10n.t('“{0}” is in use. Shut it down first.', name);
     case 'disksOnly':

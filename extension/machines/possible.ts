@@ -37,14 +37,10 @@ export type Obstacle =
   | 'nothingToRedo'
   | 'emptyTrash'
   | 'disksOnly'
-  | 'belongsToOther'
   | 'mustBeStopped';
 
 /** What another program does to machines of plain disk images. */
 const ofPower: readonly MachineOperation[] = ['start', 'stop', 'forceStop', 'pause', 'resume', 'openConsole'];
-
-/** What needs layers of our own: those of plain disk images belong to another program. */
-const ofOwnLayers: readonly MachineOperation[] = ['clone', 'exportMachine', 'flatten'];
 
 /** Why an operation cannot be done now; undefined when it can. */
 export function obstacle(operation: MachineOperation, machine: MachineInfo): Obstacle | undefined {
@@ -56,9 +52,6 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
   }
   if (machine.host === 'disks' && ofPower.includes(operation)) {
     return 'disksOnly';
-  }
-  if (machine.host === 'disks' && ofOwnLayers.includes(operation)) {
-    return 'belongsToOther';
   }
   switch (operation) {
     case 'start':

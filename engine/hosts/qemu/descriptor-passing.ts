@@ -29,9 +29,6 @@ interface Calls {
 
 const calls = load();
 
-/** True where {@link connectForDescriptors} works: Node itself cannot pass descriptors. */
-export const canPassDescriptors = calls !== undefined;
-
 /** A connection over which open files can be handed to the other side (unix(7), `SCM_RIGHTS`). */
 export interface DescriptorSocket {
   socket: net.Socket;

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { CheckpointsContext } from '../../context.ts';
+import { askNewFolder } from '../../input/new-folder.ts';
 import type { Step } from '../../input/steps.ts';
 import { askSteps, pickStep, textStep } from '../../input/steps.ts';
 import { describeCheckpoint } from '../../machines/descriptions.ts';
@@ -55,10 +56,20 @@ async function ask(
       );
     },
   ]);
-  return answered ? carryOut(context, machine, draft) : undefined;
+  if (!answered || machine.host !== 'disks') {
+    return answered ? carryOut(context, machine, draft, undefined) : undefined;
+  }
+  // Another program uses its disks, so only the user knows where that looks for them.
+  const folder = await askNewFolder(vscode.l10n.t('Disks of “{0}”', draft.name), draft.name);
+  return folder === undefined ? undefined : carryOut(context, machine, draft, folder);
 }
 
-function carryOut(context: CheckpointsContext, machine: MachineInfo, draft: Draft): Promise<unknown> {
+function carryOut(
+  context: CheckpointsContext,
+  machine: MachineInfo,
+  draft: Draft,
+  disksFolder: string | undefined,
+): Promise<unknown> {
   const { checkpoint, name, full } = draft;
   return perform(context, {
     name: 'clone',
@@ -67,6 +78,7 @@ function carryOut(context: CheckpointsContext, machine: MachineInfo, draft: Draf
       name,
       ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.id }),
       ...(full ? { full } : {}),
+      ...(disksFolder === undefined ? {} : { disksFolder }),
     },
     title: vscode.l10n.t('Cloning “{0}” to “{1}”…', machine.name, name),
     done: ({ machine: made }) => tellCreated(made, undefined),

@@ -1,10 +1,9 @@
-import path from 'node:path';
 import * as vscode from 'vscode';
 import type { DiskFormatName } from '../../../engine/protocol/disks.ts';
 import type { Params } from '../../../engine/protocol/operations.ts';
 import type { CheckpointsContext } from '../../context.ts';
-import { nameProblemText } from '../../naming/name-input.ts';
-import { machineNameFrom, machineNameProblem } from '../../naming/names.ts';
+import { askNewFolder } from '../../input/new-folder.ts';
+import { machineNameFrom } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
 import { formatSize } from '../../presentation/size.ts';
 import type { CommandHandler } from '../command.ts';
@@ -67,37 +66,4 @@ function formats(): (vscode.QuickPickItem & { format: DiskFormatName })[] {
     { label: 'VMDK', description: vscode.l10n.t('VMware, VirtualBox'), format: 'vmdk' },
     { label: 'raw', description: vscode.l10n.t('every program'), format: 'raw' },
   ];
-}
-
-/** A folder that is not there yet, in one that is. */
-async function askNewFolder(title: string, name: string): Promise<string | undefined> {
-  const [parent] =
-    (await vscode.window.showOpenDialog({
-      canSelectFiles: false,
-      canSelectFolders: true,
-      openLabel: vscode.l10n.t('Choose Folder'),
-      title: vscode.l10n.t('{0}: into which folder?', title),
-    })) ?? [];
-  if (parent === undefined) {
-    return undefined;
-  }
-  const present = new Set((await vscode.workspace.fs.readDirectory(parent)).map(([entry]) => entry.toLowerCase()));
-  const typed = await vscode.window.showInputBox({
-    title,
-    prompt: vscode.l10n.t('Name of the new folder in {0}', parent.fsPath),
-    value: free(present, name),
-    validateInput: (value) =>
-      present.has(value.trim().toLowerCase())
-        ? vscode.l10n.t('There is “{0}” already.', value.trim())
-        : nameProblemText(machineNameProblem(value)),
-  });
-  return typed === undefined ? undefined : path.join(parent.fsPath, typed.trim());
-}
-
-function free(present: ReadonlySet<string>, wanted: string): string {
-  let name = wanted;
-  for (let number = 2; present.has(name.toLowerCase()); number += 1) {
-    name = `${wanted}-${number}`;
-  }
-  return name;
 }

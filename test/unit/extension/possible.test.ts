@@ -44,14 +44,14 @@ test('redo needs what was undone, and the trash what was deleted', () => {
   assert.deepEqual(possible('stopped', { trash }), ['start', 'take', 'restore', 'emptyTrash']);
 });
 
-test('copies need disks of our own, and whole machines must be stopped for them', () => {
+test('whole machines must be stopped to be copied, plain disk images too', () => {
   const checkpoints = [checkpoint('a')];
   assert.equal(obstacle('clone', machine()), undefined, 'a stopped machine has its Now');
   assert.equal(obstacle('clone', machine({ state: 'running' })), 'noCheckpoint');
   assert.equal(obstacle('clone', machine({ state: 'running', checkpoints })), undefined);
   assert.equal(obstacle('exportMachine', machine({ state: 'running' })), 'mustBeStopped');
   assert.equal(obstacle('flatten', machine({ state: 'paused' })), 'mustBeStopped');
-  assert.equal(obstacle('clone', machine({ host: 'disks', checkpoints })), 'belongsToOther');
+  assert.equal(obstacle('clone', machine({ host: 'disks', checkpoints })), undefined);
   assert.equal(obstacle('exportCheckpoint', machine({ host: 'disks', checkpoints })), undefined);
 });
 
