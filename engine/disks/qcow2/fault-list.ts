@@ -80,6 +80,11 @@ export class FaultList {
     return this.#left > 0;
   }
 
+  /** Nothing may be repaired and nothing more is listed, so looking further only costs time: millions of entries can be wrong. */
+  get isSettled(): boolean {
+    return this.isBroken && this.isFull;
+  }
+
   /** Call when all are found, or {@link isFull}. */
   finish(): void {
     this.#endRange();
