@@ -30,10 +30,10 @@ export async function checkImage(
     faults.corrupt();
   }
   const fileClusters = Math.ceil(image.sizeBytes / image.geometry.clusterSize);
-  for (let from = 0; from < fileClusters && !faults.isSettled; from += windowClusters) {
+  for (let from = 0; from < fileClusters && !faults.isSettled(); from += windowClusters) {
     const count = new ReferenceCount(image, from, faults);
     await count.run(roots, true, options.signal);
-    if (faults.isSettled) {
+    if (faults.isSettled()) {
       break;
     }
     await compareRefcounts(image, refcounts, count, faults, options.signal);

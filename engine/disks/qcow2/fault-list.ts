@@ -81,7 +81,7 @@ export class FaultList {
   }
 
   /** Nothing may be repaired and nothing more is listed, so looking further only costs time: millions of entries can be wrong. */
-  get isSettled(): boolean {
+  isSettled(): boolean {
     return this.isBroken && this.isFull;
   }
 

@@ -199,7 +199,7 @@ export class ReferenceCount {
     const { geometry, path } = this.#image;
     for await (const { bytes, offset } of tableParts(this.#image, table, geometry.clusterSize)) {
       for (let at = 0; at < bytes.length; at += geometry.l2EntryBytes) {
-        if (this.#faults?.isSettled === true) {
+        if (this.#faults?.isSettled() === true) {
           return;
         }
         if (bytes.readUInt32BE(at) === 0 && bytes.readUInt32BE(at + 4) === 0 && !geometry.hasSubclusters) {
