@@ -1,4 +1,5 @@
-// Bundles the extension and the engine into dist/, each one file.
+// Bundles the extension and the engine into dist/, each one file, with the native files of one platform:
+// node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without, this computer's.
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,8 +8,13 @@ import { build } from 'esbuild';
 const root = import.meta.dirname;
 const dist = path.join(root, 'dist');
 const nativePackage = path.join(root, 'node_modules/fs-native-extensions');
-/** Platforms that VS Code runs on. */
-const nativePlatforms = /^(?:linux|darwin|win32)-(?:x64|arm64)$/;
+const target = process.argv.find((argument) => argument.startsWith('--target='))?.slice(9) ?? targetHere();
+const [system, arch] = target.split('-');
+if (!/^(?:linux|alpine|darwin|win32)-(?:x64|arm64)$/.test(target)) {
+  throw new Error(`There is no platform ${target}. Known: linux, alpine, darwin or win32, with -x64 or -arm64.`);
+}
+/** As Node names it. */
+const platform = `${system === 'alpine' ? 'linux' : system}-${arch}`;
 
 /** The package looks for its binary beside itself; in the bundle it lies beside the bundle. */
 const nativeBinary = {
@@ -21,19 +27,38 @@ const nativeBinary = {
   },
 };
 
-/** Likewise; one package a platform, and only the building platform's is installed. The others' engines do without. */
+/** Likewise; one package a platform. Windows' engine does without. */
 const callsIntoLibc = {
   name: 'calls-into-libc',
   setup(context) {
     context.onResolve({ filter: /^@koromix\/koffi-/ }, ({ path: name }) => {
-      const isInstalled = existsSync(path.join(root, 'node_modules', name));
-      return isInstalled ? { path: name, namespace: 'calls-into-libc' } : { path: name, external: true };
+      const isWanted = name.endsWith(`koffi-${platform}`) && system !== 'win32';
+      if (isWanted && !existsSync(path.join(root, 'node_modules', name))) {
+        throw new Error(`${name} is not installed: npm install --no-save --force ${name}`);
+      }
+      return isWanted ? { path: name, namespace: 'calls-into-libc' } : { path: name, external: true };
     });
     context.onLoad({ filter: /./, namespace: 'calls-into-libc' }, async ({ path: name }) => {
       const folder = path.basename(name);
-      await cp(path.join(root, 'node_modules', name), path.join(dist, 'native', folder), { recursive: true });
+      // It has a binary for each C library of Linux.
+      const otherLibc = system === 'alpine' ? `linux_${arch}` : `musl_${arch}`;
+      await cp(path.join(root, 'node_modules', name), path.join(dist, 'native', folder), {
+        recursive: true,
+        filter: (source) => path.basename(source) !== otherLibc,
+      });
       return { contents: `module.exports = require(\`\${__dirname}/native/${folder}/index.js\`)`, loader: 'js' };
     });
+  },
+};
+
+/** What a schema says about bad input is read in logs and by agents, in English; the library brings fifty languages. */
+const oneLanguage = {
+  name: 'one-language',
+  setup(context) {
+    context.onLoad({ filter: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+      loader: 'js',
+    }));
   },
 };
 
@@ -61,24 +86,28 @@ const results = await Promise.all([
     entryPoints: ['engine/main.ts'],
     outfile: 'dist/engine.js',
     banner: { js: '#!/usr/bin/env node' },
-    plugins: [nativeBinary, callsIntoLibc],
+    plugins: [nativeBinary, callsIntoLibc, oneLanguage],
   }),
 ]);
 await chmod(path.join(dist, 'engine.js'), 0o755);
 await writeFile(path.join(dist, 'THIRD-PARTY-NOTICES.txt'), await notices(results));
-for (const platform of await readdir(path.join(nativePackage, 'prebuilds'))) {
-  if (nativePlatforms.test(platform)) {
-    await cp(
-      path.join(nativePackage, 'prebuilds', platform, 'fs-native-extensions.node'),
-      path.join(dist, 'native', `${platform}.node`),
-    );
-  }
+await cp(
+  path.join(nativePackage, 'prebuilds', platform, 'fs-native-extensions.node'),
+  path.join(dist, 'native', `${platform}.node`),
+);
+
+/** Alpine's C library is another one than that of other Linux systems. */
+function targetHere() {
+  const isAlpine = process.platform === 'linux' && process.report.getReport().header.glibcVersionRuntime === undefined;
+  return `${isAlpine ? 'alpine' : process.platform}-${process.arch}`;
 }
 
 /** The licences of everything that was bundled, as they ask for. */
 async function notices(built) {
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
-  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []));
+  const packages = new Set(
+    inputs.flatMap((input) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []),
+  );
   const texts = await Promise.all([...packages].sort().map(notice));
   return `VM Checkpoints contains these packages.\n\n${texts.join('\n')}`;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { buildGuest } from '../guest/build.ts';
 import { cacheFolder, guestFolder, projectFolder, runProgram, vsixFile } from './project.ts';
@@ -10,16 +10,23 @@ type LogLine = (line: string) => void;
 /** Catalogue entry of the demo guest. */
 export const guestImageName = 'playground';
 
-/** Bundles extension and engine into dist/. */
-export async function build(): Promise<void> {
-  await runProgram(process.execPath, [path.join(projectFolder, 'esbuild.mjs')]);
+/** What people download again with each version. */
+const packageLimitBytes = 1_500_000;
+
+/** Bundles extension and engine into dist/. @param target platform, as `vsce package --target` names it; default: this one */
+export async function build(target?: string): Promise<void> {
+  const platform = target === undefined ? [] : [`--target=${target}`];
+  await runProgram(process.execPath, [path.join(projectFolder, 'esbuild.mjs'), ...platform]);
 }
 
-/** Packages what is in dist/, unless that was done for the same content. */
-export async function packageExtension(): Promise<void> {
-  const stamp = `${vsixFile}.stamp`;
+/**
+ * Packages what is in dist/, unless that was done for the same content.
+ * @param target the only platform that it installs on; default: any, though dist/ has native files of one
+ */
+export async function packageExtension(file = vsixFile, target?: string): Promise<void> {
+  const stamp = `${file}.stamp`;
   const content = await packagedContent();
-  const isDone = await Promise.all([readFile(stamp, 'utf8'), access(vsixFile)]).then(
+  const isDone = await Promise.all([readFile(stamp, 'utf8'), access(file)]).then(
     ([found]) => found === content,
     () => false,
   );
@@ -28,7 +35,16 @@ export async function packageExtension(): Promise<void> {
   }
   const vsce = path.join(projectFolder, 'node_modules/@vscode/vsce/vsce');
   const options = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--skip-license'];
-  await runProgram(process.execPath, [vsce, 'package', ...options, '--out', vsixFile]);
+  const platform = target === undefined ? [] : ['--target', target];
+  await mkdir(cacheFolder, { recursive: true });
+  await runProgram(process.execPath, [vsce, 'package', ...options, ...platform, '--out', file]);
+  const { size } = await stat(file);
+  if (size > packageLimitBytes) {
+    await rm(file);
+    throw new Error(
+      `The package is ${size} bytes long, ${size - packageLimitBytes} more than it may be. See what takes them: unzip -v.`,
+    );
+  }
   await writeFile(stamp, content);
 }
 
