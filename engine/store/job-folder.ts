@@ -129,14 +129,12 @@ export class JobFolder {
    */
   async info(): Promise<JobInfo> {
     const { version: _version, workingFolder: _folder, ...job } = await this.readJob();
-    const [answering, progress, isCancelling] = await Promise.all([
-      this.readProcess(),
-      this.#readProgress(),
-      this.isCancelAsked(),
-    ]);
+    const [answering, isCancelling] = await Promise.all([this.readProcess(), this.isCancelAsked()]);
     const isAlive = answering !== undefined && (await isProcessAlive(answering.pid, answering.identity));
-    // Last: a process that is gone may have ended the job in the meantime.
+    // After that: a process that is gone may have ended the job in the meantime.
     const outcome = await this.readOutcome();
+    // After the outcome: a job that ended is shown with the progress that it told last.
+    const progress = await this.#readProgress();
     const common = { ...job, isCancelling, logFile: this.logFile, ...(progress === undefined ? {} : { progress }) };
     if (outcome !== undefined) {
       const { version: _, ...ending } = outcome;
