@@ -10,6 +10,7 @@ import type { JournalRecord } from '../store/records.ts';
 import { activate, prepareActivation } from './activation.ts';
 import { isCloned } from './clone-records.ts';
 import { FirmwareCopy, hasFirmwareState, presentMachine } from './firmware-copy.ts';
+import { newGeneration } from './generation.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
@@ -94,6 +95,7 @@ export async function decideApply(
       after: {
         ...nowAfter(operation, target, reusesLayers, newLayers, keptId),
         ...(newFirmware === undefined ? {} : { firmware: newFirmware }),
+        ...newGeneration(target.definition),
       },
       reusesLayers,
       wasRunning: presence.state === 'running',

@@ -13,6 +13,7 @@ import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
 import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '../protocol/operations.ts';
+import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { withAnnotation, withName } from './annotate.ts';
@@ -38,6 +39,7 @@ import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
 import { take, type Taken } from './take.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
+import { leaving, welcomeBack, type Leaving } from './welcome-back.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 
 const defaultShutDownLimitSeconds = 60;
@@ -173,11 +175,15 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async resume(params: Params<'resume'>): Promise<Result<'resume'>> {
-    return this.#change(params.machine, 'resume', async (machine) => {
-      requireUp(machine);
-      await requireRoomToGoOn(machine);
-      await hostOf(this.#context, machine.records.definition).resume(machine.folder);
+    let steps: ResumeStep[] = [];
+    const { machine } = await this.#change(params.machine, 'resume', async (open) => {
+      requireUp(open);
+      await requireRoomToGoOn(open);
+      const host = hostOf(this.#context, open.records.definition);
+      await host.resume(open.folder);
+      steps = await host.welcomeBack(open.folder, {});
     });
+    return { machine, steps };
   }
 
   async take(params: Params<'take'>, call: Call): Promise<Result<'take'>> {
@@ -210,17 +216,19 @@ export class CheckpointService implements ServiceCalls {
     call: Call,
   ): Promise<ApplyResult> {
     const started = performance.now();
-    let outcome: { target: Checkpoint; kept?: Checkpoint } | undefined;
+    let outcome: { target: Checkpoint; kept?: Checkpoint; left: Leaving } | undefined;
     const changed = await this.#change(machine, operation, async (open) => {
       const target = choose(treeOf(open));
-      outcome = { target, ...(await apply(this.#context, open, target, operation, options, call)) };
+      const left = await leaving(this.#context, open);
+      outcome = { target, left, ...(await apply(this.#context, open, target, operation, options, call)) };
     });
-    const { target, kept } = done(outcome);
+    const { target, kept, left } = done(outcome);
     return {
       machine: changed.machine,
       applied: viewCheckpoint(target),
       ...(kept === undefined ? {} : { kept: viewCheckpoint(kept) }),
       totalMs: since(started),
+      ...(await welcomeBack(this.#context, left, target, options, call)),
     };
   }
 

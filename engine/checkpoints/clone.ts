@@ -18,6 +18,7 @@ import { deleteForGood } from './delete-for-good.ts';
 import { disksFolderOf, placedAt, placeNames } from './disk-places.ts';
 import { hasFirmwareState } from './firmware-copy.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { newGeneration } from './generation.ts';
 import { needOfCopies } from './copy-space.ts';
 import { createLayer, newLayerNames } from './layers.ts';
 import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
@@ -291,7 +292,8 @@ async function fill(
   for (const file of bootFiles(definition)) {
     await copyFile(source.folder.inner(file), made.inner(file), constants.COPYFILE_FICLONE);
   }
-  const now = { activeLayers, ...(await copiedFirmware(made, source.folder, checkpoint)) };
+  const firmware = await copiedFirmware(made, source.folder, checkpoint);
+  const now = { activeLayers, ...firmware, ...newGeneration(definition) };
   await made.writeDefinition(definition);
   await made.writeNow(now);
 }

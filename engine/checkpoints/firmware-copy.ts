@@ -17,6 +17,7 @@ export function presentMachine(folder: MachineFolder, definition: MachineDefinit
     definition,
     layers: now.activeLayers,
     ...(now.firmware === undefined ? {} : { firmware: now.firmware }),
+    ...(now.generation === undefined ? {} : { generation: now.generation }),
   };
 }
 

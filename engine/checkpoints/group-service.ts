@@ -1,11 +1,13 @@
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { GroupInfo, GroupOperations } from '../protocol/groups.ts';
+import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import type { CheckpointService } from './checkpoint-service.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { applyGroup, createdOf, deleteGroup, findGroup, nameOf, readGroups, takeGroup, type Group } from './groups.ts';
 import { viewCheckpoint } from './machine-summary.ts';
 import { changeAll, findMachine } from './open-machine.ts';
+import { leaving, welcomeBack } from './welcome-back.ts';
 
 type GroupParams<K extends keyof GroupOperations> = GroupOperations[K]['params'];
 type GroupResult<K extends keyof GroupOperations> = GroupOperations[K]['result'];
@@ -39,10 +41,23 @@ export class GroupService {
   async groupApply(params: GroupParams<'groupApply'>, call: Call): Promise<GroupResult<'groupApply'>> {
     const { group: reference, ...options } = params;
     const group = await findGroup(this.#context, reference);
-    await changeAll(this.#context, foldersOf(group), 'apply a group', (open) =>
-      applyGroup(this.#context, open, group, options, call),
+    const left = await changeAll(this.#context, foldersOf(group), 'apply a group', async (open) => {
+      const before = await Promise.all(open.map((machine) => leaving(this.#context, machine)));
+      await applyGroup(this.#context, open, group, options, call);
+      return before;
+    });
+    const result = await this.#result(group);
+    const steps: Record<string, ResumeStep[]> = {};
+    await Promise.all(
+      group.members.map(async ({ folder, machine, checkpoint }) => {
+        const { hadConsole } = left.find((one) => one.folder.path === folder.path) ?? { hadConsole: false };
+        const welcome = await welcomeBack(this.#context, { folder, hadConsole }, checkpoint, options, call);
+        if (welcome.steps !== undefined) {
+          steps[machine] = welcome.steps;
+        }
+      }),
     );
-    return this.#result(group);
+    return { ...result, steps };
   }
 
   async groupDelete(params: GroupParams<'groupDelete'>): Promise<GroupResult<'groupDelete'>> {

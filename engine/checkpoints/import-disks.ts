@@ -14,6 +14,7 @@ import { exportedDisksRecord, type ExportedDisks } from '../store/records.ts';
 import { bootFiles } from './clone.ts';
 import { bytesOfFiles } from './copy-bytes.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
+import { newGeneration } from './generation.ts';
 import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
 import { withoutFiles } from './export.ts';
 import { copyFiles } from './file-copies.ts';
@@ -113,7 +114,7 @@ export async function importDisks(
       await writeFirmware(made, present.firmware, content);
     }
     await made.writeCheckpoint(checkpoint);
-    await made.writeNow({ parent: checkpoint.id, activeLayers, ...present });
+    await made.writeNow({ parent: checkpoint.id, activeLayers, ...present, ...newGeneration(definition) });
     await made.writeDefinition(definition);
     await syncFolder(made.inner('layers'));
     call.signal?.throwIfAborted();

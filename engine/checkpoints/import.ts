@@ -12,6 +12,7 @@ import { definitionsOf } from './clone-records.ts';
 import { bytesOfFiles } from './copy-bytes.ts';
 import { disksFolderOf, placeNames } from './disk-places.ts';
 import type { Call, EngineContext } from './engine-context.ts';
+import { newGeneration } from './generation.ts';
 import { filesOf } from './export.ts';
 import { withoutPlaces } from './export-placed.ts';
 import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
@@ -142,7 +143,7 @@ export async function importMachine(
       const definition = identify(checkpoint.definition, checkpoint.memory !== undefined);
       await made.writeCheckpoint({ ...checkpoint, definition: { ...definition, name } });
     }
-    await made.writeNow(records.now);
+    await made.writeNow({ ...records.now, ...newGeneration(records.definition) });
     await made.writeDefinition({ ...identify(records.definition, false), name });
     await syncFolder(made.inner('layers'));
     call.signal?.throwIfAborted();

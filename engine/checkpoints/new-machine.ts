@@ -11,6 +11,7 @@ import { newFirmwareFolder, writeFirmware } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { adoptDisks } from './adopt-disks.ts';
 import { hasFirmwareState } from './firmware-copy.ts';
+import { newGeneration } from './generation.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
 import { createLayer, newLayerNames } from './layers.ts';
@@ -160,6 +161,7 @@ async function build(
       macAddress: newMacAddress(),
       ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
       ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
+      hasGeneration: true,
       disks: [disk],
       ...(directBoot === undefined ? {} : { directBoot }),
     };
@@ -171,7 +173,8 @@ async function build(
       await createLayer(folder.inner(layer), 'qcow2', { layer: header, relativePath });
     }
     await folder.writeDefinition(definition);
-    await folder.writeNow({ activeLayers, ...(await placeFirmware(context, folder, definition)) });
+    const firmware = await placeFirmware(context, folder, definition);
+    await folder.writeNow({ activeLayers, ...firmware, ...newGeneration(definition) });
     call.signal?.throwIfAborted();
   });
   return name;

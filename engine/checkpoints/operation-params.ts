@@ -14,7 +14,11 @@ const path = z
 const onMachine = { machine: reference };
 const onCheckpoint = { machine: reference, checkpoint: reference };
 const onJob = { job: reference };
-const applyOptions = { discardNow: z.boolean().exactOptional(), disksOnly: z.boolean().exactOptional() };
+const applyOptions = {
+  discardNow: z.boolean().exactOptional(),
+  disksOnly: z.boolean().exactOptional(),
+  renewNetwork: z.boolean().exactOptional(),
+};
 const hardware = {
   memoryMiB: z
     .int()

@@ -3,6 +3,7 @@ import { parseParams } from '../checkpoints/operation-params.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { tellSteps } from './resume-steps-text.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 type Given = CommonOptions & Record<string, unknown>;
@@ -180,17 +181,19 @@ function mebibytes(bytes: number): string {
 }
 
 function applyOptions(options: Given): Record<string, unknown> {
-  return pick(options, ['discardNow', 'disksOnly']);
+  return pick(options, ['discardNow', 'disksOnly', 'renewNetwork']);
 }
 
 function withApplyOptions(command: Command): Command {
   return command
     .option('--discard-now', 'do not keep what Now was')
-    .option('--disks-only', "leave the checkpoint's memory out; the machine ends stopped");
+    .option('--disks-only', "leave the checkpoint's memory out; the machine ends stopped")
+    .option('--renew-network', 'have the guest ask for its addresses again (DHCP)');
 }
 
 function applyText(what: string, result: ApplyResult): string {
   const kept =
     result.kept === undefined ? '' : ` What was before is kept as “${result.kept.name}”; ckpt undo goes back to it.`;
-  return `${what} “${result.applied.name}” in ${result.totalMs} ms; “${result.machine.name}” is ${result.machine.state}.${kept}`;
+  const steps = tellSteps(result.steps);
+  return `${what} “${result.applied.name}” in ${result.totalMs} ms; “${result.machine.name}” is ${result.machine.state}.${kept}${steps === '' ? '' : ` ${steps}`}`;
 }

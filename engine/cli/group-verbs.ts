@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { GroupInfo } from '../protocol/groups.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { tellSteps } from './resume-steps-text.ts';
 import { pick, runVerb, verb, type CommonOptions } from './verb.ts';
 
 type Given = CommonOptions & Record<string, unknown>;
@@ -39,7 +40,8 @@ export function addGroupVerbs(program: Command, output: Output): void {
       const given = { group: reference, ...pick(options, ['disksOnly']) };
       return runPlanned(output, options, 'groupApply', given, async ({ groups }, params, call) => {
         const applied = await groups.groupApply(params, call);
-        output.result(applied, `Applied ${groupText(applied.group)}`);
+        const steps = Object.entries(applied.steps).map(([machine, each]) => `${machine}: ${tellSteps(each)}`);
+        output.result(applied, [`Applied ${groupText(applied.group)}`, ...steps].join('\n'));
       });
     });
 

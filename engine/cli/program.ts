@@ -17,6 +17,7 @@ import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
+import { tellSteps } from './resume-steps-text.ts';
 import { hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
@@ -175,7 +176,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   verb('resume <machine>', 'let a paused machine go on').action((machine: string, options: CommonOptions) =>
     run(options, async ({ service }) => {
       const resumed = await service.resume(parseParams('resume', { machine }));
-      output.result(resumed, stateText(resumed.machine));
+      output.result(resumed, [stateText(resumed.machine), tellSteps(resumed.steps)].join(' ').trimEnd());
     }),
   );
 

@@ -1,6 +1,7 @@
 import type { SavedMemory } from '../model/checkpoint.ts';
 import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
 import type { HostId } from '../protocol/machines.ts';
+import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { FirmwareContent } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 
@@ -45,6 +46,16 @@ export interface Captured {
   memory?: SavedMemory;
 }
 
+/** What a guest that goes on is to be helped with, besides its clock. */
+export interface Welcome {
+  /** It has gone back in time: whether it has a device that tells it so. Absent when it only stood still. */
+  hasGeneration?: boolean;
+  /** A console was joined to it, and is to join again. */
+  hadConsole?: boolean;
+  /** Its addresses are to be asked for again (DHCP). */
+  renewNetwork?: boolean;
+}
+
 /** How to reach the serial port of a running machine. */
 export interface SerialPort {
   /** Socket that serves one client at a time. */
@@ -60,6 +71,8 @@ export interface RunnableMachine {
   layers: LayerOfDisk;
   /** Folder of its UEFI variables and TPM state, as in `Now`. */
   firmware?: string;
+  /** As in `Now`. */
+  generation?: string;
 }
 
 /**
@@ -89,6 +102,13 @@ export interface Host {
   pause(folder: MachineFolder): Promise<void>;
   resume(folder: MachineFolder): Promise<void>;
   serialPort(folder: MachineFolder): Promise<SerialPort | undefined>;
+  /** True when somebody is joined to the serial port of the machine, which runs. */
+  hasConsole(folder: MachineFolder): Promise<boolean>;
+  /**
+   * Sees that a guest that has stood still, or has come back with its memory, finds its way in the present. Never fails: each step
+   * says what became of it.
+   */
+  welcomeBack(folder: MachineFolder, wanted: Welcome, signal?: AbortSignal): Promise<ResumeStep[]>;
 
   /**
    * Freezes the active layers, goes on with the new ones, and saves memory, all of one instant. The guest runs on afterwards.

@@ -15,6 +15,8 @@ export interface MachineDefinition {
   firmware?: 'bios' | 'uefi';
   /** Whether it has a TPM 2.0; by default not. */
   tpm?: boolean;
+  /** Whether its guest can tell that it has gone back in time or been copied (QEMU docs/specs/vmgenid); of QEMU machines made before that was known, not. */
+  hasGeneration?: boolean;
   disks: MachineDisk[];
   /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
   directBoot?: DirectBoot;
@@ -69,6 +71,8 @@ export interface Now {
   activeLayers: LayerOfDisk;
   /** Folder of its UEFI variables and TPM state, such as `firmware/1a2b3c4d`; absent for a machine with neither. */
   firmware?: string;
+  /** Generation id that the guest is shown, a UUID: another one after each apply. */
+  generation?: string;
   /** What the last apply or undo kept, as long as it is there; absent when that discarded Now. */
   undo?: string;
   /** What the last undo kept, until something else is done. */

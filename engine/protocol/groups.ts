@@ -1,4 +1,5 @@
 import type { CheckpointInfo, MachineInfo } from './machines.ts';
+import type { ResumeStep } from './resume-steps.ts';
 
 /** Checkpoints of several machines that were taken together. */
 export interface GroupInfo {
@@ -38,7 +39,12 @@ export interface GroupOperations {
       /** Leave the checkpoints' memory out: the machines end stopped. */
       disksOnly?: boolean;
     };
-    result: { group: GroupInfo; machines: MachineInfo[] };
+    result: {
+      group: GroupInfo;
+      machines: MachineInfo[];
+      /** By name of machine: what was done for a guest that came back with its memory. */
+      steps: Record<string, ResumeStep[]>;
+    };
   };
   /** Moves the checkpoints to the trash. */
   groupDelete: { params: OnGroup; result: { group: GroupInfo; machines: MachineInfo[] } };

@@ -6,6 +6,7 @@ import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
 import { planOperationNames, type PlanOperations } from './plans.ts';
+import type { ResumeStep } from './resume-steps.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
 import type {
   CheckpointInfo,
@@ -108,7 +109,7 @@ export interface Operations
     result: { machine: MachineInfo };
   };
   pause: { params: OnMachine; result: { machine: MachineInfo } };
-  resume: { params: OnMachine; result: { machine: MachineInfo } };
+  resume: { params: OnMachine; result: { machine: MachineInfo; steps: ResumeStep[] } };
   take: {
     params: OnMachine & {
       /** Default: local date and time. */
@@ -183,6 +184,8 @@ export interface ApplyOptions {
   discardNow?: boolean;
   /** Leave the checkpoint's memory out: the machine ends stopped. */
   disksOnly?: boolean;
+  /** Have the guest ask for its addresses again (DHCP), when it comes back with its memory; needs the agent in the guest. */
+  renewNetwork?: boolean;
 }
 
 export interface ApplyResult {
@@ -190,7 +193,10 @@ export interface ApplyResult {
   applied: CheckpointInfo;
   /** What Now was, unless it was discarded; `undo` goes back to it. */
   kept?: CheckpointInfo;
+  /** Until the guest ran. */
   totalMs: number;
+  /** What was done afterwards for a guest that came back with its memory. */
+  steps?: ResumeStep[];
 }
 
 export interface EngineInfo {

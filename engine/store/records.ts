@@ -69,6 +69,7 @@ const definition = z.strictObject({
     .exactOptional(),
   firmware: z.enum(['bios', 'uefi']).exactOptional(),
   tpm: z.boolean().exactOptional(),
+  hasGeneration: z.boolean().exactOptional(),
   disks: z.array(disk).min(1).max(64),
   directBoot: z
     .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })
@@ -81,6 +82,7 @@ const now = z.strictObject({
   parent: id.exactOptional(),
   activeLayers: layerOfDisk,
   firmware: firmwareFolder.exactOptional(),
+  generation: z.uuid().exactOptional(),
   undo: id.exactOptional(),
   redo: id.exactOptional(),
 }) satisfies z.ZodType<Now>;

@@ -45,6 +45,14 @@ export const settings = {
     description:
       'Ask before a revert or an apply replaces Now. What Now was is kept for 24 hours in any case, so that it can be undone; **Revert and Discard Now** always asks.',
   },
+  'vmCheckpoints.renewNetwork': {
+    type: 'boolean',
+    default: false,
+    scope: 'machine-overridable',
+    restricted: false,
+    description:
+      'After an apply or a revert with memory, have the guest ask for its addresses again (DHCP). It needs the QEMU guest agent in the guest.',
+  },
   'vmCheckpoints.pauseWhenFull': {
     type: 'boolean',
     default: false,

@@ -67,7 +67,12 @@ export function applyCheckpoint(
   const { machine, checkpoint } = target;
   return perform(context, {
     name: 'apply',
-    params: { machine: machine.name, checkpoint: checkpoint.id, ...options },
+    params: {
+      machine: machine.name,
+      checkpoint: checkpoint.id,
+      ...(checkpoint.hasMemory && readSwitch('vmCheckpoints.renewNetwork') ? { renewNetwork: true } : {}),
+      ...options,
+    },
     title:
       form === 'revert'
         ? vscode.l10n.t('Reverting “{0}” to “{1}”…', machine.name, checkpoint.name)
@@ -100,13 +105,14 @@ export function undoLast(context: CheckpointsContext, machine: MachineInfo): Pro
 function tellApplied(
   context: CheckpointsContext,
   form: ApplyForm,
-  { machine, applied, kept, totalMs }: ApplyResult,
+  { machine, applied, kept, totalMs, steps }: ApplyResult,
 ): void {
   const duration = formatDuration(totalMs);
-  const message =
+  const applying =
     form === 'revert'
       ? vscode.l10n.t('Reverted “{0}” to “{1}”. ({2})', machine.name, applied.name, duration)
       : vscode.l10n.t('Applied “{1}” to “{0}”. ({2})', machine.name, applied.name, duration);
+  const message = [applying, ...worthTelling(steps)].join(' ');
   if (kept === undefined) {
     void vscode.window.showInformationMessage(message);
     return;
@@ -115,6 +121,11 @@ function tellApplied(
   void vscode.window
     .showInformationMessage(message, undo)
     .then((choice) => (choice === undo ? undoTo(context, machine, kept) : undefined));
+}
+
+/** What was done for the guest afterwards, in the engine's words. */
+function worthTelling(steps: ApplyResult['steps'] = []): string[] {
+  return steps.filter(({ outcome }) => outcome !== 'skipped').map(({ detail }) => detail);
 }
 
 /** The notification may have stood for a while: its button goes back to what this apply kept, and nothing else. */

@@ -51,6 +51,12 @@ export class DisksHost implements Host {
   serialPort(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
+  hasConsole(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+  welcomeBack(): Promise<[]> {
+    return Promise.resolve([]);
+  }
   capture(): Promise<never> {
     return refuse();
   }

@@ -49,9 +49,17 @@ export interface CommandLine {
   directBoot?: { kernel: string; initrd?: string; commandLine: string };
   /** Code and variables of UEFI, by absolute paths. */
   uefi?: { code: string; codeFormat: 'raw' | 'qcow2'; variables: string };
+  /** A UUID; the machine's own by default. */
+  generation?: string;
   /** Descriptor from which memory is restored. */
   incomingDescriptor?: number;
 }
+
+/**
+ * The id itself is left out: it is to differ. When memory is loaded, QEMU writes the one of its command line into the guest,
+ * and tells the guest (QEMU docs/specs/vmgenid).
+ */
+const generationDevice = 'vmgenid,id=generation0';
 
 /** Arguments that the guest can see. QEMU itself notices hardly any difference when it resumes memory, so they are recorded and compared. */
 export function guestArguments(definition: MachineDefinition, machineType: string, accelerator: Accelerator): string[] {
@@ -69,6 +77,7 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
       `virtio-blk-pci,id=${disk.id},serial=${disk.id},drive=${disk.id},bootindex=${index + 1}`,
     ]),
     definition.tpm === true ? ['-device', 'tpm-tis,tpmdev=tpm0'] : [],
+    definition.hasGeneration === true ? ['-device', generationDevice] : [],
     ['-device', 'virtio-rng-pci,id=rng0'],
     ['-device', 'virtio-serial-pci,id=ports0'],
     ['-device', 'virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0'],
@@ -97,6 +106,9 @@ export function commandLine(wanted: CommandLine): string[] {
     ['-chardev', `socket,id=agent0,path=${escapeCommas(sockets.agent)},server=on,wait=off`],
     ['-netdev', 'user,id=network0'],
     guestArguments(definition, wanted.machineType, wanted.accelerator).map((argument) => {
+      if (argument === generationDevice) {
+        return `${argument},guid=${wanted.generation ?? definition.id}`;
+      }
       const disk = /^virtio-blk-pci,id=(disk\d+),/.exec(argument)?.[1];
       return disk === undefined ? argument : argument.replace(`drive=${disk}`, `drive=${activeNode.get(disk) ?? disk}`);
     }),

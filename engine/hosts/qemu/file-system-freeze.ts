@@ -85,7 +85,8 @@ export async function thaw(socketPath: string, limitMs = thawLimitMs): Promise<v
   }
 }
 
-async function isWindows(agent: GuestAgent): Promise<boolean> {
+/** Whether the guest is Windows; one whose agent does not tell is not. */
+export async function isWindows(agent: GuestAgent): Promise<boolean> {
   const found = await agent.execute('guest-get-osinfo', {}, connectLimitMs).catch(() => undefined);
   return system.safeParse(found).data?.id === 'mswindows';
 }

@@ -5,7 +5,17 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
-import type { Captured, CaptureRequest, Host, HostStatus, Presence, RunnableMachine, SerialPort } from '../host.ts';
+import type { ResumeStep } from '../../protocol/resume-steps.ts';
+import type {
+  Captured,
+  CaptureRequest,
+  Host,
+  HostStatus,
+  Presence,
+  RunnableMachine,
+  SerialPort,
+  Welcome,
+} from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
@@ -33,6 +43,7 @@ import { identityOf, requireCompatible } from './memory-compatibility.ts';
 import { requireSwtpm } from './tpm-process.ts';
 import { findUefi, newVariables } from './uefi.ts';
 import { createSocketsFolder, socketsIn } from './sockets-folder.ts';
+import { hasConsole, welcomeBack } from './welcome-back.ts';
 
 const blockAnswer = z.array(
   z.object({ qdev: z.string().optional(), inserted: z.object({ 'node-name': z.string().optional() }).optional() }),
@@ -160,6 +171,7 @@ export class QemuHost implements Host {
             },
           }),
       ...(uefi === undefined ? {} : { uefi: { ...uefi, variables } }),
+      ...(machine.generation === undefined ? {} : { generation: machine.generation }),
       ...(memory === undefined ? {} : { incomingDescriptor }),
     });
     await launch(folder, role, {
@@ -220,6 +232,16 @@ export class QemuHost implements Host {
     }
     const sockets = socketsIn(living.socketsFolder);
     return { socket: sockets.serial, log: sockets.serialLog };
+  }
+
+  async hasConsole(folder: MachineFolder): Promise<boolean> {
+    const living = await livingProcess(folder, 'current');
+    return living !== undefined && (await hasConsole(living.socketsFolder));
+  }
+
+  async welcomeBack(folder: MachineFolder, wanted: Welcome, signal?: AbortSignal): Promise<ResumeStep[]> {
+    const living = await livingProcess(folder, 'current');
+    return living === undefined ? [] : welcomeBack(living.socketsFolder, wanted, signal);
   }
 
   async capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured> {

@@ -1,0 +1,44 @@
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { ResumeStep } from '../protocol/resume-steps.ts';
+import type { ApplyOptions } from '../protocol/operations.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import { hostOf, type Call, type EngineContext } from './engine-context.ts';
+import type { OpenMachine } from './locked-machine.ts';
+
+/** What has to be known of a machine before a checkpoint is applied to it, to help its guest afterwards. */
+export interface Leaving {
+  folder: MachineFolder;
+  hadConsole: boolean;
+}
+
+/** To be called while the machine is still what it was. */
+export async function leaving(context: EngineContext, { folder, records, presence }: OpenMachine): Promise<Leaving> {
+  const host = hostOf(context, records.definition);
+  // Whoever cannot tell has none to miss.
+  const hadConsole = presence.state !== 'stopped' && (await host.hasConsole(folder).catch(() => false));
+  return { folder, hadConsole };
+}
+
+/**
+ * Helps a guest that came back with its memory to find its way in the present. The checkpoint has been applied, whatever
+ * becomes of this.
+ * @returns nothing for one that was applied without memory
+ */
+export async function welcomeBack(
+  context: EngineContext,
+  { folder, hadConsole }: Leaving,
+  { definition, memory }: Checkpoint,
+  { disksOnly, renewNetwork }: ApplyOptions,
+  call: Call,
+): Promise<{ steps?: ResumeStep[] }> {
+  if (memory === undefined || disksOnly === true) {
+    return {};
+  }
+  call.report?.('Setting the clock of the guest');
+  const steps = await hostOf(context, definition).welcomeBack(
+    folder,
+    { hasGeneration: definition.hasGeneration === true, hadConsole, renewNetwork: renewNetwork === true },
+    call.signal,
+  );
+  return { steps };
+}
