@@ -79,6 +79,7 @@ export class QuickInput {
   async accept(text: string): Promise<void> {
     await this.fill(text);
     await this.page.keyboard.press('Enter');
+    let pressedAt = performance.now();
     let refusedSince: number | undefined;
     await until(
       `the input box to accept ${JSON.stringify(text)}`,
@@ -88,6 +89,11 @@ export class QuickInput {
         refusedSince = (await this.isRefused()) ? (refusedSince ?? performance.now()) : undefined;
         if (refusedSince !== undefined && performance.now() - refusedSince > refusalMilliseconds) {
           throw new Error(`the input box refuses ${JSON.stringify(text)}: ${await this.message()}`);
+        }
+        if (refusedSince === undefined && performance.now() - pressedAt > unansweredMilliseconds) {
+          // A box that was just opened can miss the key.
+          pressedAt = performance.now();
+          await this.page.keyboard.press('Enter');
         }
         return false;
       },
