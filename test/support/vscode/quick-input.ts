@@ -3,7 +3,7 @@ import type { PageElement } from './page-element.ts';
 import { type Text, wholeText } from './text-match.ts';
 import { until } from './until.ts';
 
-const timeoutMilliseconds = 20_000;
+const timeoutMilliseconds = 40_000;
 
 /** For how long a refusal must stand: the one of the text before stays until the extension has judged the new one. */
 const refusalMilliseconds = 2000;
