@@ -4,6 +4,7 @@ import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
+import { LifeService } from './checkpoints/life-service.ts';
 import { LongOperations } from './checkpoints/long-operations.ts';
 import type { RunnableJobs } from './checkpoints/run-job.ts';
 import { runnableJobs } from './checkpoints/runnable-jobs.ts';
@@ -23,6 +24,7 @@ export interface Engine {
   groups: GroupService;
   disks: DiskService;
   jobs: JobService;
+  life: LifeService;
   retention: RetentionService;
   spaceWatch: SpaceWatch;
   doctor: DoctorService;
@@ -63,6 +65,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     groups,
     disks,
     jobs,
+    life: new LifeService(context, service),
     long,
     runnableJobs: runnableJobs(context, disks),
     home,

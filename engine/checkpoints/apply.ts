@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Checkpoint, SavedMemory } from '../model/checkpoint.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { SavedMemory } from '../model/saved-memory.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
-import { isLeaf } from '../model/tree.ts';
+import { isLeaf, sameLayers } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import type { Draft } from '../store/atomic-file.ts';
@@ -15,8 +16,9 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
-import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
-import { creationTime, needsOfMemory } from './take.ts';
+import { newMemoryFile, shareMemory } from './share-memory.ts';
+import { needsOfMemory, needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
+import { creationTime } from './take.ts';
 import { together } from './together.ts';
 
 /** How long a state is kept that apply, undo or redo left. */
@@ -36,6 +38,8 @@ export interface ApplyDecision {
   memory?: SavedMemory;
   /** What Now is kept as, without what only the capture tells; absent when it is discarded. */
   kept?: Omit<Checkpoint, 'memory'>;
+  /** Memory that Now is to have as one that is saved, and has no file of its own yet. */
+  sharedMemory?: SavedMemory;
   journal: Omit<JournalRecord, 'version' | 'started'>;
   /** Firmware state that Now comes back with, and the folders for that and for what is kept. */
   firmware: Awaited<ReturnType<typeof readFirmwareOf>>;
@@ -62,7 +66,10 @@ export async function decideApply(
     target.expires !== undefined &&
     isLeaf(tree, target.id) &&
     !isCloned(records.clones, target.layers);
-  const memory = options.disksOnly === true ? undefined : target.memory;
+  const wanted = options.disksOnly === true ? undefined : target.memory;
+  // One that was taken of a saved machine makes Now a saved machine again; others run.
+  const savedMemory = wanted?.wasSaved === true ? savedAgain(wanted, reusesLayers) : undefined;
+  const memory = savedMemory === undefined ? wanted : undefined;
   if (memory !== undefined) {
     await host.checkMemory(target.definition, memory);
   }
@@ -88,6 +95,7 @@ export async function decideApply(
     operation,
     ...(memory === undefined ? {} : { memory }),
     ...(keptId === undefined ? {} : { kept: keptState(keptId, machine, target, operation) }),
+    ...(savedMemory === undefined || reusesLayers ? {} : { sharedMemory: savedMemory }),
     needs,
     journal: {
       operation,
@@ -96,6 +104,7 @@ export async function decideApply(
         ...nowAfter(operation, target, reusesLayers, newLayers, keptId),
         ...(newFirmware === undefined ? {} : { firmware: newFirmware }),
         ...newGeneration(target.definition),
+        ...(savedMemory === undefined ? {} : { memory: savedMemory }),
       },
       reusesLayers,
       wasRunning: presence.state === 'running',
@@ -104,7 +113,7 @@ export async function decideApply(
       ...(memoryFile === undefined ? {} : { memoryFile }),
       releasedLayers: keptId === undefined ? Object.values(now.activeLayers) : [],
       ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),
-      ...(reusesLayers && target.memory !== undefined ? { releasedMemoryFile: target.memory.file } : {}),
+      ...releasedMemory(now, keptId, reusesLayers && savedMemory === undefined ? target.memory : undefined),
       madeFirmware: [newFirmware, keptFirmware].filter((one) => one !== undefined),
       releasedFirmware: [now.firmware, reusesLayers ? target.firmware?.folder : undefined].filter(
         (one) => one !== undefined,
@@ -131,7 +140,7 @@ export async function apply(
   const { folder, records, presence } = machine;
   const { definition, now } = records;
   const decided = await decideApply(context, machine, target, operation, options);
-  const { memory, firmware, newFirmware, keptFirmware } = decided;
+  const { memory, firmware, newFirmware, keptFirmware, sharedMemory: shared } = decided;
   const journal = { ...decided.journal, started: new Date().toISOString() };
   const { after, reusesLayers, memoryFile } = journal;
   const newLayers = after.activeLayers;
@@ -170,6 +179,8 @@ export async function apply(
       const state = await new FirmwareCopy(present, keptFirmware).write();
       kept = {
         ...decided.kept,
+        // What was saved is not copied: it is the kept state's from here on.
+        ...(isUp || now.memory === undefined ? {} : { memory: now.memory }),
         ...(keptMemory === undefined ? {} : { memory: keptMemory }),
         ...(state === undefined ? {} : { firmware: state }),
       };
@@ -178,6 +189,9 @@ export async function apply(
     drafting = folder.draftNow(after);
     await together(
       isFirst ? Promise.resolve() : make(),
+      shared === undefined || target.memory === undefined
+        ? Promise.resolve()
+        : shareMemory(folder, target.memory, shared.file),
       kept === undefined ? Promise.resolve() : folder.writeCheckpoint(kept),
       drafting,
     );
@@ -186,7 +200,7 @@ export async function apply(
     await (await drafting).place();
   } catch (error) {
     await drafting?.then((draft) => draft.drop()).catch(() => undefined);
-    if (!(await undoFailed(context, folder, after))) {
+    if (!(await undoFailed(context, folder, (found) => sameLayers(found.activeLayers, newLayers)))) {
       throw error;
     }
     return kept === undefined ? {} : { kept };
@@ -195,6 +209,25 @@ export async function apply(
     finish(host, folder, await folder.read(), { version: 1, ...journal }, await looking),
   );
   return kept === undefined ? {} : { kept };
+}
+
+/** The file goes with what is released; one that stays shares it. */
+function savedAgain(memory: SavedMemory, isReleased: boolean): SavedMemory {
+  return isReleased ? memory : { ...memory, file: newMemoryFile() };
+}
+
+/** What was saved goes with a Now that is discarded, and what was kept of a running machine once that runs again. */
+function releasedMemory(
+  now: Now,
+  keptId: string | undefined,
+  ofTarget: SavedMemory | undefined,
+): Pick<JournalRecord, 'releasedMemoryFile' | 'alsoReleasedMemoryFile'> {
+  const ofNow = keptId === undefined ? now.memory : undefined;
+  const [first, second] = [ofTarget, ofNow].filter((one) => one !== undefined);
+  return {
+    ...(first === undefined ? {} : { releasedMemoryFile: first.file }),
+    ...(second === undefined ? {} : { alsoReleasedMemoryFile: second.file }),
+  };
 }
 
 /** Each kept state remembers what could be undone and redone before it, so that undo and redo go back and forth step by step. */
@@ -232,7 +265,7 @@ function keptState(
     name: [...name].slice(0, 100).join(''),
     created,
     createdBy: operation,
-    consistency: presence.state === 'stopped' ? 'offline' : 'crash',
+    consistency: presence.state === 'stopped' && now.memory === undefined ? 'offline' : 'crash',
     layers: now.activeLayers,
     definition: records.definition,
     ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),

@@ -8,6 +8,7 @@ import type { CopyOperations } from '../protocol/copies.ts';
 import type { GroupOperations } from '../protocol/groups.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
 import type { JobOperations } from '../protocol/jobs.ts';
+import type { LifeOperations } from '../protocol/life.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
@@ -23,18 +24,18 @@ import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts
 import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { layersBeside, requireNotLinked } from './layers-beside.ts';
-import { presentMachine } from './firmware-copy.ts';
 import { listImages } from './image-library.ts';
 import { MachineLooks } from './machine-looks.ts';
 import { viewCheckpoint } from './machine-summary.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
-import { requireStopped, type OpenMachine } from './locked-machine.ts';
+import { notRunning, requireStopped, requireUp, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { requireRoomToGoOn } from './resume.ts';
 import { endRemovals, removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
+import { startMachine } from './saved-state.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
 import { take, type Taken } from './take.ts';
@@ -112,19 +113,13 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async start(params: Params<'start'>, call: Call): Promise<Result<'start'>> {
-    return this.#change(params.machine, 'start', async ({ folder, records, presence }) => {
-      if (presence.state !== 'stopped') {
-        throw new CheckpointError(
-          'MachineRunning',
-          `Machine “${records.definition.name}” is already ${presence.state}.`,
-          { machine: records.definition.name },
-        );
-      }
-      call.report?.(`Starting “${records.definition.name}”`);
-      const { definition, now } = records;
-      const host = hostOf(this.#context, definition);
-      await host.start(presentMachine(folder, definition, now), call.signal);
+    let steps: ResumeStep[] | undefined;
+    const { machine } = await this.#change(params.machine, 'start', async (open) => {
+      await startMachine(this.#context, open, call);
+      const { definition, now } = open.records;
+      steps = now.memory && (await hostOf(this.#context, definition).welcomeBack(open.folder, {}));
     });
+    return { machine, ...(steps === undefined ? {} : { steps }) };
   }
 
   async stop(params: Params<'stop'>, call: Call): Promise<Result<'stop'>> {
@@ -336,6 +331,7 @@ export type ServiceCalls = {
       | keyof GroupOperations
       | keyof DiskOperations
       | keyof JobOperations
+      | keyof LifeOperations
       | keyof RetentionOperations
       | keyof SpaceOperations
       | keyof DoctorOperations
@@ -346,17 +342,6 @@ export type ServiceCalls = {
 
 function treeOf({ records }: OpenMachine): Tree {
   return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
-}
-
-function requireUp(machine: OpenMachine): void {
-  const { name } = machine.records.definition;
-  if (machine.presence.state === 'stopped') {
-    throw notRunning(name);
-  }
-}
-
-function notRunning(machine: string): CheckpointError {
-  return new CheckpointError('MachineNotRunning', `Machine “${machine}” is not running.`, { machine });
 }
 
 function done<T>(value: T | undefined): T {

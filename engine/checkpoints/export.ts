@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { requireFree } from '../disks/new-file.ts';
 import { convert } from '../disks/operations/convert.ts';
-import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
+import { ownFilesOf, presentFiles, type Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DiskFormat, MachineDefinition } from '../model/machine.ts';
 import type { Params, Result } from '../protocol/operations.ts';
@@ -240,7 +240,7 @@ async function freePlace(target: string): Promise<string> {
 export async function filesOf(folder: MachineFolder, records: MachineRecords): Promise<string[]> {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const { layers } = await readLayerGraph(files, records, false);
-  const own = records.checkpoints.flatMap(ownFilesOf);
+  const own = [...records.checkpoints, presentFiles(records.now)].flatMap(ownFilesOf);
   const { firmware } = records.now;
   const present =
     firmware === undefined ? [] : (await readFirmware(folder, firmware)).map(({ name }) => `${firmware}/${name}`);

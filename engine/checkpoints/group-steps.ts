@@ -117,12 +117,13 @@ async function bringPointersBack({ before }: GroupMemberRecord, { folder, record
   const { now } = records;
   // What was kept just now is worth more than what could be redone before.
   const redo = now.redo ?? before.redo;
-  const { firmware: _, ...pointers } = before;
+  const { firmware: _, memory: __, ...pointers } = before;
   const right = {
     ...pointers,
     activeLayers: now.activeLayers,
     // A copy of what it was before, whose folder went with the way back.
     ...(now.firmware === undefined ? {} : { firmware: now.firmware }),
+    ...(now.memory === undefined ? {} : { memory: now.memory }),
     ...(redo === undefined ? {} : { redo }),
   };
   if (!isDeepStrictEqual(now, right)) {

@@ -144,7 +144,7 @@ export async function importMachine(
       await made.writeCheckpoint({ ...checkpoint, definition: { ...definition, name } });
     }
     await made.writeNow({ ...records.now, ...newGeneration(records.definition) });
-    await made.writeDefinition({ ...identify(records.definition, false), name });
+    await made.writeDefinition({ ...identify(records.definition, records.now.memory !== undefined), name });
     await syncFolder(made.inner('layers'));
     call.signal?.throwIfAborted();
   });
@@ -213,7 +213,7 @@ function requireInside(place: string, records: MachineRecords): void {
     }
     requireIn(place, partsOf.layers, Object.values(layers));
   }
-  for (const { memory } of records.checkpoints) {
+  for (const { memory } of [...records.checkpoints, records.now]) {
     requireIn(place, partsOf.memory, memory === undefined ? [] : [memory.file]);
   }
 }

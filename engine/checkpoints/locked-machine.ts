@@ -32,3 +32,19 @@ export function requireStopped(machine: OpenMachine, purpose: string): void {
     );
   }
 }
+
+/** @throws MachineNotRunning */
+export function requireUp({ records, presence }: OpenMachine): void {
+  const { definition, now } = records;
+  if (presence.state === 'stopped') {
+    throw notRunning(definition.name, now.memory !== undefined);
+  }
+}
+
+export function notRunning(machine: string, isSaved = false): CheckpointError {
+  return new CheckpointError(
+    'MachineNotRunning',
+    isSaved ? `Machine “${machine}” is saved. Its next start resumes it.` : `Machine “${machine}” is not running.`,
+    { machine },
+  );
+}

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { ownFilesOf, type Checkpoint } from '../model/checkpoint.ts';
+import { ownFilesOf, presentFiles, type Checkpoint } from '../model/checkpoint.ts';
 import { systemCode } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk } from '../model/machine.ts';
 import type { LayerHolder, LayerTree, StoredLayer } from '../model/space.ts';
@@ -60,7 +60,12 @@ export async function readLayerTree(
       id: 'now',
       name: 'Now',
       layers: [...filesOf(now.activeLayers), ...bases],
-      ownFileBytes: now.firmware === undefined ? 0 : await allocatedIn(folder.inner(now.firmware), device),
+      ownFileBytes:
+        (now.firmware === undefined ? 0 : await allocatedIn(folder.inner(now.firmware), device)) +
+        (await allocatedTogether(
+          ownFilesOf(presentFiles(now)).map((file) => folder.inner(file)),
+          device,
+        )),
     },
     ...(await Promise.all(checkpoints.map((one) => holderOf('checkpoint', one)))),
     ...(await Promise.all(trash.map(({ checkpoint }) => holderOf('trash', checkpoint)))),

@@ -9,7 +9,7 @@ import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
-const format = '2';
+const format = '3';
 
 const afterAnswerMs = 50;
 
@@ -39,6 +39,7 @@ export async function summarise(
       now: {
         activeLayers: now.activeLayers,
         ...(now.parent === undefined ? {} : { parent: now.parent }),
+        ...(now.memory === undefined ? {} : { savedMemoryBytes: now.memory.sizeBytes }),
         ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
         ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
       },
@@ -71,6 +72,7 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
     hasMemory: memory !== undefined,
     ...(memory === undefined ? {} : { memoryFileBytes: memory.sizeBytes }),
     ...(memory?.method === undefined ? {} : { memoryMethod: memory.method }),
+    ...(memory?.wasSaved === undefined ? {} : { wasSaved: true }),
   };
 }
 

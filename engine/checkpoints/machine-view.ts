@@ -27,7 +27,7 @@ export async function viewPresent(
     // A folder that was copied or renamed by hand goes by its own name, as in every reference.
     name: nameOf(folder),
     host: definition.host,
-    state: presence.state,
+    state: presence.state === 'stopped' && now.savedMemoryBytes !== undefined ? 'saved' : presence.state,
     ...(presence.problem === undefined ? {} : { problem: presence.problem }),
     ...(holder === undefined
       ? {}

@@ -73,6 +73,9 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   }),
   pause: z.strictObject(onMachine),
   resume: z.strictObject(onMachine),
+  reset: z.strictObject(onMachine),
+  saveState: z.strictObject(onMachine),
+  discardState: z.strictObject(onMachine),
   take: z.strictObject({
     ...onMachine,
     name: name.exactOptional(),

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { ownFilesOf } from '../model/checkpoint.ts';
+import { ownFilesOf, presentFiles } from '../model/checkpoint.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import { syncFolder } from '../store/atomic-file.ts';
@@ -30,7 +30,7 @@ export async function orphansOf(
     ...layers,
     ...files.disks.flatMap((disk) => (disk.base === undefined ? [] : [files.fileOf(disk, disk.base)])),
     ...files.disks.flatMap(({ place }) => (place === undefined ? [] : [place])),
-    ...whole.flatMap(ownFilesOf).map((file) => folder.inner(file)),
+    ...[...whole, presentFiles(records.now)].flatMap(ownFilesOf).map((file) => folder.inner(file)),
     ...[records.now, ...whole.map(({ firmware }) => ({ firmware: firmware?.folder }))].flatMap(({ firmware }) =>
       firmware === undefined ? [] : [folder.inner(firmware)],
     ),

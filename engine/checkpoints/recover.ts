@@ -12,6 +12,7 @@ import { hostOf, type EngineContext } from './engine-context.ts';
 import { undoExport } from './journaled-export.ts';
 import { releaseLayers } from './layer-graph.ts';
 import { areWhole, freeze, thaw, type LayerFacts } from './layers.ts';
+import { isOfLife, recoverLife } from './recover-life.ts';
 import { executeRelink } from './relink.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
 
@@ -46,6 +47,10 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       await undoExport(context, journal);
       break;
     default:
+      if (isOfLife(journal.operation)) {
+        await recoverLife(hostOf(context, records.definition), folder, records, journal);
+        break;
+      }
       if (journal.quiesces === true) {
         await thawOrTell(context, folder, records);
       }
@@ -56,17 +61,21 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
 
 /**
  * After a failure in the middle: as {@link recover}. When that fails too, the journal stays for the next engine to try.
- * @param after Now as it was to become
+ * @param hasHappened told by Now
  * @returns true when it has happened all the same
  */
-export async function undoFailed(context: EngineContext, folder: MachineFolder, after: Now): Promise<boolean> {
+export async function undoFailed(
+  context: EngineContext,
+  folder: MachineFolder,
+  hasHappened: (now: Now) => boolean,
+): Promise<boolean> {
   try {
     await recover(context, folder);
   } catch (error) {
     context.log.error(`Machine ${folder.path}: an operation failed and could not be undone yet: ${String(error)}`);
   }
   const found = await folder.read().catch(() => undefined);
-  return found !== undefined && sameLayers(found.now.activeLayers, after.activeLayers);
+  return found !== undefined && hasHappened(found.now);
 }
 
 /**
@@ -138,8 +147,10 @@ export async function finish(
   if (journal.releasedCheckpoint !== undefined) {
     await folder.removeCheckpoint(journal.releasedCheckpoint);
   }
-  if (journal.releasedMemoryFile !== undefined) {
-    await folder.removeFile(folder.inner(journal.releasedMemoryFile));
+  for (const file of [journal.releasedMemoryFile, journal.alsoReleasedMemoryFile]) {
+    if (file !== undefined) {
+      await folder.removeFile(folder.inner(file));
+    }
   }
   await removeFirmware(folder, journal.releasedFirmware);
   const made = records.checkpoints.find((checkpoint) => checkpoint.id === journal.checkpoint);
@@ -156,7 +167,7 @@ async function undoTake(host: Host, files: LayerFiles, records: MachineRecords, 
   const { activeLayers } = records.now;
   const newLayers = journal.after.activeLayers;
   await host.settle({ folder, definition, layers: activeLayers }, 'stay', journal.wasRunning);
-  await removeMade(folder, journal);
+  await removeMade(folder, records.now, journal);
   // The guest may write to the new layers already. They stay then, on top of what is no checkpoint: the tree and the
   // content are as before, with one layer more in the chain.
   const isInUse = await host.runsOn(folder, newLayers);
@@ -178,7 +189,7 @@ async function undoApply(
   const { folder, definition } = files;
   const { activeLayers } = records.now;
   await host.settle({ folder, definition, layers: activeLayers }, 'stay', journal.wasRunning);
-  await removeMade(folder, journal);
+  await removeMade(folder, records.now, journal);
   await thaw(files, activeLayers);
   if (journal.reusesLayers) {
     await freeze(files, journal.after.activeLayers);
@@ -188,12 +199,17 @@ async function undoApply(
   }
 }
 
-async function removeMade(folder: MachineFolder, journal: JournalRecord): Promise<void> {
+/** @param kept saved memory that Now has, before as after */
+async function removeMade(folder: MachineFolder, { memory: kept }: Now, journal: JournalRecord): Promise<void> {
   if (journal.checkpoint !== undefined) {
     await folder.removeCheckpoint(journal.checkpoint);
   }
   if (journal.memoryFile !== undefined) {
     await folder.removeFile(folder.inner(journal.memoryFile));
+  }
+  const { memory } = journal.after;
+  if (memory !== undefined && memory.file !== kept?.file && !journal.reusesLayers) {
+    await folder.removeFile(folder.inner(memory.file));
   }
   await removeFirmware(folder, journal.madeFirmware);
 }

@@ -1,6 +1,12 @@
 import type { GivingMachine } from '../model/require-space.ts';
 import { keptStatesOf, notEnoughSpace, waysToFree } from '../model/require-space.ts';
-import { estimateDelete, emptyLayerBytes, recordsBytes, type NewLayer } from '../model/space-estimates.ts';
+import {
+  estimateDelete,
+  emptyLayerBytes,
+  recordsBytes,
+  savedMemoryBytes,
+  type NewLayer,
+} from '../model/space-estimates.ts';
 import { LayerUse } from '../model/space.ts';
 import type { MachineDefinition } from '../model/machine.ts';
 import type { WayToFree } from '../protocol/space.ts';
@@ -151,4 +157,10 @@ export async function requireSpaceToPurge(
 ): Promise<void> {
   const needs = await needsToPurge(machine, deleted);
   await requireSpaceFor(context, `Merging layers of “${machine.records.definition.name}”`, needs, machine);
+}
+
+/** What saving the memory of a machine may take. */
+export function needsOfMemory({ folder, records }: Known, memoryFile: string | undefined): SpaceNeed[] {
+  const memoryBytes = (records.definition.memoryMiB ?? 0) * 1024 * 1024;
+  return memoryFile === undefined ? [] : [{ folder: folder.path, bytes: savedMemoryBytes(memoryBytes) }];
 }

@@ -5,8 +5,8 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { Now } from '../model/machine.ts';
 import { newFirmwareFolder } from '../store/firmware-folder.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
-import { savedMemoryBytes } from '../model/space-estimates.ts';
-import { byCreation } from '../model/tree.ts';
+import type { SavedMemory } from '../model/saved-memory.ts';
+import { byCreation, sameLayers } from '../model/tree.ts';
 import type { CheckpointKind } from '../protocol/machines.ts';
 import type { Params } from '../protocol/operations.ts';
 import type { Draft } from '../store/atomic-file.ts';
@@ -19,7 +19,8 @@ import { together } from './together.ts';
 import { createLayers, freeze, lookAhead, newLayerNames } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
-import { needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
+import { shareMemory } from './share-memory.ts';
+import { needsOfMemory, needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
 export type TakeOptions = Omit<Params<'take'>, 'machine'> & { group?: string; id?: string };
 
@@ -29,6 +30,10 @@ export interface TakeDecision {
   checkpoint: Omit<Checkpoint, 'created' | 'memory' | 'firmware' | 'pauseMs' | 'totalMs'>;
   after: Now;
   memoryFile?: string;
+  /** Of a machine that is saved: its memory, as the checkpoint's own. */
+  savedMemory?: SavedMemory;
+  /** Why it is not of the kind that was asked for. */
+  problem?: string;
   /** The guest's file systems are to be frozen; memory is saved only where that is not possible. */
   quiesces: boolean;
   needs: SpaceNeed[];
@@ -56,7 +61,13 @@ export async function decideTake(
       operation: 'take',
     });
   }
-  if (options.memory === true && !isUp) {
+  const saved = isUp ? undefined : now.memory;
+  if (saved !== undefined && options.kind === 'production-only') {
+    throw new CheckpointError('GuestNotResponding', `${noGuest(definition.name)} Start it first.`, {
+      machine: definition.name,
+    });
+  }
+  if (options.memory === true && !isUp && saved === undefined) {
     throw new CheckpointError(
       'MachineNotRunning',
       `Machine “${definition.name}” is stopped, so it has no memory to save. Start it first, or take the checkpoint without memory.`,
@@ -66,8 +77,10 @@ export async function decideTake(
   await hostOf(context, definition).requireUnused(presentMachine(folder, definition, now));
   const id = options.id ?? randomUUID();
   const savesMemory = isUp && options.memory !== false && options.kind !== 'production-only';
-  const memoryFile = savesMemory ? `memory/${id}.state` : undefined;
-  const needs = [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, memoryFile)];
+  const sharesMemory = saved !== undefined && options.memory !== false;
+  const ownFile = `memory/${id}.state`;
+  const memoryFile = savesMemory || sharesMemory ? ownFile : undefined;
+  const needs = [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, savesMemory ? ownFile : undefined)];
   await requireSpaceFor(context, `Taking a checkpoint of “${definition.name}”`, needs, machine);
   return {
     checkpoint: {
@@ -76,7 +89,7 @@ export async function decideTake(
       name,
       ...(options.notes === undefined ? {} : { notes: options.notes }),
       createdBy: options.createdBy ?? 'person',
-      consistency: isUp ? 'crash' : 'offline',
+      consistency: isUp || saved !== undefined ? 'crash' : 'offline',
       layers: now.activeLayers,
       definition,
       ...(options.group === undefined ? {} : { group: options.group }),
@@ -84,9 +97,17 @@ export async function decideTake(
     },
     after: nowOnTop(now, id, newLayerNames(definition)),
     ...(memoryFile === undefined ? {} : { memoryFile }),
+    ...(sharesMemory ? { savedMemory: { ...saved, file: ownFile } } : {}),
+    ...(saved !== undefined && options.kind === 'production'
+      ? { problem: `It is no production checkpoint: ${noGuest(definition.name)}` }
+      : {}),
     quiesces,
     needs,
   };
+}
+
+function noGuest(machine: string): string {
+  return `Machine “${machine}” is saved, so that no guest runs which could freeze its file systems.`;
 }
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
@@ -99,7 +120,7 @@ export async function take(
   const { folder, records, presence } = machine;
   const { definition, now } = records;
   const decided = await decideTake(context, machine, options);
-  const { after, memoryFile } = decided;
+  const { after, memoryFile, savedMemory } = decided;
   const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
   const newLayers = after.activeLayers;
   const host = hostOf(context, definition);
@@ -136,11 +157,12 @@ export async function take(
     const captured = isUp
       ? await captureOfKind(context, { machine: present, newLayers, memoryFile, firmware }, options.kind, call)
       : undefined;
-    problem = captured?.problem;
+    problem = captured?.problem ?? decided.problem;
     const firmwareState = await firmware.write();
     checkpoint = {
       ...decided.checkpoint,
       created: creationTime(records.checkpoints),
+      ...(savedMemory === undefined ? {} : { memory: savedMemory }),
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
       ...(captured?.consistency === undefined ? {} : { consistency: captured.consistency }),
       ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
@@ -150,13 +172,23 @@ export async function take(
     // All are on the disk before Now changes; among them there is no order. A manifest that names Now's own layers is no
     // checkpoint, and layers and a draft that nothing names are taken away by the journal, which came first.
     drafting = folder.draftNow(after);
-    await together(isUp ? Promise.resolve() : create(), folder.writeCheckpoint(checkpoint), drafting);
+    await together(
+      isUp ? Promise.resolve() : create(),
+      savedMemory === undefined || now.memory === undefined
+        ? Promise.resolve()
+        : shareMemory(folder, now.memory, savedMemory.file),
+      folder.writeCheckpoint(checkpoint),
+      drafting,
+    );
     await host.requireUnused(present);
     await activate(files, now.activeLayers, newLayers);
     await (await drafting).place();
   } catch (error) {
     await drafting?.then((draft) => draft.drop()).catch(() => undefined);
-    if (!(await undoFailed(context, folder, after)) || checkpoint === undefined) {
+    if (
+      !(await undoFailed(context, folder, (found) => sameLayers(found.activeLayers, newLayers))) ||
+      checkpoint === undefined
+    ) {
       throw error;
     }
     return { checkpoint, ...(problem === undefined ? {} : { problem }) };
@@ -165,12 +197,6 @@ export async function take(
     freeze(files.withActive(newLayers), now.activeLayers, await looking),
   );
   return { checkpoint, ...(problem === undefined ? {} : { problem }) };
-}
-
-/** What saving the memory of a machine may take. */
-export function needsOfMemory({ folder, records }: OpenMachine, memoryFile: string | undefined): SpaceNeed[] {
-  const memoryBytes = (records.definition.memoryMiB ?? 0) * 1024 * 1024;
-  return memoryFile === undefined ? [] : [{ folder: folder.path, bytes: savedMemoryBytes(memoryBytes) }];
 }
 
 /** What was undone cannot be done again once something new was made. */

@@ -22,7 +22,7 @@ export async function leaving(context: EngineContext, { folder, records, presenc
 /**
  * Helps a guest that came back with its memory to find its way in the present. The checkpoint has been applied, whatever
  * becomes of this.
- * @returns nothing for one that was applied without memory
+ * @returns nothing for one that was applied without memory, or makes a saved machine
  */
 export async function welcomeBack(
   context: EngineContext,
@@ -31,7 +31,7 @@ export async function welcomeBack(
   { disksOnly, renewNetwork }: ApplyOptions,
   call: Call,
 ): Promise<{ steps?: ResumeStep[] }> {
-  if (memory === undefined || disksOnly === true) {
+  if (memory === undefined || memory.wasSaved === true || disksOnly === true) {
     return {};
   }
   call.report?.('Setting the clock of the guest');

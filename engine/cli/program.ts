@@ -3,7 +3,6 @@ import { parseParams } from '../checkpoints/operation-params.ts';
 import { createEngine } from '../engine.ts';
 import { carryOutJob } from '../job/job.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
-import type { MachineInfo } from '../protocol/machines.ts';
 import { serve } from '../server/server.ts';
 import { version } from '../version.ts';
 import { addCheckpointVerbs } from './checkpoint-verbs.ts';
@@ -12,12 +11,12 @@ import { addGroupVerbs } from './group-verbs.ts';
 import { runConsole } from './console.ts';
 import { addDiskVerbs } from './disk-verbs.ts';
 import { addJobVerbs } from './job-verbs.ts';
+import { addLifeVerbs } from './life-verbs.ts';
 import { addDoctorVerb } from './doctor-verb.ts';
 import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
-import { tellSteps } from './resume-steps-text.ts';
 import { hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
@@ -144,41 +143,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
       }),
   );
 
-  verb('start <machine>', 'start a machine').action((machine: string, options: CommonOptions) =>
-    run(options, async ({ service }, call) => {
-      const started = await service.start(parseParams('start', { machine }), call);
-      output.result(started, stateText(started.machine));
-    }),
-  );
-
-  verb('stop <machine>', 'shut a machine down')
-    .option('--force', 'end it at once, like pulling the plug')
-    .option('--timeout <seconds>', 'how long the guest may take (default: 60)', wholeNumber)
-    .action((machine: string, options: CommonOptions & { force?: true; timeout?: number }) =>
-      run(options, async ({ service }, call) => {
-        const params = {
-          machine,
-          ...pick(options, ['force']),
-          ...(options.timeout === undefined ? {} : { timeoutSeconds: options.timeout }),
-        };
-        const stopped = await service.stop(parseParams('stop', params), call);
-        output.result(stopped, stateText(stopped.machine));
-      }),
-    );
-
-  verb('pause <machine>', 'let a running machine stand still').action((machine: string, options: CommonOptions) =>
-    run(options, async ({ service }) => {
-      const paused = await service.pause(parseParams('pause', { machine }));
-      output.result(paused, stateText(paused.machine));
-    }),
-  );
-
-  verb('resume <machine>', 'let a paused machine go on').action((machine: string, options: CommonOptions) =>
-    run(options, async ({ service }) => {
-      const resumed = await service.resume(parseParams('resume', { machine }));
-      output.result(resumed, [stateText(resumed.machine), tellSteps(resumed.steps)].join(' ').trimEnd());
-    }),
-  );
+  addLifeVerbs(program, output);
 
   verb('console <machine>', "join this terminal to a running machine's serial port; leave with Ctrl+]").action(
     (machine: string, options: CommonOptions) =>
@@ -247,8 +212,4 @@ function hardware(options: Record<string, unknown>): Record<string, unknown> {
     ...pick(options, ['format', 'cpus', 'firmware', 'tpm']),
     ...(options['memory'] === undefined ? {} : { memoryMiB: options['memory'] }),
   };
-}
-
-function stateText(machine: MachineInfo): string {
-  return `“${machine.name}” is ${machine.state}.`;
 }

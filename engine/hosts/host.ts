@@ -1,4 +1,4 @@
-import type { SavedMemory } from '../model/checkpoint.ts';
+import type { SavedMemory } from '../model/saved-memory.ts';
 import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
 import type { HostId } from '../protocol/machines.ts';
 import type { ResumeStep } from '../protocol/resume-steps.ts';
@@ -99,6 +99,8 @@ export interface Host {
   shutDown(folder: MachineFolder, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Ends the process at once. */
   powerOff(folder: MachineFolder): Promise<void>;
+  /** Resets the machine, as its reset button would; it runs afterwards, unless its user had paused it. */
+  reset(folder: MachineFolder): Promise<void>;
   pause(folder: MachineFolder): Promise<void>;
   resume(folder: MachineFolder): Promise<void>;
   serialPort(folder: MachineFolder): Promise<SerialPort | undefined>;

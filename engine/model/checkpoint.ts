@@ -1,5 +1,6 @@
-import type { Colour, Consistency, CreatedBy, MemoryMethod } from '../protocol/machines.ts';
-import type { LayerOfDisk, MachineDefinition } from './machine.ts';
+import type { Colour, Consistency, CreatedBy } from '../protocol/machines.ts';
+import type { LayerOfDisk, MachineDefinition, Now } from './machine.ts';
+import type { SavedMemory } from './saved-memory.ts';
 
 /** A point in a machine's tree. Its layers are never written again. */
 export interface Checkpoint {
@@ -57,29 +58,6 @@ export interface FirmwareFile {
   sha256: string;
 }
 
-/** The memory of a running machine, with all that must be the same to resume it. */
-export interface SavedMemory {
-  /** Relative to the machine's folder. */
-  file: string;
-  sizeBytes: number;
-  /** Of the file, in hexadecimal; absent for memory that was saved before this was put on record. */
-  sha256?: string;
-  method?: MemoryMethod;
-  /** Whether the guest ran or was paused by its user; it comes back in the same state. */
-  wasPaused: boolean;
-  hypervisor: HypervisorIdentity;
-}
-
-/** QEMU resumes memory only on the same machine: these are compared before it is tried. */
-export interface HypervisorIdentity {
-  version: string;
-  accelerator: string;
-  /** Model of the computer's processor, which the guest sees unless QEMU emulates one. */
-  processor?: string;
-  /** Arguments that the guest can see: machine type, CPU, memory, devices; without paths and sockets. */
-  guestArguments: string[];
-}
-
 /**
  * Files that are a checkpoint's alone, relative to the machine's folder: saved memory, UEFI variables and TPM state. Its
  * layers may be needed by others too.
@@ -89,4 +67,9 @@ export function ownFilesOf({ memory, firmware }: Pick<Checkpoint, 'memory' | 'fi
     ...(memory === undefined ? [] : [memory.file]),
     ...(firmware === undefined ? [] : firmware.files.map(({ name }) => `${firmware.folder}/${name}`)),
   ];
+}
+
+/** Of a machine that is saved: its memory. What else is Now's alone is written to while the machine runs. */
+export function presentFiles({ memory }: Now): Pick<Checkpoint, 'memory'> {
+  return memory === undefined ? {} : { memory };
 }

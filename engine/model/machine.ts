@@ -1,4 +1,5 @@
 import type { HostId } from '../protocol/machines.ts';
+import type { SavedMemory } from './saved-memory.ts';
 
 /** What a machine is made of. Stays the same while it runs; a checkpoint keeps a copy. */
 export interface MachineDefinition {
@@ -73,8 +74,15 @@ export interface Now {
   firmware?: string;
   /** Generation id that the guest is shown, a UUID: another one after each apply. */
   generation?: string;
+  /** Of a machine that is saved: it is off, and its next start resumes this. */
+  memory?: SavedMemory;
   /** What the last apply or undo kept, as long as it is there; absent when that discarded Now. */
   undo?: string;
   /** What the last undo kept, until something else is done. */
   redo?: string;
+}
+
+/** What a saved machine is once what was saved is resumed, kept elsewhere or given up. */
+export function withoutMemory({ memory: _, ...now }: Now): Now {
+  return now;
 }

@@ -45,6 +45,7 @@ export const errorCodes = [
   'FirmwareNotFound',
   'TpmNotFound',
   'MachineNotReachable',
+  'MachineNotSaved',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

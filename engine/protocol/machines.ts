@@ -17,8 +17,11 @@ export interface HostInfo {
   machines: MachineInfo[];
 }
 
-/** `damaged`: its files cannot be believed; `problem` says why, and no operation but listing works. */
-export type MachineState = 'stopped' | 'running' | 'paused' | 'damaged';
+/**
+ * `saved`: off, with its memory in a file, which the next start resumes. `damaged`: its files cannot be believed; `problem` says why, and no
+ * operation but listing works.
+ */
+export type MachineState = 'stopped' | 'saved' | 'running' | 'paused' | 'damaged';
 
 export interface MachineInfo {
   id: string;
@@ -63,6 +66,8 @@ export interface NowInfo {
   undo?: string;
   /** What `redo` goes to; absent when nothing was undone. */
   redo?: string;
+  /** Of a machine that is saved: bytes of its memory file. */
+  savedMemoryBytes?: number;
 }
 
 /** A deleted checkpoint: out of the tree, but whole. */
@@ -109,6 +114,8 @@ export interface CheckpointInfo {
   /** How long it took until everything of the running guest was saved, in milliseconds. */
   totalMs?: number;
   memoryMethod?: MemoryMethod;
+  /** It was taken of a saved machine: applied, it makes a saved machine, which its next start resumes. */
+  wasSaved?: boolean;
   /** Bytes of its memory file on disk; absent without memory. */
   memoryFileBytes?: number;
   /** Never deleted by a rule. */

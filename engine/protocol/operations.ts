@@ -2,6 +2,7 @@ import { copyOperationNames, type CopyOperations } from './copies.ts';
 import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
+import { lifeOperationNames, type LifeOperations } from './life.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
@@ -36,6 +37,7 @@ export interface Operations
     GroupOperations,
     DiskOperations,
     JobOperations,
+    LifeOperations,
     RetentionOperations,
     SpaceOperations,
     DoctorOperations,
@@ -98,7 +100,10 @@ export interface Operations
     result: { machine: MachineInfo };
   };
   removeMachine: { params: OnMachine; result: { removed: string } };
-  start: { params: OnMachine; result: { machine: MachineInfo } };
+  start: {
+    params: OnMachine;
+    result: { machine: MachineInfo; /** Of one that was saved. */ steps?: ResumeStep[] };
+  };
   stop: {
     params: OnMachine & {
       /** End the hypervisor at once, like pulling the plug. */
@@ -238,6 +243,7 @@ export const operationNames = [
   ...groupOperationNames,
   ...diskOperationNames,
   ...jobOperationNames,
+  ...lifeOperationNames,
   ...retentionOperationNames,
   ...spaceOperationNames,
   ...doctorOperationNames,

@@ -41,6 +41,13 @@ export async function readFirmware(machine: MachineFolder, folder: string): Prom
   return content;
 }
 
+/** When each file of UEFI variables and TPM state was last written, in ms since 1970. */
+export async function readFirmwareTimes(machine: MachineFolder, folder: string): Promise<number[]> {
+  const place = machine.inner(folder);
+  const names = (await namesIn(place)).filter((name) => firmwareFileName.test(name));
+  return Promise.all(names.map(async (name) => (await stat(path.join(place, name))).mtimeMs));
+}
+
 /** Reads those of a checkpoint. @throws MachineDamaged when they are not what they were */
 export async function readFirmwareOf(machine: MachineFolder, state: FirmwareState): Promise<FirmwareContent> {
   const found = await readFirmware(machine, state.folder);

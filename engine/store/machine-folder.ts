@@ -388,9 +388,9 @@ export class MachineFolder {
   /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
   async removeFile(file: string): Promise<number> {
     try {
-      const { blocks } = await stat(file);
+      const { blocks, nlink } = await stat(file);
       await rm(file);
-      return blocks * 512;
+      return nlink > 1 ? 0 : blocks * 512;
     } catch (error) {
       if (systemCode(error) === 'ENOENT') {
         return 0;

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
+import type { SavedMemory } from '../model/saved-memory.ts';
 
 /** Version of the records below. A newer one is refused, never guessed at. */
 export const recordVersion = 1;
@@ -78,11 +79,32 @@ const definition = z.strictObject({
 
 export const machineRecord = z.strictObject({ version, ...definition.shape });
 
+const hypervisor = z.strictObject({
+  version: z.string(),
+  accelerator: z.string(),
+  processor: z.string().exactOptional(),
+  guestArguments: z.array(z.string()),
+});
+
+const savedMemory = z.strictObject({
+  file: innerPath,
+  sizeBytes,
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .exactOptional(),
+  method: z.enum(['background-snapshot', 'pause-before-switchover', 'stopped']).exactOptional(),
+  wasPaused: z.boolean(),
+  wasSaved: z.literal(true).exactOptional(),
+  hypervisor,
+}) satisfies z.ZodType<SavedMemory>;
+
 const now = z.strictObject({
   parent: id.exactOptional(),
   activeLayers: layerOfDisk,
   firmware: firmwareFolder.exactOptional(),
   generation: z.uuid().exactOptional(),
+  memory: savedMemory.exactOptional(),
   undo: id.exactOptional(),
   redo: id.exactOptional(),
 }) satisfies z.ZodType<Now>;
@@ -98,24 +120,7 @@ const checkpoint = z.strictObject({
   consistency: z.enum(['application', 'file-system', 'crash', 'offline']),
   layers: layerOfDisk,
   definition,
-  memory: z
-    .strictObject({
-      file: innerPath,
-      sizeBytes,
-      sha256: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/)
-        .exactOptional(),
-      method: z.enum(['background-snapshot', 'pause-before-switchover', 'stopped']).exactOptional(),
-      wasPaused: z.boolean(),
-      hypervisor: z.strictObject({
-        version: z.string(),
-        accelerator: z.string(),
-        processor: z.string().exactOptional(),
-        guestArguments: z.array(z.string()),
-      }),
-    })
-    .exactOptional(),
+  memory: savedMemory.exactOptional(),
   firmware: z
     .strictObject({
       folder: firmwareFolder,
@@ -193,7 +198,20 @@ export type FrozenRecord = z.output<typeof frozenRecord>;
 /** What an operation is about to make, so that the next engine can tell what a dead one left behind. */
 export const journalRecord = z.strictObject({
   version,
-  operation: z.enum(['take', 'apply', 'undo', 'redo', 'delete', 'restore', 'discard', 'relink', 'export']),
+  operation: z.enum([
+    'take',
+    'apply',
+    'undo',
+    'redo',
+    'delete',
+    'restore',
+    'discard',
+    'relink',
+    'export',
+    'save',
+    'start',
+    'discard-state',
+  ]),
   started: time,
   /** Checkpoint that is being made of Now (absent when Now is discarded), or deleted. */
   checkpoint: id.exactOptional(),
@@ -208,12 +226,15 @@ export const journalRecord = z.strictObject({
   /** The machine's definition once the operation has happened; absent when it stays. */
   definition: definition.exactOptional(),
   memoryFile: innerPath.exactOptional(),
+  /** Of a start: what it resumes. */
+  resumes: savedMemory.exactOptional(),
   /** The guest's file systems may be frozen. */
   quiesces: z.literal(true).exactOptional(),
   /** What the operation, once it has happened, leaves without a use. */
   releasedLayers: z.array(innerPath),
   releasedCheckpoint: id.exactOptional(),
   releasedMemoryFile: innerPath.exactOptional(),
+  alsoReleasedMemoryFile: innerPath.exactOptional(),
   /** Folders of UEFI variables and TPM state that it makes, and those that it leaves without a use. */
   madeFirmware: z.array(firmwareFolder).exactOptional(),
   releasedFirmware: z.array(firmwareFolder).exactOptional(),
@@ -273,12 +294,7 @@ export const processRecord = z.strictObject({
   /** Absolute path of the folder with its sockets. */
   socketsFolder: z.string(),
   started: time,
-  hypervisor: z.strictObject({
-    version: z.string(),
-    accelerator: z.string(),
-    processor: z.string().exactOptional(),
-    guestArguments: z.array(z.string()),
-  }),
+  hypervisor,
 });
 export type ProcessRecord = z.output<typeof processRecord>;
 

@@ -38,7 +38,9 @@ import { forceStop } from './machine/force-stop.ts';
 import { openConsole } from './machine/open-console.ts';
 import { pause } from './machine/pause.ts';
 import { removeMachine } from './machine/remove-machine.ts';
+import { reset } from './machine/reset.ts';
 import { resume } from './machine/resume.ts';
+import { discardState, saveState } from './machine/saved-state.ts';
 import { start } from './machine/start.ts';
 import { stop } from './machine/stop.ts';
 import { editPolicy } from './retention/edit-policy.ts';
@@ -61,6 +63,9 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.forceStop': { run: forceStop, effect: 'changes' },
   'vmCheckpoints.pause': { run: pause, effect: 'changes' },
   'vmCheckpoints.resume': { run: resume, effect: 'changes' },
+  'vmCheckpoints.saveState': { run: saveState, effect: 'changes' },
+  'vmCheckpoints.discardState': { run: discardState, effect: 'changes' },
+  'vmCheckpoints.reset': { run: reset, effect: 'changes' },
   'vmCheckpoints.openConsole': { run: openConsole, effect: 'changes' },
   'vmCheckpoints.take': { run: take, effect: 'changes' },
   'vmCheckpoints.apply': { run: apply, effect: 'changes' },

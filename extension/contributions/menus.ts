@@ -21,6 +21,7 @@ export type ItemFact =
   | 'running'
   | 'paused'
   | 'stopped'
+  | 'saved'
   | 'damaged'
   | 'disks'
   | 'canRevert'
@@ -54,9 +55,11 @@ function trusted(condition: string): string {
   return `${condition} && isWorkspaceTrusted`;
 }
 
+const off = ['stopped', 'saved'] as const;
+const up = ['running', 'paused'] as const;
 /** Machines whose layers are ours, and not another program's. */
-const ours = ['running', 'paused', 'stopped'] as const;
-const undamaged = ['running', 'paused', 'stopped', 'disks'] as const;
+const ours = [...up, ...off] as const;
+const undamaged = [...ours, 'disks'] as const;
 
 export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
   commandPalette: [{ command: 'vmCheckpoints.showProblem', when: 'false' }],
@@ -77,10 +80,10 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.restartEngine', when: inView, group: '4_engine@3' },
   ],
   'view/item/context': [
-    { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: 'inline@1' },
+    { command: 'vmCheckpoints.start', when: trusted(item('machine', ...off)), group: 'inline@1' },
     { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: 'inline@1' },
     { command: 'vmCheckpoints.stop', when: trusted(item('machine', 'running')), group: 'inline@1' },
-    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', 'running', 'paused')), group: 'inline@2' },
+    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', ...up)), group: 'inline@2' },
     { command: 'vmCheckpoints.take', when: trusted(item('machine', ...undamaged)), group: 'inline@3' },
     { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: 'inline@1' },
     { command: 'vmCheckpoints.revert', when: trusted(item('now', 'canRevert')), group: 'inline@1' },
@@ -96,12 +99,15 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.addDiskImages', when: trusted(item('host')), group: '1_machines@3' },
     { command: 'vmCheckpoints.importMachine', when: trusted(item('host')), group: '1_machines@4' },
 
-    { command: 'vmCheckpoints.start', when: trusted(item('machine', 'stopped')), group: '1_power@1' },
+    { command: 'vmCheckpoints.start', when: trusted(item('machine', ...off)), group: '1_power@1' },
     { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: '1_power@1' },
     { command: 'vmCheckpoints.pause', when: trusted(item('machine', 'running')), group: '1_power@2' },
     { command: 'vmCheckpoints.stop', when: trusted(item('machine', 'running')), group: '1_power@3' },
-    { command: 'vmCheckpoints.forceStop', when: trusted(item('machine', 'running', 'paused')), group: '1_power@4' },
-    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', 'running', 'paused')), group: '2_console@1' },
+    { command: 'vmCheckpoints.saveState', when: trusted(item('machine', ...up)), group: '1_power@4' },
+    { command: 'vmCheckpoints.reset', when: trusted(item('machine', ...up)), group: '1_power@5' },
+    { command: 'vmCheckpoints.forceStop', when: trusted(item('machine', ...up)), group: '1_power@6' },
+    { command: 'vmCheckpoints.discardState', when: trusted(item('machine', 'saved')), group: '1_power@7' },
+    { command: 'vmCheckpoints.openConsole', when: trusted(item('machine', ...up)), group: '2_console@1' },
     { command: 'vmCheckpoints.take', when: trusted(item('machine', ...undamaged)), group: '3_checkpoints@1' },
     { command: 'vmCheckpoints.revert', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@2' },
     { command: 'vmCheckpoints.revertDiscard', when: trusted(item('machine', 'canRevert')), group: '3_checkpoints@3' },
@@ -110,8 +116,8 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.restore', when: trusted(item('machine', 'hasTrash')), group: '5_trash@1' },
     { command: 'vmCheckpoints.emptyTrash', when: trusted(item('machine', 'hasTrash')), group: '5_trash@2' },
     { command: 'vmCheckpoints.clone', when: trusted(item('machine', ...ours)), group: '6_copies@1' },
-    { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', 'stopped')), group: '6_copies@2' },
-    { command: 'vmCheckpoints.flatten', when: trusted(item('machine', 'stopped')), group: '6_copies@3' },
+    { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', ...off)), group: '6_copies@2' },
+    { command: 'vmCheckpoints.flatten', when: trusted(item('machine', ...off)), group: '6_copies@3' },
     { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
     { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },

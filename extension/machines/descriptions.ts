@@ -19,6 +19,8 @@ export function stateText(state: MachineState): string {
       return vscode.l10n.t('paused');
     case 'stopped':
       return vscode.l10n.t('stopped');
+    case 'saved':
+      return vscode.l10n.t('saved');
     case 'damaged':
       return vscode.l10n.t('damaged');
   }

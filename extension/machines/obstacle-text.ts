@@ -11,6 +11,10 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
         : vscode.l10n.t('“{0}” is damaged, and nothing but listing works: {1}', name, problem);
     case 'stopped':
       return vscode.l10n.t('“{0}” is stopped. Start it first.', name);
+    case 'saved':
+      return vscode.l10n.t('“{0}” is saved. Start it first: that resumes it.', name);
+    case 'notSaved':
+      return vscode.l10n.t('“{0}” is not saved, so there is nothing to discard.', name);
     case 'running':
       return vscode.l10n.t('“{0}” is running already.', name);
     case 'paused':
@@ -42,8 +46,12 @@ export function noneText(operation: MachineOperation): string {
     case 'pause':
       return vscode.l10n.t('No machine is running. Start one first.');
     case 'forceStop':
+    case 'reset':
+    case 'saveState':
     case 'openConsole':
       return vscode.l10n.t('No machine is running or paused. Start one first.');
+    case 'discardState':
+      return vscode.l10n.t('No machine is saved.');
     case 'resume':
       return vscode.l10n.t('No machine is paused.');
     case 'clone':

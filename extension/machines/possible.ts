@@ -7,6 +7,9 @@ export type MachineOperation =
   | 'forceStop'
   | 'pause'
   | 'resume'
+  | 'reset'
+  | 'saveState'
+  | 'discardState'
   | 'openConsole'
   | 'take'
   | 'apply'
@@ -30,6 +33,8 @@ export type MachineOperation =
 export type Obstacle =
   | 'damaged'
   | 'stopped'
+  | 'saved'
+  | 'notSaved'
   | 'running'
   | 'paused'
   | 'noCheckpoint'
@@ -40,7 +45,17 @@ export type Obstacle =
   | 'mustBeStopped';
 
 /** What another program does to machines of plain disk images. */
-const ofPower: readonly MachineOperation[] = ['start', 'stop', 'forceStop', 'pause', 'resume', 'openConsole'];
+const ofPower: readonly MachineOperation[] = [
+  'start',
+  'stop',
+  'forceStop',
+  'pause',
+  'resume',
+  'reset',
+  'saveState',
+  'discardState',
+  'openConsole',
+];
 
 /** Why an operation cannot be done now; undefined when it can. */
 export function obstacle(operation: MachineOperation, machine: MachineInfo): Obstacle | undefined {
@@ -55,22 +70,26 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
   }
   switch (operation) {
     case 'start':
-      return machine.state === 'stopped' ? undefined : machine.state;
+      return machine.state === 'stopped' || machine.state === 'saved' ? undefined : machine.state;
     case 'stop':
     case 'pause':
       return machine.state === 'running' ? undefined : machine.state;
     case 'forceStop':
+    case 'reset':
+    case 'saveState':
     case 'openConsole':
-      return machine.state === 'stopped' ? 'stopped' : undefined;
+      return machine.state === 'stopped' || machine.state === 'saved' ? machine.state : undefined;
+    case 'discardState':
+      return machine.state === 'saved' ? undefined : 'notSaved';
     case 'resume':
       return machine.state === 'paused' ? undefined : machine.state;
     case 'revert':
       return parentOfNow(machine) === undefined ? 'noCheckpoint' : undefined;
     case 'clone':
-      return machine.state !== 'stopped' && machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
+      return !isOff(machine) && machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
     case 'exportMachine':
     case 'flatten':
-      return machine.state === 'stopped' ? undefined : 'mustBeStopped';
+      return isOff(machine) ? undefined : 'mustBeStopped';
     case 'apply':
     case 'exportCheckpoint':
     case 'delete':
@@ -91,6 +110,11 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'showCommand':
       return undefined;
   }
+}
+
+/** True when no process runs it. */
+export function isOff({ state }: MachineInfo): boolean {
+  return state === 'stopped' || state === 'saved';
 }
 
 /** The checkpoint that Now grew from, which a revert applies. */

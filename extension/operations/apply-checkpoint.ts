@@ -6,7 +6,7 @@ import type { CheckpointsContext } from '../context.ts';
 import type { CommandId } from '../contributions/commands.ts';
 import { checkpointSentence } from '../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
-import { keptLast } from '../machines/possible.ts';
+import { isOff, keptLast } from '../machines/possible.ts';
 import { perform } from './perform.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import { readSwitch } from '../settings.ts';
@@ -142,10 +142,13 @@ function undoTo(
 
 /** What the machine will do afterwards, where that is not what it does now. */
 function endsOtherwise(machine: MachineInfo, checkpoint: CheckpointInfo): string {
-  if (machine.state !== 'stopped' && !checkpoint.hasMemory) {
+  if (checkpoint.wasSaved === true) {
+    return vscode.l10n.t('\n\nThe checkpoint is of a saved machine: it will be saved, and its next start resumes it.');
+  }
+  if (!isOff(machine) && !checkpoint.hasMemory) {
     return vscode.l10n.t('\n\nThe checkpoint holds no memory: the machine will be stopped.');
   }
-  return machine.state === 'stopped' && checkpoint.hasMemory
+  return isOff(machine) && checkpoint.hasMemory
     ? vscode.l10n.t('\n\nThe checkpoint holds memory: the machine will be running.')
     : '';
 }

@@ -116,6 +116,8 @@ function wayOutText(way: WayOut): string {
       return vscode.l10n.t('Force Off');
     case 'disksOnly':
       return vscode.l10n.t('Apply Disks Only');
+    case 'discardState':
+      return vscode.l10n.t('Discard Saved State…');
     case 'rawDisk':
       return vscode.l10n.t('Use as Raw Disk');
     case 'refresh':

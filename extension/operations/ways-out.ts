@@ -8,6 +8,7 @@ export type WayOut =
   | 'shutDown'
   | 'forceOff'
   | 'disksOnly'
+  | 'discardState'
   | 'rawDisk'
   | 'refresh'
   | 'qemuSettings'
@@ -30,7 +31,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'GuestNotResponding':
       return ['forceOff', 'retry'];
     case 'MemoryNotCompatible':
-      return ['disksOnly', 'showLog'];
+      return ['disksOnly', 'discardState', 'showLog'];
     case 'NotADiskImage':
       return ['rawDisk', 'showLog'];
     case 'QemuNotFound':
@@ -50,6 +51,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'NothingToRedo':
     case 'NotInTrash':
     case 'MachineNotReachable':
+    case 'MachineNotSaved':
       return ['refresh'];
     case 'InvalidArgument':
     case 'InvalidName':

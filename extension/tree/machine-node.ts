@@ -32,6 +32,10 @@ export class MachineNode extends TreeNode {
       [vscode.l10n.t('Busy'), machine.busy && `${machine.busy.operation} (${machine.busy.holder})`],
       [vscode.l10n.t('Checkpoints'), String(machine.checkpoints.length)],
       [vscode.l10n.t('Memory'), machine.memoryBytes === undefined ? undefined : formatSize(machine.memoryBytes)],
+      [
+        vscode.l10n.t('Saved state'),
+        machine.now.savedMemoryBytes === undefined ? undefined : formatSize(machine.now.savedMemoryBytes),
+      ],
       [vscode.l10n.t('CPUs'), machine.cpus?.toString()],
       [vscode.l10n.t('Firmware'), firmwareText(machine)],
       ...machine.disks.map((disk): [string, string] => [
@@ -65,6 +69,8 @@ export function machineIcon(machine: MachineInfo): vscode.ThemeIcon {
       return new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.yellow'));
     case 'stopped':
       return new vscode.ThemeIcon('vm-outline');
+    case 'saved':
+      return new vscode.ThemeIcon('save', new vscode.ThemeColor('charts.blue'));
     case 'damaged':
       return new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'));
   }

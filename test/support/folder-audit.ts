@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { ownFilesOf } from '../../engine/model/checkpoint.ts';
+import { ownFilesOf, presentFiles } from '../../engine/model/checkpoint.ts';
 import { ChainReader } from '../../engine/store/layer-chain.ts';
 import { LayerFiles } from '../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
@@ -24,7 +24,7 @@ export async function auditMachine(machine: string): Promise<{ unknown: string[]
   }
   trash.forEach(({ checkpoint }) => named.add(path.join(machine, 'trash', `${checkpoint.id}.json`)));
   checkpoints.forEach(({ id }) => named.add(path.join(machine, 'checkpoints', `${id}.json`)));
-  whole.forEach((checkpoint) => {
+  [...whole, presentFiles(now)].forEach((checkpoint) => {
     ownFilesOf(checkpoint).forEach((file) => named.add(folder.inner(file)));
   });
   const inFolders = await Promise.all(

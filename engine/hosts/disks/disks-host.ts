@@ -63,6 +63,9 @@ export class DisksHost implements Host {
   hold(): Promise<never> {
     return refuse();
   }
+  reset(): Promise<never> {
+    return refuse();
+  }
   checkMemory(): Promise<never> {
     return refuse();
   }

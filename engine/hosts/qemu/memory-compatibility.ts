@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import type { HypervisorIdentity } from '../../model/checkpoint.ts';
+import type { HypervisorIdentity } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MachineDefinition } from '../../model/machine.ts';
 import type { Accelerator } from './accelerator.ts';

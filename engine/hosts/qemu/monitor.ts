@@ -1,4 +1,4 @@
-import type { HypervisorIdentity } from '../../model/checkpoint.ts';
+import type { HypervisorIdentity } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MachineFolder } from '../../store/machine-folder.ts';
 import { livingProcess } from './qemu-process.ts';

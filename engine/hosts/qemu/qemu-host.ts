@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
-import type { SavedMemory } from '../../model/checkpoint.ts';
+import type { SavedMemory } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
@@ -19,7 +19,6 @@ import type {
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
-import { shutDownByAgent } from './guest-agent.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
@@ -34,9 +33,9 @@ import {
   launch,
   livingProcess,
   runState,
-  untilEnded,
 } from './qemu-process.ts';
 import { QmpConnection } from './qmp.ts';
+import { reset, shutDown } from './power.ts';
 import { pausedStates, problemOfState } from './run-states.ts';
 import { firmwareFile, uefiFor } from './machine-firmware.ts';
 import { identityOf, requireCompatible } from './memory-compatibility.ts';
@@ -191,30 +190,16 @@ export class QemuHost implements Host {
   }
 
   async shutDown(folder: MachineFolder, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const living = await livingProcess(folder, 'current');
-    if (living !== undefined) {
-      const sockets = socketsIn(living.socketsFolder);
-      if (!(await shutDownByAgent(sockets.agent, Math.min(agentLimitMs, timeoutMs)))) {
-        await withMonitor(living.socketsFolder, (monitor) => monitor.execute('system_powerdown'));
-      }
-      try {
-        await untilEnded(living, timeoutMs, signal);
-      } catch (error) {
-        if (error instanceof CheckpointError && error.code === 'QmpTimeout') {
-          throw new CheckpointError(
-            'GuestNotResponding',
-            `The guest did not shut down within ${Math.round(timeoutMs / 1000)} s. It is still running; wait and try again, or force it off.`,
-            { timeoutMs },
-          );
-        }
-        throw error;
-      }
-    }
+    await shutDown(folder, timeoutMs, signal);
     await endProcess(folder, 'current');
   }
 
   async powerOff(folder: MachineFolder): Promise<void> {
     await endProcess(folder, 'current');
+  }
+
+  async reset(folder: MachineFolder): Promise<void> {
+    await withCurrent(folder, reset);
   }
 
   async pause(folder: MachineFolder): Promise<void> {

@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { HypervisorIdentity } from '../../model/checkpoint.ts';
+import type { HypervisorIdentity } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import { isProcessAlive, processIdentity } from '../../store/process-identity.ts';

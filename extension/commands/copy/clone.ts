@@ -5,7 +5,7 @@ import { askNewFolder } from '../../input/new-folder.ts';
 import type { Step } from '../../input/steps.ts';
 import { askSteps, pickStep, textStep } from '../../input/steps.ts';
 import { describeCheckpoint } from '../../machines/descriptions.ts';
-import { parentOfNow } from '../../machines/possible.ts';
+import { isOff, parentOfNow } from '../../machines/possible.ts';
 import { machineNameFrom } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
 import { CheckpointNode, checkpointIcon } from '../../tree/checkpoint-node.ts';
@@ -94,7 +94,7 @@ function sourceStep(machine: MachineInfo, draft: Draft): Step {
     iconPath: new vscode.ThemeIcon('location', new vscode.ThemeColor('charts.blue')),
   };
   const items: Item[] = [
-    ...(machine.state === 'stopped' ? [now] : []),
+    ...(isOff(machine) ? [now] : []),
     ...machine.checkpoints.toReversed().map((checkpoint) => ({
       label: checkpoint.name,
       description: describeCheckpoint(checkpoint),

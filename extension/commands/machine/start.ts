@@ -11,6 +11,9 @@ export const start: CommandHandler = async (context, argument) => {
       name: 'start',
       params: { machine: machine.name },
       title: vscode.l10n.t('Starting “{0}”…', machine.name),
+      waysOut: {
+        discardState: () => vscode.commands.executeCommand('vmCheckpoints.discardState', { machine: machine.name }),
+      },
     })
   );
 };

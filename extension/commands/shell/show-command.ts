@@ -57,6 +57,9 @@ function machineActions({ name }: MachineInfo): Action[] {
     { label: vscode.l10n.t('Force Off Machine'), words: ['stop', name, '--force'], operation: 'forceStop' },
     { label: vscode.l10n.t('Pause Machine'), words: ['pause', name], operation: 'pause' },
     { label: vscode.l10n.t('Resume Machine'), words: ['resume', name], operation: 'resume' },
+    { label: vscode.l10n.t('Reset Machine'), words: ['reset', name], operation: 'reset' },
+    { label: vscode.l10n.t('Save Machine State'), words: ['save', name], operation: 'saveState' },
+    { label: vscode.l10n.t('Discard Saved State'), words: ['discard-state', name], operation: 'discardState' },
     { label: vscode.l10n.t('Open Console'), words: ['console', name], operation: 'openConsole' },
     {
       label: vscode.l10n.t('Take Checkpoint'),

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openChain } from '../../../engine/disks/open-chain.ts';
 import type { LayerOfDisk } from '../../../engine/model/machine.ts';
+import type { SavedMemory } from '../../../engine/model/saved-memory.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
@@ -20,7 +21,14 @@ interface MachineState {
   problem?: string;
   /** By what a new checkpoint is called in both of two states that are compared. */
   checkpoints: Record<string, PointState>;
-  now: { parent?: string; undo?: string; redo?: string; disks: string[]; firmware: Record<string, string> };
+  now: {
+    parent?: string;
+    undo?: string;
+    redo?: string;
+    disks: string[];
+    firmware: Record<string, string>;
+    memory?: string;
+  };
   /** What is in the trash, by the same names. */
   trash: Record<string, { parent?: string; disks: string[] }>;
   /** Files outside of the machine that its definition allows it to stand on. */
@@ -38,6 +46,8 @@ interface PointState {
   disks: string[];
   /** SHA-256 of each file of its UEFI variables and TPM state. */
   firmware: Record<string, string>;
+  /** What its memory file holds. */
+  memory?: string;
 }
 
 /**
@@ -65,9 +75,11 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const standsOn: string[] = [];
   const folder = new MachineFolder(machine.folder);
   let firmware: Record<string, string> = {};
+  let memory: { memory?: string } = {};
   if (state !== 'damaged') {
     const records = await folder.read();
     firmware = await firmwareHashes(folder, records.now.firmware);
+    memory = await memoryOf(folder, records.now.memory);
     standsOn.push(...records.definition.disks.flatMap(({ externalBase }) => externalBase?.path ?? []));
     const layers = new LayerFiles(folder, records.definition, records.now.activeLayers);
     const filesOf = (of: LayerOfDisk): string[] =>
@@ -92,6 +104,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         ...(notes === undefined ? {} : { notes }),
         disks: await contents(files, place),
         firmware: await firmwareHashes(folder, found?.firmware?.folder),
+        ...(await memoryOf(folder, found?.memory)),
       };
     }
   }
@@ -108,10 +121,16 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
         place,
       ),
       firmware,
+      ...memory,
     },
     trash,
     standsOn,
   };
+}
+
+/** The memory of tests is a few words. */
+async function memoryOf(folder: MachineFolder, memory: SavedMemory | undefined): Promise<{ memory?: string }> {
+  return memory === undefined ? {} : { memory: await readFile(folder.inner(memory.file), 'utf8') };
 }
 
 async function firmwareHashes(folder: MachineFolder, inner: string | undefined): Promise<Record<string, string>> {

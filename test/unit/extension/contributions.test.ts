@@ -82,6 +82,8 @@ test('inline buttons fit the item', () => {
   assert.deepEqual(shownOn(itemContext('machine', ['stopped']), true), ['start', 'take']);
   assert.deepEqual(shownOn(itemContext('machine', ['running', 'canRevert']), true), ['stop', 'openConsole', 'take']);
   assert.deepEqual(shownOn(itemContext('machine', ['paused']), true), ['resume', 'openConsole', 'take']);
+  assert.deepEqual(shownOn(itemContext('machine', ['saved']), true), ['start', 'take']);
+  assert.ok(shownOn(itemContext('machine', ['saved']), false).includes('discardState'));
   assert.deepEqual(shownOn(itemContext('machine', ['damaged']), true), []);
   assert.deepEqual(shownOn(itemContext('checkpoint', ['running', 'canRevert']), true), ['apply']);
   assert.deepEqual(shownOn(itemContext('now', ['stopped', 'canRevert']), true), ['revert', 'take']);

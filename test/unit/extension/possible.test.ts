@@ -11,6 +11,9 @@ const operations: MachineOperation[] = [
   'forceStop',
   'pause',
   'resume',
+  'reset',
+  'saveState',
+  'discardState',
   'openConsole',
   'take',
   'revert',
@@ -27,8 +30,11 @@ function possible(state: MachineState, facts: Parameters<typeof machine>[0] = {}
 
 test('what is possible follows from the state', () => {
   assert.deepEqual(possible('stopped'), ['start', 'take']);
-  assert.deepEqual(possible('running'), ['stop', 'forceStop', 'pause', 'openConsole', 'take']);
-  assert.deepEqual(possible('paused'), ['forceStop', 'resume', 'openConsole', 'take']);
+  assert.deepEqual(possible('running'), [
+    ...['stop', 'forceStop', 'pause', 'reset', 'saveState', 'openConsole', 'take'],
+  ]);
+  assert.deepEqual(possible('paused'), ['forceStop', 'resume', 'reset', 'saveState', 'openConsole', 'take']);
+  assert.deepEqual(possible('saved'), ['start', 'discardState', 'take']);
 });
 
 test('machines of plain disk images are not started or stopped by us', () => {

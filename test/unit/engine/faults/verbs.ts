@@ -1,6 +1,7 @@
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 import { doctorVerbs } from './doctor-verbs.ts';
 import { placedVerbs } from './placed-verbs.ts';
+import { savedVerbs } from './saved-verbs.ts';
 
 const machine = lab;
 
@@ -41,5 +42,6 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   'free-space': ({ retention }) => retention.freeSpace({ machine }, {}),
   ...doctorVerbs,
   ...placedVerbs,
+  ...savedVerbs,
   'remove-machine': call('removeMachine', () => ({ machine })),
 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guestArguments } from '../../../../../engine/hosts/qemu/command-line.ts';
 import { memoryDifferences, requireCompatible } from '../../../../../engine/hosts/qemu/memory-compatibility.ts';
-import type { HypervisorIdentity } from '../../../../../engine/model/checkpoint.ts';
+import type { HypervisorIdentity } from '../../../../../engine/model/saved-memory.ts';
 import { CheckpointError } from '../../../../../engine/model/checkpoint-error.ts';
 import { definition } from '../../builders.ts';
 

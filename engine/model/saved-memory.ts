@@ -1,0 +1,26 @@
+import type { MemoryMethod } from '../protocol/machines.ts';
+
+/** The memory of a running machine, with all that must be the same to resume it. */
+export interface SavedMemory {
+  /** Relative to the machine's folder. */
+  file: string;
+  sizeBytes: number;
+  /** Of the file, in hexadecimal; absent for memory that was saved before this was put on record. */
+  sha256?: string;
+  method?: MemoryMethod;
+  /** Whether the guest ran or was paused by its user; it comes back in the same state. */
+  wasPaused: boolean;
+  /** The machine was off with this saved, and comes back as that: its next start resumes it. */
+  wasSaved?: true;
+  hypervisor: HypervisorIdentity;
+}
+
+/** QEMU resumes memory only on the same machine: these are compared before it is tried. */
+export interface HypervisorIdentity {
+  version: string;
+  accelerator: string;
+  /** Model of the computer's processor, which the guest sees unless QEMU emulates one. */
+  processor?: string;
+  /** Arguments that the guest can see: machine type, CPU, memory, devices; without paths and sockets. */
+  guestArguments: string[];
+}
