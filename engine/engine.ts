@@ -2,6 +2,7 @@ import { CheckpointService } from './checkpoints/checkpoint-service.ts';
 import { CopyService } from './checkpoints/copy-service.ts';
 import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
+import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
@@ -22,6 +23,7 @@ export interface Engine {
   service: CheckpointService;
   copies: CopyService;
   groups: GroupService;
+  guards: GuardService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -63,6 +65,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     service,
     copies,
     groups,
+    guards: new GuardService(context, service),
     disks,
     jobs,
     life: new LifeService(context, service),

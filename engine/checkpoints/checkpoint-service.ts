@@ -10,6 +10,7 @@ import type { DiskOperations } from '../protocol/disks.ts';
 import type { JobOperations } from '../protocol/jobs.ts';
 import type { LifeOperations } from '../protocol/life.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
+import type { GuardOperations } from '../protocol/guards.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
@@ -336,6 +337,7 @@ export type ServiceCalls = {
       | keyof SpaceOperations
       | keyof DoctorOperations
       | keyof PlanOperations
+      | keyof GuardOperations
     >
   ]: (params: Params<K>, call: Call) => Promise<Result<K>>;
 };

@@ -9,7 +9,7 @@ import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
-const format = '3';
+const format = '4';
 
 const afterAnswerMs = 50;
 
@@ -21,6 +21,8 @@ const betweenSlicesMs = 8;
 export interface MachineSummary {
   definition: MachineDefinition;
   now: NowInfo & Pick<Now, 'activeLayers'>;
+  /** Checkpoints before guarded commands that have not ended. */
+  openGuards: Required<Pick<Checkpoint, 'id' | 'name' | 'guard'>>[];
 }
 
 /** `checkpoints` in order of creation, `trash` in order of deletion. */
@@ -43,6 +45,9 @@ export async function summarise(
         ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
         ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
       },
+      openGuards: checkpoints.flatMap(({ id, name, guard }) =>
+        guard === undefined || guard.end !== undefined ? [] : [{ id, name, guard }],
+      ),
     },
     history: {
       checkpoints: byCreation(checkpoints).map(viewCheckpoint),

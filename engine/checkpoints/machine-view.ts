@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { toWireError } from '../model/checkpoint-error.ts';
+import type { OpenGuardInfo } from '../protocol/guard-info.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { isProcessAlive } from '../store/process-identity.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import type { InterruptedJobs } from './interrupted-jobs.ts';
 import type { MachineHistory, MachineSummary } from './machine-summary.ts';
@@ -15,11 +17,12 @@ export type MachinePresent = Omit<MachineInfo, keyof MachineHistory>;
 export async function viewPresent(
   context: EngineContext,
   folder: MachineFolder,
-  { definition, now }: MachineSummary,
+  { definition, now, openGuards }: MachineSummary,
   interruptedJobs: InterruptedJobs,
 ): Promise<MachinePresent> {
   const [holder, presence] = await Promise.all([lockHolder(folder.lock), hostOf(context, definition).look(folder)]);
   const files = new LayerFiles(folder, definition, now.activeLayers);
+  const guards = await Promise.all(openGuards.map(viewGuard));
   const interrupted = interruptedJobs.get(definition.id);
   const { activeLayers, ...tree } = now;
   return {
@@ -33,6 +36,7 @@ export async function viewPresent(
       ? {}
       : { busy: { operation: holder.operation, holder: `${holder.face} (process ${holder.pid})` } }),
     ...(interrupted === undefined ? {} : { interrupted }),
+    ...(guards.length === 0 ? {} : { guards }),
     folder: folder.path,
     ...(definition.memoryMiB === undefined ? {} : { memoryBytes: definition.memoryMiB * 1024 * 1024 }),
     ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
@@ -46,6 +50,12 @@ export async function viewPresent(
     })),
     now: tree,
   };
+}
+
+async function viewGuard({ id, name, guard }: MachineSummary['openGuards'][number]): Promise<OpenGuardInfo> {
+  const { pid, identity } = guard.process;
+  const state = (await isProcessAlive(pid, identity)) ? 'running' : 'interrupted';
+  return { checkpoint: id, name, command: guard.command, state };
 }
 
 function nameOf(folder: MachineFolder): string {

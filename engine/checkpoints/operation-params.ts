@@ -13,6 +13,8 @@ const path = z
   .refine((text) => !text.includes('\0'), 'contains a zero byte');
 const onMachine = { machine: reference };
 const onCheckpoint = { machine: reference, checkpoint: reference };
+/** Program and arguments. */
+const command = z.array(z.string().max(100_000)).min(1).max(10_000);
 const onJob = { job: reference };
 const applyOptions = {
   discardNow: z.boolean().exactOptional(),
@@ -175,6 +177,26 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     deep: z.boolean().exactOptional(),
     repair: z.boolean().exactOptional(),
     acceptChanged: z.boolean().exactOptional(),
+  }),
+  guardBegin: z.strictObject({
+    ...onMachine,
+    command,
+    where: z.enum(['here', 'guest']).exactOptional(),
+    name: name.exactOptional(),
+    memory: z.boolean().exactOptional(),
+    kind: z.enum(['standard', 'production', 'production-only']).exactOptional(),
+    git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
+  }),
+  guardEnd: z.strictObject({
+    ...onMachine,
+    checkpoint: reference.exactOptional(),
+    end: z.strictObject({ exitCode: z.int().exactOptional(), signal: z.string().max(100).exactOptional() }),
+    outcome: z.enum(['keep', 'revert']),
+  }),
+  guestExec: z.strictObject({
+    ...onMachine,
+    command,
+    timeoutSeconds: z.number().min(0).max(1_000_000).exactOptional(),
   }),
   plan: z.strictObject({ operation: z.enum(plannedOperations), params: z.record(z.string(), z.unknown()) }),
 };

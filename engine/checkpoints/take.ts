@@ -22,7 +22,8 @@ import { finishOrLeave, undoFailed } from './recover.ts';
 import { shareMemory } from './share-memory.ts';
 import { needsOfMemory, needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
-export type TakeOptions = Omit<Params<'take'>, 'machine'> & { group?: string; id?: string };
+export type TakeOptions = Omit<Params<'take'>, 'machine'> &
+  Pick<Checkpoint, 'guard' | 'guardOf'> & { group?: string; id?: string };
 
 /** What a take will do, once it is known that it can be done. */
 export interface TakeDecision {
@@ -93,6 +94,8 @@ export async function decideTake(
       layers: now.activeLayers,
       definition,
       ...(options.group === undefined ? {} : { group: options.group }),
+      ...(options.guard === undefined ? {} : { guard: options.guard }),
+      ...(options.guardOf === undefined ? {} : { guardOf: options.guardOf }),
       ...(options.git === undefined ? {} : { git: options.git }),
     },
     after: nowOnTop(now, id, newLayerNames(definition)),

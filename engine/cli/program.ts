@@ -7,6 +7,7 @@ import { serve } from '../server/server.ts';
 import { version } from '../version.ts';
 import { addCheckpointVerbs } from './checkpoint-verbs.ts';
 import { addCopyVerbs } from './copy-verbs.ts';
+import { addGuardVerbs } from './guard-verbs.ts';
 import { addGroupVerbs } from './group-verbs.ts';
 import { runConsole } from './console.ts';
 import { addDiskVerbs } from './disk-verbs.ts';
@@ -26,7 +27,9 @@ import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } 
  * @returns the exit code, or undefined when a server keeps running
  */
 export async function runProgram(args: string[]): Promise<number | undefined> {
-  const output = new Output(args.includes('--json'));
+  // What comes after `--` is for a guarded command to understand.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const output = new Output(own.includes('--json'));
   let outcome: number | undefined = exitCode.done;
   const program = buildProgram(output, (value) => {
     outcome = value;
@@ -165,6 +168,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   const fail = (): void => setOutcome(exitCode.failed);
   addRetentionVerbs(program, output, { parse: parseParams, service: ({ retention }) => retention }, fail);
   addDoctorVerb(program, output, fail);
+  addGuardVerbs(program, output, setOutcome);
 
   program
     .command('job <id>', { hidden: true })

@@ -1,3 +1,4 @@
+import { commandName, endText } from '../model/guard.ts';
 import type { CheckpointInfo, HostInfo, MachineInfo } from '../protocol/machines.ts';
 
 /** The whole tree as text: hosts, machines, checkpoints, and Now under the checkpoint that it grew from. */
@@ -33,8 +34,14 @@ export function machineText(machine: MachineInfo): string[] {
       ? []
       : [`${machine.interrupted.operation} was interrupted: ckpt jobs resume or cancel ${machine.interrupted.job}`];
   const problem = machine.problem === undefined ? [] : [machine.problem];
+  const guards = (machine.guards ?? []).map(({ checkpoint, name, command, state }) =>
+    state === 'running'
+      ? `  guard of “${commandName(command)}” is running`
+      : `  guard of “${commandName(command)}” was interrupted, and the command may have been, too: ckpt end-guard ${machine.name} ${checkpoint.slice(0, 8)} --outcome revert goes back to “${name}”, keep takes a second checkpoint`,
+  );
   return [
     [machine.name, machine.state, ...facts, ...busy, ...interrupted, ...problem].join('  '),
+    ...guards,
     ...branches(machine, undefined),
   ];
 }
@@ -46,9 +53,36 @@ function branches(machine: MachineInfo, parent: string | undefined): string[] {
   }
   return children.flatMap((child, index) => {
     const isLast = index === children.length - 1;
-    const lines = child === 'now' ? ['Now'] : [checkpointLine(child), ...branches(machine, child.id)];
+    const lines = child === 'now' ? ['Now'] : stepLines(machine, child);
     return lines.map((line, row) => (row === 0 ? (isLast ? '└─ ' : '├─ ') : isLast ? '   ' : '│  ') + line);
   });
+}
+
+/** A checkpoint with what grew from it; the pair around a guarded command is one step, where nothing stands between the two. */
+function stepLines(machine: MachineInfo, checkpoint: CheckpointInfo): string[] {
+  const grown = machine.checkpoints.filter(({ parent }) => parent === checkpoint.id);
+  const [after] = grown;
+  const isPair = grown.length === 1 && after?.guardOf === checkpoint.id && machine.now.parent !== checkpoint.id;
+  return isPair
+    ? [pairLine(checkpoint, after), ...branches(machine, after.id)]
+    : [checkpointLine(checkpoint), ...branches(machine, checkpoint.id)];
+}
+
+function pairLine(before: CheckpointInfo, after: CheckpointInfo): string {
+  return [
+    commandName(before.guard?.command ?? []),
+    ...guardFacts(before),
+    localTime(before.created),
+    before.hasMemory ? 'with memory' : 'disks only',
+    `before ${before.id.slice(0, 8)}`,
+    `after ${after.id.slice(0, 8)}`,
+  ].join('  ');
+}
+
+function guardFacts({ guard }: CheckpointInfo): string[] {
+  return guard === undefined
+    ? []
+    : ['guarded', ...(guard.end === undefined ? [] : [endText(guard.end), guard.end.outcome])];
 }
 
 function checkpointLine(checkpoint: CheckpointInfo): string {
@@ -56,6 +90,7 @@ function checkpointLine(checkpoint: CheckpointInfo): string {
     `${checkpoint.pinned === true ? '* ' : ''}${checkpoint.name}`,
     localTime(checkpoint.created),
     checkpoint.hasMemory ? 'with memory' : 'disks only',
+    ...guardFacts(checkpoint),
     ...(checkpoint.expires === undefined ? [] : [`expires ${localTime(checkpoint.expires)}`]),
     checkpoint.id.slice(0, 8),
   ];

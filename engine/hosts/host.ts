@@ -64,6 +64,24 @@ export interface SerialPort {
   log: string;
 }
 
+/** A program to run in a guest. */
+export interface GuestCommand {
+  /** Program and arguments. */
+  command: readonly string[];
+  limitMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface GuestCommandEnd {
+  exitCode?: number;
+  /** How the system in the guest names it. */
+  signal?: string;
+  output: Buffer;
+  errorOutput: Buffer;
+  /** There was more output than the agent keeps. */
+  isCutShort: boolean;
+}
+
 /** A machine with the layers that it runs on, or is to run on. */
 export interface RunnableMachine {
   folder: MachineFolder;
@@ -111,6 +129,12 @@ export interface Host {
    * says what became of it.
    */
   welcomeBack(folder: MachineFolder, wanted: Welcome, signal?: AbortSignal): Promise<ResumeStep[]>;
+
+  /**
+   * Runs a program in the guest of a running machine, and waits for its end.
+   * @throws MachineNotRunning, GuestNotResponding
+   */
+  execInGuest(folder: MachineFolder, command: GuestCommand): Promise<GuestCommandEnd>;
 
   /**
    * Freezes the active layers, goes on with the new ones, and saves memory, all of one instant. The guest runs on afterwards.

@@ -1,3 +1,4 @@
+import type { GuardInfo } from '../protocol/guard-info.ts';
 import type { Colour, Consistency, CreatedBy } from '../protocol/machines.ts';
 import type { LayerOfDisk, MachineDefinition, Now } from './machine.ts';
 import type { SavedMemory } from './saved-memory.ts';
@@ -34,6 +35,10 @@ export interface Checkpoint {
   /** On what apply, undo and redo keep: what Now could be undone and redone to at that moment. */
   undo?: string;
   redo?: string;
+  /** It was taken before a guarded command. */
+  guard?: GuardInfo;
+  /** It was taken after one: id of the checkpoint that was taken before. */
+  guardOf?: string;
   git?: { branch?: string; commit: string };
 }
 

@@ -1,3 +1,5 @@
+import type { GuardInfo, OpenGuardInfo } from './guard-info.ts';
+
 /** What the engine tells its clients about hosts, machines and checkpoints. Times are ISO 8601 in UTC, sizes in bytes. */
 
 /** `qemu`: machines that the QEMU of this computer runs. `disks`: plain disk images, whatever program uses them. */
@@ -34,6 +36,8 @@ export interface MachineInfo {
   busy?: { operation: string; holder: string };
   /** A job on the machine whose process ended without an outcome: `resumeJob` lets it go on, `cancelJob` undoes it. */
   interrupted?: { job: string; operation: string };
+  /** Guards whose command has not ended; absent when there is none. */
+  guards?: OpenGuardInfo[];
   folder: string;
   /** Absent where the host knows disks only. */
   memoryBytes?: number;
@@ -124,6 +128,10 @@ export interface CheckpointInfo {
   colour?: Colour;
   /** The group that it was taken in: its checkpoints on other machines have the same. */
   group?: string;
+  /** It was taken before a guarded command. */
+  guard?: GuardInfo;
+  /** It was taken after one: id of the checkpoint that was taken before. */
+  guardOf?: string;
   /** Git state of the workspace that it was taken from. */
   git?: { branch?: string; commit: string };
 }

@@ -1,6 +1,7 @@
 import { copyOperationNames, type CopyOperations } from './copies.ts';
 import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { HiddenLayerInfo } from './hidden-layers.ts';
+import { guardOperationNames, type GuardOperations } from './guards.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
 import { lifeOperationNames, type LifeOperations } from './life.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
@@ -41,7 +42,8 @@ export interface Operations
     RetentionOperations,
     SpaceOperations,
     DoctorOperations,
-    PlanOperations {
+    PlanOperations,
+    GuardOperations {
   about: { params: Record<string, never>; result: EngineInfo };
   list: {
     params: Record<string, never>;
@@ -248,6 +250,7 @@ export const operationNames = [
   ...spaceOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
+  ...guardOperationNames,
 ] as const satisfies readonly OperationName[];
 
 /** JSON-RPC method of an operation. */

@@ -214,6 +214,9 @@ export async function perform<K extends OperationName>(
     space: (given, how) => engine.retention.space(given, how),
     freeSpace: (given, how) => engine.retention.freeSpace(given, how),
     doctor: (given, how) => engine.doctor.doctor(given, how),
+    guardBegin: (given, how) => engine.guards.guardBegin(given, how),
+    guardEnd: (given, how) => engine.guards.guardEnd(given, how),
+    guestExec: (given, how) => engine.guards.guestExec(given, how),
     plan: (given) => engine.plans.plan(given),
   };
   return operations[name](params, call);

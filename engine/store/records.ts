@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
+import type { GuardInfo } from '../protocol/guard-info.ts';
 
 /** Version of the records below. A newer one is refused, never guessed at. */
 export const recordVersion = 1;
@@ -110,6 +111,20 @@ const now = z.strictObject({
 }) satisfies z.ZodType<Now>;
 export const nowRecord = z.strictObject({ version, ...now.shape });
 
+const guard = z.strictObject({
+  command: z.array(z.string().max(100_000)).min(1).max(10_000),
+  where: z.enum(['here', 'guest']),
+  process: z.strictObject({ pid: z.int().positive(), identity: z.string().exactOptional() }),
+  end: z
+    .strictObject({
+      at: time,
+      outcome: z.enum(['kept', 'reverted']),
+      exitCode: z.int().exactOptional(),
+      signal: z.string().max(100).exactOptional(),
+    })
+    .exactOptional(),
+}) satisfies z.ZodType<GuardInfo>;
+
 const checkpoint = z.strictObject({
   id,
   parent: id.exactOptional(),
@@ -138,6 +153,8 @@ const checkpoint = z.strictObject({
   group: id.exactOptional(),
   undo: id.exactOptional(),
   redo: id.exactOptional(),
+  guard: guard.exactOptional(),
+  guardOf: id.exactOptional(),
   git: z.strictObject({ branch: z.string().exactOptional(), commit: z.string() }).exactOptional(),
 }) satisfies z.ZodType<Checkpoint>;
 export const checkpointRecord = z.strictObject({ version, ...checkpoint.shape });

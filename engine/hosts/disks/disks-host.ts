@@ -57,6 +57,9 @@ export class DisksHost implements Host {
   welcomeBack(): Promise<[]> {
     return Promise.resolve([]);
   }
+  execInGuest(): Promise<never> {
+    return refuse();
+  }
   capture(): Promise<never> {
     return refuse();
   }

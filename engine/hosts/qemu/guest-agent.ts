@@ -9,7 +9,8 @@ const failure = z.object({ error: z.object({ class: z.string(), desc: z.string()
 const answer = z.union([success, failure]);
 type Answer = z.output<typeof answer>;
 
-const longestAnswerBytes = 1024 * 1024;
+/** The agent keeps 16 MiB of what a program printed on each of its outputs, and sends it in base64 (qga/commands.c). */
+const longestAnswerBytes = 48 * 1024 * 1024;
 /** Makes the agent drop whatever an earlier client left unfinished. */
 const dropByte = 0xff;
 

@@ -9,6 +9,8 @@ import type { ResumeStep } from '../../protocol/resume-steps.ts';
 import type {
   Captured,
   CaptureRequest,
+  GuestCommand,
+  GuestCommandEnd,
   Host,
   HostStatus,
   Presence,
@@ -19,6 +21,7 @@ import type {
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
+import { execInGuest } from './guest-exec.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
@@ -187,6 +190,11 @@ export class QemuHost implements Host {
   async #workingAccelerator(qemu: QemuInstallation, signal?: AbortSignal): Promise<Accelerator> {
     this.#accelerator ??= await workingAccelerator(qemu, this.#probes, signal);
     return this.#accelerator;
+  }
+
+  async execInGuest(folder: MachineFolder, command: GuestCommand): Promise<GuestCommandEnd> {
+    const living = await requireLiving(folder);
+    return execInGuest(socketsIn(living.socketsFolder).agent, command);
   }
 
   async shutDown(folder: MachineFolder, timeoutMs: number, signal?: AbortSignal): Promise<void> {

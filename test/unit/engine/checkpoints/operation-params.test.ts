@@ -97,6 +97,17 @@ const full: { [K in OperationName]: Params<K> } = {
   freeSpace: { machine: 'lab', dryRun: true },
   doctor: { machine: 'lab', deep: true, repair: true, acceptChanged: true },
   plan: { operation: 'take', params: { machine: 'lab' } },
+  guardBegin: {
+    machine: 'lab',
+    command: ['make', 'all'],
+    where: 'guest',
+    name: 'n',
+    memory: true,
+    kind: 'standard',
+    git: { branch: 'main', commit: 'abc' },
+  },
+  guardEnd: { machine: 'lab', checkpoint: 'abcd', end: { exitCode: 1, signal: 'SIGTERM' }, outcome: 'keep' },
+  guestExec: { machine: 'lab', command: ['true'], timeoutSeconds: 1 },
 };
 
 const required: { [K in OperationName]: string[] } = {
@@ -156,6 +167,9 @@ const required: { [K in OperationName]: string[] } = {
   freeSpace: [],
   doctor: [],
   plan: ['operation', 'params'],
+  guardBegin: ['machine', 'command'],
+  guardEnd: ['machine', 'end', 'outcome'],
+  guestExec: ['machine', 'command'],
 };
 
 const wrongTypes: Record<string, unknown[]> = {

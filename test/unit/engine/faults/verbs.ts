@@ -31,6 +31,17 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
     prepare: call('delete', () => ({ machine, checkpoint: 'one' })),
     verb: call('restore', () => ({ machine, checkpoint: 'one' })),
   },
+  'guard begin': ({ guards }) => guards.guardBegin({ machine, command: ['make'] }, {}),
+  // Of a guard that has more to do, each step is one of the verbs above; what is on record between them can be ended again.
+  'guard end, Now elsewhere': {
+    prepare: async ({ guards, service }) => {
+      await guards.guardBegin({ machine, command: ['make'] }, {});
+      await service.apply({ machine, checkpoint: 'one' }, {});
+    },
+    verb: ({ guards }) => guards.guardEnd({ machine, end: { exitCode: 0 }, outcome: 'keep' }, {}),
+    look: async ({ service }) =>
+      (await service.show({ machine })).machine.checkpoints.map(({ guard }) => guard?.end?.outcome ?? null),
+  },
   'empty the trash': {
     prepare: call('delete', () => ({ machine, checkpoint: 'one', subtree: true })),
     verb: call('emptyTrash', () => ({ machine })),
