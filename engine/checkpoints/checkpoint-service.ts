@@ -40,6 +40,7 @@ import { startMachine } from './saved-state.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 import type { SpaceWatch } from './space-watch.ts';
 import { take, type Taken } from './take.ts';
+import { outlivingWindow } from './window-end.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
 import { leaving, welcomeBack, type Leaving } from './welcome-back.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
@@ -186,7 +187,8 @@ export class CheckpointService implements ServiceCalls {
     const started = performance.now();
     let taken: Taken | undefined;
     const { machine } = await this.#change(params.machine, 'take', async (open) => {
-      taken = await take(this.#context, open, params, call);
+      // A window that is closed while memory is saved is no reason to throw that away.
+      taken = await take(this.#context, open, params, outlivingWindow(call));
     });
     const { checkpoint, ...rest } = done(taken);
     return { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };

@@ -15,7 +15,7 @@ export class CallsUnderWay {
     }
   }
 
-  /** Cancels all calls and waits until each has undone what it began. */
+  /** Tells all calls that the window has ended, and waits until each has undone what it began, or come to its end. */
   async end(): Promise<void> {
     for (const cancel of this.#calls.keys()) {
       cancel.abort(windowEnded);

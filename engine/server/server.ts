@@ -20,6 +20,7 @@ import { spaceLowMethod, type SpaceLowParams } from '../protocol/space.ts';
 import { HomeWatch } from '../store/home-watch.ts';
 import { messageEncoder } from './message-encoder.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
+import { clientOutput } from './client-output.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { RunningWatch } from './running-watch.ts';
 import { chosenOptions, VolumeWatch } from './volume-watch.ts';
@@ -33,7 +34,7 @@ const firstExpiryMs = 5000;
 /** Serves one client over standard input and output until it leaves. */
 export function serve(engine: Engine): void {
   const calls = new CallsUnderWay();
-  // The process ends with this stream; so it ends only when what was under way has been undone.
+  // The process ends with this stream; so it ends only when what was under way has ended or been undone.
   const input = new PassThrough();
   process.stdin.pipe(input, { end: false });
   const leave = (): void => void calls.end().finally(() => input.end());
@@ -47,7 +48,7 @@ export function serve(engine: Engine): void {
   const connection = createConnection(
     ProposedFeatures.all,
     new StreamMessageReader(input),
-    new StreamMessageWriter(process.stdout, { contentTypeEncoder: messageEncoder }),
+    new StreamMessageWriter(clientOutput(process.stdout, leave), { contentTypeEncoder: messageEncoder }),
   );
   connection.onInitialize(() => ({ capabilities: {}, serverInfo: { name: 'vm-checkpoints', version } }));
   for (const name of operationNames) {

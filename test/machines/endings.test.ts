@@ -81,7 +81,7 @@ describe('endings', () => {
   });
 
   for (const ending of ['its client asks it to shut down', 'its client is gone', 'SIGTERM']) {
-    it(`an engine that ends in the middle of a take because ${ending} → it undoes that first`, async () => {
+    it(`an engine that ends in the middle of a take because ${ending} → the take comes to its end first`, async () => {
       const child = engine(['serve', '--stdio']);
       assert.ok(child.stdin !== null && child.stdout !== null);
       const connection = createMessageConnection(
@@ -92,14 +92,14 @@ describe('endings', () => {
       await connection.sendRequest('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
       await connection.sendNotification('initialized', {});
       const exit = untilExit(child);
-      const take = connection
-        .sendRequest('vmCheckpoints/take', { machine: name, name: 'not to be' })
-        .catch(() => undefined);
+      const take = connection.sendRequest('vmCheckpoints/take', { machine: name, name: ending }).catch(() => undefined);
       await untilJournal(child);
       if (ending === 'SIGTERM') {
         child.kill('SIGTERM');
       } else if (ending === 'its client is gone') {
-        child.stdin.end();
+        // As when the process of the window is killed: nobody reads any more either.
+        child.stdin.destroy();
+        child.stdout.destroy();
       } else {
         await connection.sendRequest('shutdown');
         await connection.sendNotification('exit');
@@ -108,7 +108,12 @@ describe('endings', () => {
       await Promise.race([take, delay(100)]);
       connection.dispose();
       assert.equal(await exists(inFolder('journal.json')), false, 'nothing is left to be undone');
-      assert.equal((await home.ckpt.run('show', ['show', name])).machine.state, 'running');
+      const { machine } = await home.ckpt.run('show', ['show', name]);
+      assert.equal(machine.state, 'running');
+      const taken = machine.checkpoints.find((checkpoint) => checkpoint.name === ending);
+      assert.equal(taken?.hasMemory, true, 'it was taken whole');
+      await home.ckpt.run('revert', ['revert', name, '--discard-now']);
+      await home.ckpt.run('delete', ['delete', name, ending]);
     });
   }
 
