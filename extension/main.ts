@@ -7,6 +7,7 @@ import { tellFailures } from './engine/engine-notices.ts';
 import { EngineStatus } from './engine/engine-status.ts';
 import { engineSettings } from './engine/environment.ts';
 import { tellLowSpace } from './engine/space-notices.ts';
+import { tellEndings } from './machines/ending-notices.ts';
 import { registerCheckpointTasks } from './tasks/checkpoint-task-provider.ts';
 
 let active: CheckpointsContext | undefined;
@@ -19,6 +20,7 @@ export function activate(extension: vscode.ExtensionContext): void {
     new EngineStatus(context.engine),
     tellFailures(context.engine),
     tellLowSpace(context.engine),
+    tellEndings(context.machines),
     registerCommands(context),
     registerCheckpointTasks(context),
     prepareTerminals(extension, context.log),

@@ -158,7 +158,7 @@ export class CheckpointService implements ServiceCalls {
     const { qemu } = this.#context.hosts;
     const presence = await qemu.look(folder);
     if (presence.state === 'stopped') {
-      throw notRunning(name);
+      throw notRunning(name, false, presence.problem);
     }
     await sightMachine(this.#context, folder, () => Promise.resolve(presence));
     await qemu.powerOff(folder);
@@ -294,14 +294,19 @@ export class CheckpointService implements ServiceCalls {
     const folders = await machineFolders(this.#context);
     const states = await Promise.all(
       folders.map(async (folder): Promise<[string, MachineState]> => {
-        const state = await this.#context.hosts.qemu.look(folder).then(
-          (presence) => presence.state,
-          () => 'damaged' as const,
-        );
-        return [path.basename(folder.path), state];
+        return [path.basename(folder.path), await this.#stateOf(folder)];
       }),
     );
     return new Map(states);
+  }
+
+  async #stateOf(folder: MachineFolder): Promise<MachineState> {
+    try {
+      folder.requireReachable();
+      return (await this.#context.hosts.qemu.look(folder)).state;
+    } catch {
+      return 'damaged';
+    }
   }
 
   /** How to reach the serial port; undefined while the machine is stopped. */

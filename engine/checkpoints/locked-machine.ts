@@ -37,14 +37,17 @@ export function requireStopped(machine: OpenMachine, purpose: string): void {
 export function requireUp({ records, presence }: OpenMachine): void {
   const { definition, now } = records;
   if (presence.state === 'stopped') {
-    throw notRunning(definition.name, now.memory !== undefined);
+    throw notRunning(definition.name, now.memory !== undefined, presence.problem);
   }
 }
 
-export function notRunning(machine: string, isSaved = false): CheckpointError {
-  return new CheckpointError(
-    'MachineNotRunning',
-    isSaved ? `Machine “${machine}” is saved. Its next start resumes it.` : `Machine “${machine}” is not running.`,
-    { machine },
-  );
+/** @param problem how it ended, when that was not cleanly */
+export function notRunning(machine: string, isSaved = false, problem?: string): CheckpointError {
+  const sentence = isSaved
+    ? `Machine “${machine}” is saved. Its next start resumes it.`
+    : `Machine “${machine}” is not running.`;
+  return new CheckpointError('MachineNotRunning', problem === undefined ? sentence : `${sentence} ${problem}`, {
+    machine,
+    ...(problem === undefined ? {} : { problem }),
+  });
 }

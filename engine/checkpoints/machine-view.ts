@@ -32,6 +32,7 @@ export async function viewPresent(
     host: definition.host,
     state: presence.state === 'stopped' && now.savedMemoryBytes !== undefined ? 'saved' : presence.state,
     ...(presence.problem === undefined ? {} : { problem: presence.problem }),
+    ...(presence.log === undefined ? {} : { hypervisorLog: presence.log }),
     ...(holder === undefined
       ? {}
       : { busy: { operation: holder.operation, holder: `${holder.face} (process ${holder.pid})` } }),

@@ -39,8 +39,10 @@ export function machineText(machine: MachineInfo): string[] {
       ? `  guard of “${commandName(command)}” is running`
       : `  guard of “${commandName(command)}” was interrupted, and the command may have been, too: ckpt end-guard ${machine.name} ${checkpoint.slice(0, 8)} --outcome revert goes back to “${name}”, keep takes a second checkpoint`,
   );
+  const log = machine.hypervisorLog === undefined ? [] : [`   Log: ${machine.hypervisorLog}`];
   return [
     [machine.name, machine.state, ...facts, ...busy, ...interrupted, ...problem].join('  '),
+    ...log,
     ...guards,
     ...branches(machine, undefined),
   ];

@@ -18,8 +18,10 @@ export interface HostStatus {
 export interface Presence {
   state: 'stopped' | 'running' | 'paused';
   pid?: number;
-  /** The hypervisor's last words when it did not end cleanly. */
+  /** How the hypervisor ended, with its last words, when that was not cleanly; or what is wrong with it. */
   problem?: string;
+  /** Absolute path of the log of a hypervisor that did not end cleanly. */
+  log?: string;
 }
 
 export interface CaptureRequest {

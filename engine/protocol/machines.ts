@@ -32,6 +32,8 @@ export interface MachineInfo {
   state: MachineState;
   /** What is wrong, or how the hypervisor last ended when that was not a clean stop. */
   problem?: string;
+  /** The hypervisor's log, when it did not end cleanly. */
+  hypervisorLog?: string;
   /** The operation that is changing the machine at this moment, and who runs it. */
   busy?: { operation: string; holder: string };
   /** A job on the machine whose process ended without an outcome: `resumeJob` lets it go on, `cancelJob` undoes it. */

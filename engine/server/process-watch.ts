@@ -3,6 +3,8 @@ import type { MachineState } from '../protocol/machines.ts';
 
 /** State is to be shown truthfully within two seconds. */
 const intervalMs = 1000;
+/** What ends before the first look is not noticed; the first list goes before it all the same. */
+const firstLookMs = 200;
 
 /** Notices what happens to machines without any engine's doing: a guest that powers off, a hypervisor that dies. */
 export class ProcessWatch {
@@ -24,7 +26,11 @@ export class ProcessWatch {
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.#look(), intervalMs);
+    this.#lookIn(firstLookMs);
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer = setTimeout(() => void this.#look(), delayMs);
   }
 
   close(): void {
@@ -43,7 +49,7 @@ export class ProcessWatch {
     this.#states = found;
     this.#onLook(found);
     if (!this.#isClosed) {
-      this.start();
+      this.#lookIn(intervalMs);
     }
   }
 }

@@ -53,3 +53,10 @@ export async function isProcessAlive(pid: number, identity: string | undefined):
   }
   return found === identity;
 }
+
+/** False when the computer was restarted since a process had this identity; true where the system does not tell. */
+export async function isOfThisBoot(identity: string): Promise<boolean> {
+  const own = process.platform === 'linux' ? await processIdentity(process.pid) : undefined;
+  const [boot] = own?.split(':') ?? [];
+  return boot === undefined || identity.startsWith(`${boot}:`);
+}

@@ -39,6 +39,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'TpmNotFound':
       return ['qemuSettings', 'showLog'];
     case 'QmpTimeout':
+      return ['retry', 'forceOff', 'showLog'];
     case 'NotEnoughSpace':
       return ['retry', 'showLog'];
     case 'MachineNotFound':

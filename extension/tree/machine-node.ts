@@ -43,6 +43,7 @@ export class MachineNode extends TreeNode {
         `${formatSize(disk.virtualSizeBytes)}, ${disk.activeLayer}`,
       ]),
       [vscode.l10n.t('Process'), machine.pid?.toString()],
+      [vscode.l10n.t('Log'), machine.hypervisorLog],
       [vscode.l10n.t('Folder'), machine.folder],
     ]);
     item.accessibilityInformation = {

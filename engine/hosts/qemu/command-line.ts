@@ -112,6 +112,7 @@ export function commandLine(wanted: CommandLine): string[] {
       const disk = /^virtio-blk-pci,id=(disk\d+),/.exec(argument)?.[1];
       return disk === undefined ? argument : argument.replace(`drive=${disk}`, `drive=${activeNode.get(disk) ?? disk}`);
     }),
+    ['-chardev', 'stdio,id=events0,signal=off', '-mon', 'chardev=events0,mode=control'],
     ['-chardev', `socket,id=monitor0,path=${escapeCommas(sockets.monitor)},server=on,wait=off`],
     ['-mon', 'chardev=monitor0,mode=control'],
     ['-chardev', `socket,id=status0,path=${escapeCommas(sockets.status)},server=on,wait=off`],

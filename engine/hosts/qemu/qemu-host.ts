@@ -21,8 +21,9 @@ import type {
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
-import { execInGuest } from './guest-exec.ts';
+import { endingOf } from './ending.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
+import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
@@ -30,6 +31,7 @@ import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts'
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import {
   endProcess,
+  hypervisorLog,
   ifLiving,
   incomingDescriptor,
   lastWords,
@@ -54,6 +56,8 @@ const blockAnswer = z.array(
 /** A look may take this long; a QEMU that is busy longer is running. */
 const lookLimitMs = 1000;
 const agentLimitMs = 3000;
+
+const notAnswering = 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).';
 
 /** Machines run by the QEMU of this computer, each as a process of its own that outlives us. */
 export class QemuHost implements Host {
@@ -111,8 +115,11 @@ export class QemuHost implements Host {
     }
     const living = await ifLiving(record);
     if (living === undefined) {
-      const words = await lastWords(record.socketsFolder);
-      return { state: 'stopped', ...(words === undefined ? {} : { problem: `QEMU ended: ${words}` }) };
+      const problem = await endingOf(record, await lastWords(record.socketsFolder));
+      return {
+        state: 'stopped',
+        ...(problem === undefined ? {} : { problem, log: hypervisorLog(record.socketsFolder) }),
+      };
     }
     try {
       const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
@@ -128,7 +135,7 @@ export class QemuHost implements Host {
         status.close();
       }
     } catch {
-      return { state: 'running', pid: living.pid, problem: 'QEMU does not answer.' };
+      return { state: 'running', pid: living.pid, problem: notAnswering };
     }
   }
 

@@ -8,6 +8,7 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import { isProcessAlive, processIdentity } from '../../store/process-identity.ts';
 import type { ProcessRecord } from '../../store/records.ts';
+import { noteExit, openEvents } from './ending.ts';
 import { QmpConnection } from './qmp.ts';
 import { removeSocketsFolder, socketsIn, type Sockets } from './sockets-folder.ts';
 import { endTpm, startTpm } from './tpm-process.ts';
@@ -74,11 +75,12 @@ export async function launch(folder: MachineFolder, role: ProcessRole, wanted: L
 async function spawnDetached(wanted: Launch): Promise<number> {
   const log = await open(hypervisorLog(wanted.sockets.folder), 'a', 0o600);
   const memory = wanted.memoryFile === undefined ? undefined : await open(wanted.memoryFile, 'r');
+  const events = await openEvents(wanted.sockets.folder);
   try {
     const child = spawn(wanted.emulator, wanted.args, {
       detached: true,
       cwd: wanted.sockets.folder,
-      stdio: ['ignore', log.fd, log.fd, ...(memory === undefined ? [] : [memory.fd])],
+      stdio: [events.input, events.output, log.fd, ...(memory === undefined ? [] : [memory.fd])],
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
@@ -93,6 +95,7 @@ async function spawnDetached(wanted: Launch): Promise<number> {
         ),
       );
     });
+    child.once('exit', (code, signal) => noteExit(wanted.sockets.folder, code, signal));
     child.unref();
     if (child.pid === undefined) {
       throw new CheckpointError('QemuFailed', 'QEMU could not be started.', { path: wanted.emulator });
@@ -101,6 +104,7 @@ async function spawnDetached(wanted: Launch): Promise<number> {
   } finally {
     await log.close();
     await memory?.close();
+    await events.close();
   }
 }
 

@@ -130,10 +130,14 @@ export class QmpConnection {
       const limit = setTimeout(() => {
         this.#pending.delete(id);
         reject(
-          new CheckpointError('QmpTimeout', `QEMU did not answer “${command}” within ${limitMs / 1000} s.`, {
-            command,
-            limitMs,
-          }),
+          new CheckpointError(
+            'QmpTimeout',
+            `QEMU did not answer “${command}” within ${limitMs / 1000} s. It is busy, or hangs: try again, or force the machine off (ckpt stop --force).`,
+            {
+              command,
+              limitMs,
+            },
+          ),
         );
       }, limitMs);
       this.#pending.set(id, {

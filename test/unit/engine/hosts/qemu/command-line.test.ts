@@ -75,6 +75,8 @@ const golden = `
 -device virtio-serial-pci,id=ports0
 -device virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0
 -device virtio-net-pci,id=net0,netdev=network0,mac=52:54:00:12:34:56,romfile=
+-chardev stdio,id=events0,signal=off
+-mon chardev=events0,mode=control
 -chardev socket,id=monitor0,path=/h,, m/run/0a1b2c3d/monitor.sock,server=on,wait=off
 -mon chardev=monitor0,mode=control
 -chardev socket,id=status0,path=/h,, m/run/0a1b2c3d/status.sock,server=on,wait=off

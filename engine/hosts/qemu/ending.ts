@@ -1,0 +1,144 @@
+import { writeFileSync } from 'node:fs';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { isOfThisBoot } from '../../store/process-identity.ts';
+import type { ProcessRecord } from '../../store/records.ts';
+
+/**
+ * QEMU tells on its standard output, to whoever reads it later, what becomes of the machine: it is a control connection of
+ * its own, on which nothing is ever asked but to begin (QEMU docs/interop/qmp-spec.rst, section 2.2).
+ */
+const beginning = `${JSON.stringify({ execute: 'qmp_capabilities' })}\n`;
+/** The end of the machine's life is at the end. */
+const longestTailBytes = 64 * 1024;
+
+const line = z.object({
+  event: z.string(),
+  data: z.object({ reason: z.string().optional(), action: z.string().optional() }).optional(),
+});
+const exit = z.object({ code: z.int().nullable(), signal: z.string().nullable() });
+
+/** What is known of how a process ended. */
+export interface Ending {
+  pid: number | undefined;
+  /** What it wrote on standard error. */
+  words: string | undefined;
+  /** `ShutdownCause` of QEMU's run-state schema; undefined when it said nothing of an end. */
+  reason: string | undefined;
+  /** Whether it had begun to tell of the machine; an older engine did not ask it to. */
+  isTold: boolean;
+  /** Whether the guest reported a crash of its own. */
+  hasPanicked: boolean;
+  isOfThisBoot: boolean;
+  /** Known where the engine that started it saw it end. */
+  exit?: { code: number | null; signal: string | null };
+}
+
+/** Standard input and output of a QEMU that tells of its machine. The caller closes both. */
+export async function openEvents(
+  socketsFolder: string,
+): Promise<{ input: number; output: number; close(): Promise<void> }> {
+  const place = path.join(socketsFolder, 'events.in');
+  await writeFile(place, beginning, { mode: 0o600 });
+  const input = await open(place, 'r');
+  const output = await open(eventsLog(socketsFolder), 'a', 0o600);
+  return {
+    input: input.fd,
+    output: output.fd,
+    close: async () => {
+      await input.close();
+      await output.close();
+    },
+  };
+}
+
+/** Puts on record how a process ended, for everybody else to read. */
+export function noteExit(socketsFolder: string, code: number | null, signal: NodeJS.Signals | null): void {
+  try {
+    writeFileSync(path.join(socketsFolder, 'exit.json'), JSON.stringify({ code, signal }), { mode: 0o600 });
+  } catch {
+    // It was told to end, and its folder has gone already.
+  }
+}
+
+/**
+ * How a process that is on record, and no more there, came to its end.
+ * @param words what it wrote on standard error
+ * @returns a sentence; undefined when it ended as it was to
+ */
+export async function endingOf(record: ProcessRecord, words: string | undefined): Promise<string | undefined> {
+  const told = (await tailOf(eventsLog(record.socketsFolder))).split('\n').flatMap((text) => parse(line, text) ?? []);
+  const found = await readFile(path.join(record.socketsFolder, 'exit.json'), 'utf8').catch(() => '');
+  const seen = parse(exit, found);
+  return sentenceOf({
+    pid: record.pid,
+    words,
+    reason: told.findLast(({ event }) => event === 'SHUTDOWN')?.data?.reason,
+    isTold: told.length > 0,
+    hasPanicked: told.some(({ event }) => event === 'GUEST_PANICKED'),
+    isOfThisBoot: record.identity === undefined || (await isOfThisBoot(record.identity)),
+    ...(seen === undefined ? {} : { exit: seen }),
+  });
+}
+
+/** Decides what is to be told of an end; nothing of one that the guest, or an engine, asked for. */
+export function sentenceOf(ending: Ending): string | undefined {
+  const { pid, words, reason, isTold, hasPanicked } = ending;
+  const qemu = pid === undefined ? 'QEMU' : `QEMU (process ${pid})`;
+  const said = words === undefined ? '' : ` Its last words: ${words}`;
+  if (reason === 'host-qmp-quit' || (reason === 'guest-shutdown' && !hasPanicked)) {
+    return undefined;
+  }
+  if (hasPanicked || reason === 'guest-panic') {
+    return `The guest crashed (kernel panic), and ${qemu} ended.${said}`;
+  }
+  if (reason !== undefined) {
+    return `${qemu} ended: ${reasons[reason] ?? reason}.${said}`;
+  }
+  if (!ending.isOfThisBoot) {
+    return `The computer was restarted, or lost its power, while the machine ran.${said}`;
+  }
+  const how = ending.exit === undefined ? undefined : (ending.exit.signal ?? `exit code ${ending.exit.code ?? '?'}`);
+  if (isTold) {
+    return how === undefined
+      ? `${qemu} ended without a word: it was killed, by somebody or by the system when memory ran short, or it crashed.${said}`
+      : `${qemu} was killed or crashed (${how}).${said}`;
+  }
+  return words === undefined ? undefined : `${qemu} ended${how === undefined ? '' : ` (${how})`}: ${words}`;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  'host-signal': 'it was told to by a signal (SIGTERM, SIGINT or SIGHUP)',
+  'host-error': 'after an error of its own',
+  'host-ui': 'somebody closed it',
+  'guest-reset': 'the guest reset itself',
+  'subsystem-reset': 'the guest reset itself',
+};
+
+function eventsLog(socketsFolder: string): string {
+  return path.join(socketsFolder, 'events.log');
+}
+
+async function tailOf(file: string): Promise<string> {
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (handle === undefined) {
+    return '';
+  }
+  try {
+    const { size } = await handle.stat();
+    const tail = Buffer.alloc(Math.min(size, longestTailBytes));
+    const { bytesRead } = await handle.read(tail, 0, tail.length, size - tail.length);
+    return tail.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function parse<S extends z.ZodType>(schema: S, text: string): z.output<S> | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
