@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Result } from '../../engine/protocol/operations.ts';
 import { Refusal } from '../support/ckpt.ts';
 import { type GuestShell, inGuest } from '../support/guest.ts';
+import { engineFile } from '../support/project.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
+const killRounds = Number(process.env['CKPT_ROUNDS'] ?? 3);
 
 describe('a production checkpoint', () => {
   let home: TestHome;
@@ -39,6 +47,65 @@ describe('a production checkpoint', () => {
       assert.equal(await shell.run('cat /root/marker'), 'precious');
       assert.equal(await shell.run('dmesg | grep -c "recovery complete" || true'), '0');
     });
+  });
+
+  it('the agent has its hook → what programs it asked is told by the consistency', async () => {
+    const hook = [
+      '#!/bin/sh',
+      '# Runs what lies in fsfreeze-hook.d, as the hook that comes with the agent does.',
+      'LOGFILE=/var/log/qga-fsfreeze-hook.log',
+      'for file in /etc/qemu/fsfreeze-hook.d/*; do',
+      '  echo "$(date): execute $file $@" >>$LOGFILE',
+      '  "$file" "$@" >>$LOGFILE 2>&1; STATUS=$?',
+      '  echo "$(date): $file finished with status=$STATUS" >>$LOGFILE',
+      'done',
+    ];
+    const lines = (text: string[], file: string): string =>
+      `${text.map((line, at) => `echo '${line}' ${at === 0 ? '>' : '>>'}${file}`).join('; ')}; chmod +x ${file}`;
+    const program = '/etc/qemu/fsfreeze-hook.d/db';
+    await guest(async (shell) => {
+      await shell.run('mkdir -p /etc/qemu/fsfreeze-hook.d /var/log');
+      await shell.run(lines(hook, '/etc/qemu/fsfreeze-hook'));
+      await shell.run(lines(['#!/bin/sh', 'echo $1 >>/run/asked'], program));
+      // The agent that is started whenever there is none knows of no hook.
+      await shell.run('for pid in $(pidof guest-agent); do kill $pid; done; killall guest-agent qemu-ga; true');
+      await shell.run(
+        'qemu-ga -d --method virtio-serial --path /dev/virtio-ports/org.qemu.guest_agent.0 --statedir /run -F/etc/qemu/fsfreeze-hook',
+      );
+    });
+    const { checkpoint, problem } = await take('asked', 'production-only');
+    assert.equal(problem, undefined);
+    assert.equal(checkpoint.consistency, 'application');
+    assert.equal(await guest((shell) => shell.run('cat /run/asked')), 'freeze\nthaw');
+    await guest((shell) => shell.run(lines(['#!/bin/sh', 'exit 3'], program)));
+    const failed = await take('not ready', 'production-only');
+    assert.equal(failed.checkpoint.consistency, 'file-system');
+    assert.match(failed.problem ?? '', /fsfreeze-hook\.d\/db failed/);
+    await guest((shell) => shell.run(`rm ${program}; sync`));
+  });
+
+  it('an engine that is killed (kill -9) while they are frozen → the next one thaws them', async (context) => {
+    const random = seededRandom();
+    let interrupted = 0;
+    for (let round = 0; round < killRounds; round++) {
+      const child = spawn(process.execPath, [engineFile, 'take', name, `round ${round}`, '--kind', 'production-only'], {
+        env: { ...process.env, VM_CHECKPOINTS_HOME: home.folder },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      const journal = path.join(home.machineFolder(name), 'journal.json');
+      while (child.exitCode === null && !existsSync(journal)) {
+        await delay(2);
+      }
+      await delay(Math.floor(random() * 400));
+      child.kill('SIGKILL');
+      await exited;
+      interrupted += existsSync(journal) ? 1 : 0;
+      const { machine } = await home.ckpt.run('show', ['show', name]);
+      assert.equal(machine.state, 'running');
+      await guest((shell) => shell.run(`echo ${round} > /root/round && sync`, 20_000));
+    }
+    context.diagnostic(`${interrupted} of ${killRounds} were killed in the middle`);
   });
 
   it('an agent that is silent: production-only → refused and nothing changed; production → a standard one that says why', async () => {

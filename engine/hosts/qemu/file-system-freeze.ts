@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { GuestAgent } from './guest-agent.ts';
+import { failedHooks, freezeHooks, type FreezeHooks } from './guest-hooks.ts';
 
 const connectLimitMs = 3000;
 /** Windows thaws by itself after 10 s (Volume Shadow Copy Service); a busy Linux needs well under that to write out what it has. */
@@ -15,9 +16,12 @@ const system = z.object({ id: z.string().optional() });
 
 export interface Frozen<T> {
   value: T;
-  /** `application` where freezing asks the programs too: on Windows, by the Volume Shadow Copy Service. */
+  /**
+   * `application` where the programs were asked to get ready too, and did: on Windows by the Volume Shadow Copy Service, which
+   * the agent's freeze goes through (QEMU docs/interop/qemu-ga.rst, qga/vss-win32), elsewhere by the agent's hooks.
+   */
   consistency: 'file-system' | 'application';
-  /** It was done, but the agent does not say that the file systems are thawed. */
+  /** It was done, but programs did not get ready for it, or the agent does not say that the file systems are thawed. */
   problem?: string;
 }
 
@@ -26,16 +30,23 @@ export interface Frozen<T> {
  * They are thawed whatever happens.
  * @throws GuestNotResponding when no agent answers, or nothing was frozen; nothing was done then
  */
-export async function whileFrozen<T>(socketPath: string, action: () => Promise<T>): Promise<Frozen<T>> {
+export async function whileFrozen<T>(
+  socketPath: string,
+  action: () => Promise<T>,
+  limitMs = freezeLimitMs,
+): Promise<Frozen<T>> {
   const agent = await GuestAgent.connect(socketPath, connectLimitMs);
-  let done: Omit<Frozen<T>, 'problem'>;
+  let value: T;
+  let isWindowsGuest: boolean;
+  let hooks: FreezeHooks | undefined;
   try {
-    const consistency = (await isWindows(agent)) ? 'application' : 'file-system';
-    const frozen = count.safeParse(await agent.execute('guest-fsfreeze-freeze', {}, freezeLimitMs));
+    isWindowsGuest = await isWindows(agent);
+    hooks = isWindowsGuest ? undefined : await freezeHooks(agent);
+    const frozen = count.safeParse(await agent.execute('guest-fsfreeze-freeze', {}, limitMs));
     if (!frozen.success || frozen.data === 0) {
       throw new CheckpointError('GuestNotResponding', 'The agent in the guest froze no file system.', {});
     }
-    done = { value: await action(), consistency };
+    value = await action();
   } catch (error) {
     agent.close();
     await thaw(socketPath).catch(() => undefined);
@@ -43,17 +54,34 @@ export async function whileFrozen<T>(socketPath: string, action: () => Promise<T
   }
   try {
     await agent.execute('guest-fsfreeze-thaw', {}, thawAnswerMs);
-    return done;
+    return { value, ...(isWindowsGuest ? { consistency: 'application' } : await achieved(agent, hooks)) };
   } catch {
     agent.close();
     const problem = await thaw(socketPath).then(
       () => undefined,
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     );
-    return { ...done, ...(problem === undefined ? {} : { problem }) };
+    return { value, consistency: 'file-system', ...(problem === undefined ? {} : { problem }) };
   } finally {
     agent.close();
   }
+}
+
+/** A hook that fails as a whole fails the freeze: what is left are programs that the agent's own hook only tells of in its log. */
+async function achieved(
+  agent: GuestAgent,
+  hooks: FreezeHooks | undefined,
+): Promise<Pick<Frozen<unknown>, 'consistency' | 'problem'>> {
+  if (hooks === undefined) {
+    return { consistency: 'file-system' };
+  }
+  const failed = await failedHooks(agent, hooks).catch(() => hooks.programs);
+  return failed.length === 0
+    ? { consistency: 'application' }
+    : {
+        consistency: 'file-system',
+        problem: `It is consistent to the file systems only: ${failed.join(', ')} failed in the guest, or cannot be shown to have succeeded.`,
+      };
 }
 
 /**

@@ -21,7 +21,6 @@ import type {
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
 import { nodeName, resolveChains } from './disk-chains.ts';
-import { endingOf } from './ending.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
@@ -29,19 +28,11 @@ import { LayerSwitch } from './layer-switch.ts';
 import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
 import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
-import {
-  endProcess,
-  hypervisorLog,
-  ifLiving,
-  incomingDescriptor,
-  lastWords,
-  launch,
-  livingProcess,
-  runState,
-} from './qemu-process.ts';
-import { QmpConnection } from './qmp.ts';
+import { endProcess, incomingDescriptor, launch, livingProcess, runState } from './qemu-process.ts';
+import type { QmpConnection } from './qmp.ts';
 import { reset, shutDown } from './power.ts';
-import { pausedStates, problemOfState } from './run-states.ts';
+import { look } from './presence.ts';
+import { pausedStates } from './run-states.ts';
 import { firmwareFile, uefiFor } from './machine-firmware.ts';
 import { identityOf, requireCompatible } from './memory-compatibility.ts';
 import { requireSwtpm } from './tpm-process.ts';
@@ -53,11 +44,7 @@ const blockAnswer = z.array(
   z.object({ qdev: z.string().optional(), inserted: z.object({ 'node-name': z.string().optional() }).optional() }),
 );
 
-/** A look may take this long; a QEMU that is busy longer is running. */
-const lookLimitMs = 1000;
 const agentLimitMs = 3000;
-
-const notAnswering = 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).';
 
 /** Machines run by the QEMU of this computer, each as a process of its own that outlives us. */
 export class QemuHost implements Host {
@@ -108,35 +95,8 @@ export class QemuHost implements Host {
     return [{ name: variablesFile, content }];
   }
 
-  async look(folder: MachineFolder): Promise<Presence> {
-    const record = await folder.readProcess('current');
-    if (record === undefined) {
-      return { state: 'stopped' };
-    }
-    const living = await ifLiving(record);
-    if (living === undefined) {
-      const problem = await endingOf(record, await lastWords(record.socketsFolder));
-      return {
-        state: 'stopped',
-        ...(problem === undefined ? {} : { problem, log: hypervisorLog(record.socketsFolder) }),
-      };
-    }
-    try {
-      const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
-      try {
-        const state = await runState(status, lookLimitMs);
-        const problem = problemOfState[state];
-        return {
-          state: pausedStates.has(state) ? 'paused' : 'running',
-          pid: living.pid,
-          ...(problem === undefined ? {} : { problem }),
-        };
-      } finally {
-        status.close();
-      }
-    } catch {
-      return { state: 'running', pid: living.pid, problem: notAnswering };
-    }
+  look(folder: MachineFolder): Promise<Presence> {
+    return look(folder);
   }
 
   /** QEMU's own locks on its files say so when it is started. */

@@ -1,0 +1,44 @@
+import type { MachineFolder } from '../../store/machine-folder.ts';
+import type { Presence } from '../host.ts';
+import { endingOf } from './ending.ts';
+import { hypervisorLog, ifLiving, lastWords, runState } from './qemu-process.ts';
+import { QmpConnection } from './qmp.ts';
+import { pausedStates, problemOfState } from './run-states.ts';
+import { socketsIn } from './sockets-folder.ts';
+
+/** A look may take this long; a QEMU that is busy longer is running. */
+const lookLimitMs = 1000;
+
+const notAnswering = 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).';
+
+/** What a look at a machine's process shows, which need not have been started by this engine. */
+export async function look(folder: MachineFolder): Promise<Presence> {
+  const record = await folder.readProcess('current');
+  if (record === undefined) {
+    return { state: 'stopped' };
+  }
+  const living = await ifLiving(record);
+  if (living === undefined) {
+    const problem = await endingOf(record, await lastWords(record.socketsFolder));
+    return {
+      state: 'stopped',
+      ...(problem === undefined ? {} : { problem, log: hypervisorLog(record.socketsFolder) }),
+    };
+  }
+  try {
+    const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
+    try {
+      const state = await runState(status, lookLimitMs);
+      const problem = problemOfState[state];
+      return {
+        state: pausedStates.has(state) ? 'paused' : 'running',
+        pid: living.pid,
+        ...(problem === undefined ? {} : { problem }),
+      };
+    } finally {
+      status.close();
+    }
+  } catch {
+    return { state: 'running', pid: living.pid, problem: notAnswering };
+  }
+}
