@@ -79,6 +79,11 @@ export async function forgetActivation(files: LayerFiles, active: LayerOfDisk): 
   }
 }
 
+/** True when a disk lies where another program uses it. */
+export function hasPlaces(files: LayerFiles): boolean {
+  return placedDisks(files).length > 0;
+}
+
 function placedDisks(files: LayerFiles): { disk: MachineDisk; place: string }[] {
   return files.disks.flatMap((disk) => (disk.place === undefined ? [] : [{ disk, place: disk.place }]));
 }

@@ -8,7 +8,7 @@ import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmw
 import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { JournalRecord } from '../store/records.ts';
-import { activate, prepareActivation } from './activation.ts';
+import { activate, hasPlaces, prepareActivation } from './activation.ts';
 import { isCloned } from './clone-records.ts';
 import { FirmwareCopy, hasFirmwareState, presentMachine } from './firmware-copy.ts';
 import { newGeneration } from './generation.ts';
@@ -151,10 +151,14 @@ export async function apply(
   const isUp = presence.state !== 'stopped';
   // A guest that runs still writes to them.
   const looking = isUp || decided.kept === undefined ? undefined : lookAhead(files, now.activeLayers);
-  await folder.writeJournal(journal);
+  const { durable } = await folder.placeJournal(journal);
   let kept: Checkpoint | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
+    // Until the journal is durable, there are only new files that nothing names.
+    if (isUp || memory !== undefined || reusesLayers || hasPlaces(files)) {
+      await durable;
+    }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     const make = (): Promise<void> =>
       reusesLayers ? thaw(files, newLayers) : createLayers(prepared, newLayers, target.layers, call.signal);
@@ -187,14 +191,14 @@ export async function apply(
     }
     // All are on the disk before Now changes, in no order: see take.
     drafting = folder.draftNow(after);
-    await together(
-      isFirst ? Promise.resolve() : make(),
-      shared === undefined || target.memory === undefined
-        ? Promise.resolve()
-        : shareMemory(folder, target.memory, shared.file),
-      kept === undefined ? Promise.resolve() : folder.writeCheckpoint(kept),
-      drafting,
-    );
+    const writing: Promise<void>[] = kept === undefined ? [] : [folder.writeCheckpoint(kept, durable)];
+    if (shared !== undefined && target.memory !== undefined) {
+      writing.push(shareMemory(folder, target.memory, shared.file));
+    }
+    if (!isFirst) {
+      writing.push(make());
+    }
+    await together(durable, drafting, ...writing);
     await host.requireUnused(present);
     await activate(files, now.activeLayers, newLayers);
     await (await drafting).place();

@@ -22,9 +22,10 @@ export async function lockAll<T>(
     next?.requireReachable();
     return next === undefined
       ? act(locked)
-      : withLock(next.lock, `Machine “${path.basename(next.path)}”`, { operation, face: context.face }, () =>
-          lock([...locked, next]),
-        );
+      : withLock(next.lock, `Machine “${path.basename(next.path)}”`, { operation, face: context.face }, () => {
+          next.lockIsHad();
+          return lock([...locked, next]);
+        });
   };
   return lock([]);
 }

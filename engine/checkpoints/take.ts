@@ -11,7 +11,7 @@ import type { CheckpointKind } from '../protocol/machines.ts';
 import type { Params } from '../protocol/operations.ts';
 import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
-import { activate, prepareActivation } from './activation.ts';
+import { activate, hasPlaces, prepareActivation } from './activation.ts';
 import { FirmwareCopy, presentMachine } from './firmware-copy.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
@@ -134,7 +134,7 @@ export async function take(
   call.signal?.throwIfAborted();
   // A guest that runs still writes to them.
   const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
-  await folder.writeJournal({
+  const { durable } = await folder.placeJournal({
     operation: 'take',
     started: new Date().toISOString(),
     checkpoint: decided.checkpoint.id,
@@ -151,6 +151,10 @@ export async function take(
   let problem: string | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
+    // Until the journal is durable, there are only new files that nothing names.
+    if (isUp || hasPlaces(files)) {
+      await durable;
+    }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     const create = (): Promise<void> => createLayers(prepared, newLayers, now.activeLayers, call.signal);
     if (isUp) {
@@ -175,14 +179,14 @@ export async function take(
     // All are on the disk before Now changes; among them there is no order. A manifest that names Now's own layers is no
     // checkpoint, and layers and a draft that nothing names are taken away by the journal, which came first.
     drafting = folder.draftNow(after);
-    await together(
-      isUp ? Promise.resolve() : create(),
-      savedMemory === undefined || now.memory === undefined
-        ? Promise.resolve()
-        : shareMemory(folder, now.memory, savedMemory.file),
-      folder.writeCheckpoint(checkpoint),
-      drafting,
-    );
+    const writing = [folder.writeCheckpoint(checkpoint, durable)];
+    if (savedMemory !== undefined && now.memory !== undefined) {
+      writing.push(shareMemory(folder, now.memory, savedMemory.file));
+    }
+    if (!isUp) {
+      writing.push(create());
+    }
+    await together(durable, drafting, ...writing);
     await host.requireUnused(present);
     await activate(files, now.activeLayers, newLayers);
     await (await drafting).place();

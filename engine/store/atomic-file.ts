@@ -10,11 +10,13 @@ import {
   rmSync,
   statSync,
   writeSync,
+  type Stats,
 } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import type { RememberedFiles } from './remembered-files.ts';
 
 /** Largest record that is read; anything longer was not written by us. */
 const largestRecordBytes = 4 * 1024 * 1024;
@@ -25,7 +27,9 @@ type Durability = 'durable' | 'in passing';
 
 /** New content of a file, on the disk already but for its name. */
 export interface Draft {
-  /** Gives it the file's name, durably: until then there is the old content, from then on the new. */
+  /** Gives it the file's name: until then there is the old content, from then on the new, unless the power fails. */
+  put(): void;
+  /** The same, durably. */
   place(): Promise<void>;
   /** Takes it away, when it is not wanted after all. */
   drop(): void;
@@ -78,9 +82,11 @@ export async function draftFile(
     drop();
     throw error;
   }
+  const put = (): void => renameSync(temporary, file);
   return {
+    put,
     async place() {
-      renameSync(temporary, file);
+      put();
       if (durability === 'durable') {
         await syncFolder(path.dirname(file));
       }
@@ -123,19 +129,36 @@ function textOf(record: object): string {
   return `${JSON.stringify(record, null, 2)}\n`;
 }
 
+/** Where records of one schema are remembered that were read before. */
+export interface RecordMemory<T> {
+  files: RememberedFiles<T>;
+  /** See {@link RememberedFiles}. */
+  reader?: object | undefined;
+}
+
 /**
  * Reads a JSON file and believes it only after its schema did.
+ * @param memory what it gives is shared: nobody is to change it
  * @returns undefined when there is no such file.
  * @throws MachineDamaged when it is there and cannot be believed.
  */
-export async function readRecord<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S> | undefined> {
-  let text: string;
+export async function readRecord<S extends z.ZodType>(
+  file: string,
+  schema: S,
+  memory?: RecordMemory<z.output<S>>,
+): Promise<z.output<S> | undefined> {
+  let read: { text: string; found: Stats };
   try {
     // Many records are not there most of the time, and an error costs ten times as much as a look.
-    if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined) {
       return undefined;
     }
-    text = readRecordText(file);
+    const known = memory?.files.get(file, found, memory.reader);
+    if (known !== undefined) {
+      return known;
+    }
+    read = readRecordText(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
       return undefined;
@@ -147,7 +170,7 @@ export async function readRecord<S extends z.ZodType>(file: string, schema: S): 
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(read.text);
   } catch {
     throw damaged(file, 'it is not JSON');
   }
@@ -157,14 +180,16 @@ export async function readRecord<S extends z.ZodType>(file: string, schema: S): 
     const field = issue === undefined ? '' : issue.path.join('.');
     throw damaged(file, `the field “${field}” is not as expected: ${issue?.message ?? 'unknown'}`);
   }
+  memory?.files.remember(file, read.found, parsed.data, read.found.size, memory.reader);
   return parsed.data;
 }
 
 /**
  * At once: a record is small, and each of the six turns that a thread would take to read it costs as much as all of this.
  * Opened without ever waiting: a pipe that lies where a record is expected would hold the engine until somebody writes to it.
+ * @returns its text, and what the system said of it before
  */
-function readRecordText(file: string): string {
+function readRecordText(file: string): { text: string; found: Stats } {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = fstatSync(fd);
@@ -183,7 +208,7 @@ function readRecordText(file: string): string {
       }
       length += read;
     }
-    return content.toString('utf8', 0, length);
+    return { text: content.toString('utf8', 0, length), found };
   } finally {
     closeSync(fd);
   }

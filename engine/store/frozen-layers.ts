@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { openDiskFile } from '../disks/disk-file.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { ChainLayer } from './layer-chain.ts';
 import type { MachineFolder } from './machine-folder.ts';
@@ -14,7 +14,7 @@ const sampleBytes = 4096;
 
 /** What can be told of a layer's file at little cost, whatever its size. */
 export async function factsOf(file: string): Promise<FrozenFacts> {
-  const { size, mtimeMs, ino, dev } = await stat(file);
+  const { size, mtimeMs, ino, dev } = statSync(file);
   return {
     sizeBytes: size,
     modifiedMs: Math.floor(mtimeMs),
@@ -32,20 +32,21 @@ export function isSameFile(file: string, facts: FrozenFacts): boolean {
 /** SHA-256 of samples of a file, from its first bytes to its last. */
 async function fingerprint(file: string, sizeBytes: number): Promise<string> {
   const hash = createHash('sha256');
-  const handle = await open(file, 'r');
+  const opened = await openDiskFile(file, 'read');
   try {
     const last = Math.max(0, sizeBytes - sampleBytes);
-    // All at once: one after the other, each would wait for the one before.
+    const content = Buffer.alloc(samples * sampleBytes);
+    // All at once: one after the other, those that are not in memory would each wait for the one before.
     const read = await Promise.all(
-      Array.from({ length: samples }, (_, sample) =>
-        handle.read(Buffer.alloc(sampleBytes), 0, sampleBytes, Math.floor((last * sample) / (samples - 1))),
-      ),
+      Array.from({ length: samples }, async (_, sample) => {
+        const buffer = content.subarray(sample * sampleBytes, (sample + 1) * sampleBytes);
+        const bytes = await opened.read(buffer, Math.floor((last * sample) / (samples - 1)));
+        return buffer.subarray(0, bytes);
+      }),
     );
-    for (const { buffer, bytesRead } of read) {
-      hash.update(buffer.subarray(0, bytesRead));
-    }
+    read.forEach((sample) => hash.update(sample));
   } finally {
-    await handle.close();
+    await opened.close();
   }
   return hash.digest('hex');
 }

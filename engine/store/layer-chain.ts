@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Layer } from '../disks/disk.ts';
@@ -7,6 +7,7 @@ import { verifyParent } from '../disks/parent-check.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { DiskFormat, MachineDisk } from '../model/machine.ts';
 import type { LayerFiles } from './layer-files.ts';
+import { RememberedFiles } from './remembered-files.ts';
 
 /** The file that a chain may end with outside its machine, as it was when the user allowed it. */
 export type ExternalBase = NonNullable<MachineDisk['externalBase']>;
@@ -21,6 +22,15 @@ export interface ChainLayer {
   /** For comparing it with its parent; its file is closed. */
   header: Layer;
 }
+
+/** What a closed layer takes in memory, about: its header, and the parts that read through it. */
+const headerBytes = 8 * 1024;
+
+/** Headers of layers that were read of late: two of the longest chains, or many of the usual ones. */
+const rememberedHeaders = new RememberedFiles<{ told: DiskFormat | undefined; header: Layer }>(512 * headerBytes);
+
+/** Formats whose header lies in the layer's own file, all of it. */
+const selfContained: ReadonlySet<DiskFormat> = new Set<DiskFormat>(['qcow2', 'vhdx', 'vhd']);
 
 /** A longer chain is refused: nobody made it on purpose. */
 const deepestChain = 1024;
@@ -161,20 +171,29 @@ async function readHeader(
   format: DiskFormat | undefined,
   layer: string | undefined,
 ): Promise<ChainLayer> {
-  requireOwnFile(file);
+  const found = requireOwnFile(file);
+  const known = rememberedHeaders.get(file, found);
+  const header = known !== undefined && known.told === format ? known.header : await openHeader(file, format);
+  if (known?.header !== header && selfContained.has(header.format)) {
+    rememberedHeaders.remember(file, found, { told: format, header }, headerBytes);
+  }
+  return { file, format: header.format, header, ...(layer === undefined ? {} : { layer }) };
+}
+
+async function openHeader(file: string, format: DiskFormat | undefined): Promise<Layer> {
   const header = await openLayer(file, 'read', format === undefined ? {} : { format });
   await header.close();
   if (header.details['data_file'] !== undefined) {
     throw notAllowed(file, 'an external data file');
   }
-  return { file, format: header.format, header, ...(layer === undefined ? {} : { layer }) };
+  return header;
 }
 
 /** A layer is a file itself: behind a link could lie anything. */
-function requireOwnFile(file: string): void {
-  let isLink: boolean;
+function requireOwnFile(file: string): Stats {
+  let found: Stats;
   try {
-    isLink = lstatSync(file).isSymbolicLink();
+    found = lstatSync(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
       throw new CheckpointError(
@@ -185,9 +204,10 @@ function requireOwnFile(file: string): void {
     }
     throw error;
   }
-  if (isLink) {
+  if (found.isSymbolicLink()) {
     throw notAllowed(file, 'the target of a symbolic link');
   }
+  return found;
 }
 
 async function requireUnchanged(base: ExternalBase, format: DiskFormat | undefined): Promise<void> {

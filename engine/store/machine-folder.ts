@@ -1,11 +1,20 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import { ownAncestor, sameLayers } from '../model/tree.ts';
-import { draftRecord, readRecord, syncFolder, writeFileAtomically, writeRecord, type Draft } from './atomic-file.ts';
+import {
+  draftRecord,
+  readRecord,
+  syncFolder,
+  writeFileAtomically,
+  writeRecord,
+  type Draft,
+  type RecordMemory,
+} from './atomic-file.ts';
 import {
   checkpointRecord,
   cloneRecord,
@@ -21,6 +30,7 @@ import {
   type JournalRecord,
   type ProcessRecord,
 } from './records.ts';
+import { RememberedFiles } from './remembered-files.ts';
 
 /** Everything that the folder says about its machine. */
 export interface MachineRecords {
@@ -34,6 +44,18 @@ export interface MachineRecords {
 }
 
 const reserveBytes = 256 * 1024;
+
+/**
+ * Records of all machines that were read of late, by the length of their files. A checkpoint is about 1 KB, what is on
+ * record of the frozen layers of the longest chain 50 KB.
+ */
+const remembered = {
+  machines: new RememberedFiles<z.output<typeof machineRecord>>(128 * 1024),
+  nows: new RememberedFiles<z.output<typeof nowRecord>>(64 * 1024),
+  checkpoints: new RememberedFiles<z.output<typeof checkpointRecord>>(1024 * 1024),
+  trashed: new RememberedFiles<z.output<typeof trashedRecord>>(256 * 1024),
+  frozen: new RememberedFiles<FrozenRecord>(512 * 1024),
+};
 
 /** What is known of where a machine's folder lies. */
 export interface FolderPlace {
@@ -59,10 +81,23 @@ export type ProcessRole = 'current' | 'successor';
 export class MachineFolder {
   readonly path: string;
   readonly place: FolderPlace;
+  #reader: this | undefined;
 
   constructor(folder: string, place: FolderPlace = { isElsewhere: false, isUnsettled: false }) {
     this.path = folder;
     this.place = place;
+  }
+
+  /**
+   * To be told once the machine's lock is had: as long as nobody else changes its records, what was read a moment ago is
+   * not read again while its file looks the same.
+   */
+  lockIsHad(): void {
+    this.#reader = this;
+  }
+
+  #memory<T>(files: RememberedFiles<T>): RecordMemory<T> {
+    return { files, reader: this.#reader };
   }
 
   /** @throws MachineNotReachable when it lies outside of the home, and is not there now */
@@ -98,8 +133,8 @@ export class MachineFolder {
   async read(): Promise<MachineRecords> {
     this.requireReachable();
     const [definition, now, checkpoints, trash, clones] = await Promise.all([
-      readRecord(path.join(this.path, 'machine.json'), machineRecord),
-      readRecord(path.join(this.path, 'now.json'), nowRecord),
+      readRecord(path.join(this.path, 'machine.json'), machineRecord, this.#memory(remembered.machines)),
+      readRecord(path.join(this.path, 'now.json'), nowRecord, this.#memory(remembered.nows)),
       this.#readCheckpoints(),
       this.#readTrash(),
       this.readClones(),
@@ -146,7 +181,7 @@ export class MachineFolder {
     const folder = path.join(this.path, 'checkpoints');
     const read = await Promise.all(
       (await this.#manifestsIn(folder)).map(async (file) => {
-        const record = await readRecord(file, checkpointRecord);
+        const record = await readRecord(file, checkpointRecord, this.#memory(remembered.checkpoints));
         if (record === undefined) {
           return [];
         }
@@ -162,7 +197,7 @@ export class MachineFolder {
     const folder = path.join(this.path, 'trash');
     const read = await Promise.all(
       (await this.#manifestsIn(folder)).map(async (file) => {
-        const record = await readRecord(file, trashedRecord);
+        const record = await readRecord(file, trashedRecord, this.#memory(remembered.trashed));
         if (record === undefined) {
           return [];
         }
@@ -225,8 +260,20 @@ export class MachineFolder {
     return path.join(this.path, 'now.json');
   }
 
-  async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    await this.#write(this.#manifest(checkpoint.id), checkpoint);
+  /** @param first what has to be done before a later engine may find it; the wait for the disk begins meanwhile */
+  async writeCheckpoint(checkpoint: Checkpoint, first?: Promise<void>): Promise<void> {
+    const draft = await draftRecord(
+      this.#manifest(checkpoint.id),
+      { version: recordVersion, ...checkpoint },
+      this.path,
+    );
+    try {
+      await first;
+      await draft.place();
+    } catch (error) {
+      draft.drop();
+      throw error;
+    }
   }
 
   async removeCheckpoint(id: string): Promise<void> {
@@ -275,7 +322,7 @@ export class MachineFolder {
 
   /** What is known of frozen layers; what cannot be believed counts as not known. */
   async readFrozen(): Promise<FrozenRecord> {
-    const found = await readRecord(this.#frozen, frozenRecord).catch(() => undefined);
+    const found = await readRecord(this.#frozen, frozenRecord, this.#memory(remembered.frozen)).catch(() => undefined);
     return found ?? { version: recordVersion, layers: {} };
   }
 
@@ -302,7 +349,28 @@ export class MachineFolder {
   }
 
   async writeJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
-    await this.#write(this.#journal, intent);
+    await (
+      await this.placeJournal(intent)
+    ).durable;
+  }
+
+  /**
+   * As {@link writeJournal}, for what any later engine is to find, unless the power fails: new files that nothing names yet
+   * may be made.
+   * @returns `durable` once it is found even then; to be awaited before anything that there was is changed
+   */
+  async placeJournal(intent: Omit<JournalRecord, 'version'>): Promise<{ durable: Promise<void> }> {
+    const draft = await draftRecord(this.#journal, { version: recordVersion, ...intent }, this.path);
+    try {
+      draft.put();
+    } catch (error) {
+      draft.drop();
+      throw error;
+    }
+    const durable = syncFolder(this.path);
+    // Whoever awaits it is told.
+    durable.catch(() => undefined);
+    return { durable };
   }
 
   /**

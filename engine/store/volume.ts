@@ -1,4 +1,4 @@
-import { stat, statfs } from 'node:fs/promises';
+import { statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { systemCode } from '../model/checkpoint-error.ts';
 
@@ -14,7 +14,9 @@ export interface Volume {
 /** @param place a file or folder; of one that is not there yet, the volume that it would lie on */
 export async function volumeOf(place: string): Promise<Volume> {
   try {
-    const [{ dev }, { bavail, blocks, bsize }] = await Promise.all([stat(place), statfs(place)]);
+    // At once: the system has both in memory, and the turns of a thread would cost ten times as much.
+    const { dev } = statSync(place);
+    const { bavail, blocks, bsize } = statfsSync(place);
     return { device: dev, freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
   } catch (error) {
     const above = path.dirname(place);
