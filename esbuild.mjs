@@ -1,5 +1,6 @@
-// Bundles the extension and the engine into dist/, each one file, with the native files of one platform:
-// node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without, this computer's.
+// Bundles the extension and the engine into dist/, each one file, the engine's with another that starts it, and with the
+// native files of one platform: node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without,
+// this computer's.
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -83,9 +84,14 @@ const results = await Promise.all([
   build({ ...common, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] }),
   build({
     ...common,
-    entryPoints: ['engine/main.ts'],
+    entryPoints: ['engine/start.ts'],
     outfile: 'dist/engine.js',
     banner: { js: '#!/usr/bin/env node' },
+  }),
+  build({
+    ...common,
+    entryPoints: ['engine/main.ts'],
+    outfile: 'dist/engine-program.js',
     plugins: [nativeBinary, callsIntoLibc, oneLanguage],
   }),
 ]);

@@ -43,7 +43,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
   const log = new EngineLog(home.logs);
   const context: EngineContext = {
     home,
-    hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() },
+    hosts: { qemu: new QemuHost(home), disks: new DisksHost() },
     face,
     log,
     changed: new Set(),

@@ -38,6 +38,11 @@ export class Home {
     return path.join(this.root, 'cache');
   }
 
+  /** What each QEMU said of itself. */
+  get qemuAnswers(): string {
+    return path.join(this.cache, 'qemu.json');
+  }
+
   /** Results of probes; losing it costs a moment, nothing more. */
   get probes(): string {
     return path.join(this.root, 'probes.json');

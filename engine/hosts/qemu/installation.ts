@@ -3,6 +3,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { askOnce, type QemuAnswer } from './asked-programs.ts';
 
 const run = promisify(execFile);
 
@@ -21,15 +22,24 @@ const emulatorName = 'qemu-system-x86_64';
 /**
  * Finds QEMU: where `VM_CHECKPOINTS_QEMU` points (the emulator, or its folder), else on the PATH and where its Windows
  * installer puts it.
+ * @param answers file that remembers what QEMUs said of themselves; each is asked unless it is given
  * @throws QemuNotFound
  */
-export async function findQemu(environment: NodeJS.ProcessEnv = process.env): Promise<QemuInstallation> {
+export async function findQemu(
+  answers?: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<QemuInstallation> {
   const chosen = environment['VM_CHECKPOINTS_QEMU'];
   const folders = chosen === undefined || chosen === '' ? searchedFolders(environment) : [await folderOf(chosen)];
   const emulator = await firstExecutable(folders, emulatorName);
   if (emulator === undefined) {
     throw notFound(chosen, emulatorName);
   }
+  const answer = answers === undefined ? await askQemu(emulator) : await askOnce(emulator, answers, askQemu);
+  return { emulator, ...answer };
+}
+
+async function askQemu(emulator: string): Promise<QemuAnswer> {
   const [version, machines] = await Promise.all([ask(emulator, '--version'), ask(emulator, '-machine', 'help')]);
   const number = /version (\d+\.\d+(?:\.\d+)?)/.exec(version)?.[1];
   const machineType = /^q35\s.*\(alias of ([\w.-]+)\)/m.exec(machines)?.[1];
@@ -43,7 +53,7 @@ export async function findQemu(environment: NodeJS.ProcessEnv = process.env): Pr
       },
     );
   }
-  return { emulator, version: number, machineType };
+  return { version: number, machineType };
 }
 
 function searchedFolders(environment: NodeJS.ProcessEnv): string[] {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { SavedMemory } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
+import type { Home } from '../../store/home.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
 import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import type { ResumeStep } from '../../protocol/resume-steps.ts';
@@ -51,18 +52,20 @@ export class QemuHost implements Host {
   readonly id = 'qemu';
   readonly label = 'Local (QEMU)';
   readonly #probes: string;
+  readonly #answers: string;
   #installation: Promise<QemuInstallation> | undefined;
   #accelerator: Accelerator | undefined;
 
-  /** @param probes file that remembers what was found out about this computer */
-  constructor(probes: string) {
-    this.#probes = probes;
+  /** @param home keeps what was found out about this computer */
+  constructor(home: Pick<Home, 'probes' | 'qemuAnswers'>) {
+    this.#probes = home.probes;
+    this.#answers = home.qemuAnswers;
   }
 
   /** @throws QemuNotFound; a failed search is repeated next time, since the user may install it meanwhile */
   installation(): Promise<QemuInstallation> {
     if (this.#installation === undefined) {
-      const search = process.platform === 'win32' ? Promise.reject(notOnWindows()) : findQemu();
+      const search = process.platform === 'win32' ? Promise.reject(notOnWindows()) : findQemu(this.#answers);
       this.#installation = search;
       search.catch(() => {
         this.#installation = undefined;

@@ -116,7 +116,7 @@ function contextOf({ engine }: ShortLab): EngineContext {
   const home = new Home(engine.home.root);
   return {
     home,
-    hosts: { qemu: new QemuHost(home.probes), disks: new DisksHost() },
+    hosts: { qemu: new QemuHost(home), disks: new DisksHost() },
     face: 'test',
     log: engine.log,
     changed: new Set(),
