@@ -11,7 +11,6 @@ const file = path.join(__dirname, 'engine-program.js');
 /** A server has carried out by then what it was started for; its first calls compile most of what it ever uses. */
 const rememberAfterMs = 20_000;
 
-type Program = (exports: object, require: NodeJS.Require, module: object, filename: string, dirname: string) => void;
 
 function start(): void {
   const content = readFileSync(file);
@@ -22,9 +21,11 @@ function start(): void {
     filename: file,
     ...(cachedData === undefined ? {} : { cachedData }),
   });
-  const program: Program = script.runInThisContext();
+  const program: unknown = script.runInThisContext();
   const loaded = { exports: {} };
-  program(loaded.exports, createRequire(file), loaded, file, path.dirname(file));
+  if (typeof program === 'function') {
+    Reflect.apply(program, undefined, [loaded.exports, createRequire(file), loaded, file, path.dirname(file)]);
+  }
   if (cachedData === undefined || script.cachedDataRejected === true) {
     const remember = (): void => {
       clearTimeout(timer);

@@ -8,10 +8,10 @@ import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { runCkpt } from '../../../support/ckpt.ts';
 import { lab } from '../../../support/faults/stopped-lab.ts';
 import { carriedOutAsPlanned } from '../../../support/planned.ts';
-import { folderHash } from '../../../support/folder-hash.ts';
 import { perform } from '../../../../engine/server/server.ts';
 import { parseParams } from '../../../../engine/checkpoints/operation-params.ts';
 import { printedError } from '../cli/refusals.ts';
+import { homeContent } from '../home-content.ts';
 import { copiesLab, type CopiesLab } from './copies-lab.ts';
 
 const machine = lab;
@@ -94,7 +94,7 @@ test('a parent that was changed → the plan of what would stand on it is refuse
 test('--dry-run → the steps as text, or the plan as JSON; nothing has changed', async (context) => {
   const { folder } = await copiesLab(context);
   const home = path.join(folder, 'home');
-  const hash = await folderHash(folder);
+  const content = await homeContent(home);
   const text = await runCkpt(home, ['delete', machine, 'three', '--purge', '--dry-run']);
   assert.match(text.stdout, /merge disk0: .* into its (?:parent|child) .*\n/);
   assert.match(text.stdout, /Now hangs from “one”/);
@@ -106,7 +106,7 @@ test('--dry-run → the steps as text, or the plan as JSON; nothing has changed'
   );
   const error = await runCkpt(home, ['take', machine, '--memory', '--dry-run', '--json']);
   assert.deepEqual([error.code, printedError(error).code], [1, 'MachineNotRunning']);
-  assert.equal(await folderHash(folder), hash);
+  assert.deepEqual(await homeContent(home), content);
 });
 
 async function done(
