@@ -11,7 +11,6 @@ const file = path.join(__dirname, 'engine-program.js');
 /** A server has carried out by then what it was started for; its first calls compile most of what it ever uses. */
 const rememberAfterMs = 20_000;
 
-
 function start(): void {
   const content = readFileSync(file);
   const face = process.argv[2] === 'serve' ? 'server' : 'ckpt';

@@ -14,7 +14,7 @@ export async function homeContent(home: string): Promise<Record<string, string>>
   const names = entries.map((entry) => path.relative(home, path.join(entry.parentPath, entry.name)));
   const content: Record<string, string> = {};
   for (const name of names.sort()) {
-    if (!/^logs(\/|$)|^probes\.json$/.test(name) && !notedInPassing.has(path.basename(name))) {
+    if (!/^(?:logs|cache)(?:\/|$)|^probes\.json$/.test(name) && !notedInPassing.has(path.basename(name))) {
       content[name] = await describe(path.join(home, name));
     }
   }
