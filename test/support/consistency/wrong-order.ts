@@ -23,8 +23,8 @@ const memoryBytes = 256 * 1024 * 1024;
 class WrongHost extends QemuHost {
   readonly #order: WrongOrder;
 
-  constructor(probes: string, order: WrongOrder) {
-    super(probes);
+  constructor(home: Home, order: WrongOrder) {
+    super(home);
     this.#order = order;
   }
 
@@ -67,7 +67,7 @@ export function serviceWithWrongOrder(homeFolder: string, order: WrongOrder): Ch
   const home = new Home(homeFolder);
   const context: EngineContext = {
     home,
-    hosts: { qemu: new WrongHost(home.probes, order), disks: new DisksHost() },
+    hosts: { qemu: new WrongHost(home, order), disks: new DisksHost() },
     face: 'test',
     log: new EngineLog(home.logs),
     changed: new Set(),
