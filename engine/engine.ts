@@ -6,6 +6,7 @@ import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
+import { MergeService } from './checkpoints/merge-service.ts';
 import { LongOperations } from './checkpoints/long-operations.ts';
 import type { RunnableJobs } from './checkpoints/run-job.ts';
 import { runnableJobs } from './checkpoints/runnable-jobs.ts';
@@ -24,6 +25,7 @@ export interface Engine {
   copies: CopyService;
   groups: GroupService;
   guards: GuardService;
+  merges: MergeService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -66,6 +68,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     copies,
     groups,
     guards: new GuardService(context, service),
+    merges: new MergeService(context, service, jobs),
     disks,
     jobs,
     life: new LifeService(context, service),

@@ -11,6 +11,7 @@ import type { JobOperations } from '../protocol/jobs.ts';
 import type { LifeOperations } from '../protocol/life.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
 import type { GuardOperations } from '../protocol/guards.ts';
+import type { MergeOperations } from '../protocol/merges.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
@@ -343,6 +344,7 @@ export type ServiceCalls = {
       | keyof RetentionOperations
       | keyof SpaceOperations
       | keyof DoctorOperations
+      | keyof MergeOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { MergeDirection } from '../disks/operations/merge.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
-import { afterMerge, planTidying, type TreeLayer } from '../model/layer-tree.ts';
+import { afterMerge, planRunningMerges, planTidying, type TreeLayer } from '../model/layer-tree.ts';
 import { freedBy } from '../model/space.ts';
 import type { FreedBytes } from '../protocol/space.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -11,6 +11,7 @@ import type { Call } from './engine-context.ts';
 import { readLayerGraph, releasableLayers } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
+import { smallerFiles } from './running-merge.ts';
 import { needsToPurge, type SpaceNeed } from './space-check.ts';
 import { cheaperDirection } from './tidy.ts';
 
@@ -91,7 +92,9 @@ export async function decideMerges(
   let layers: MergedLayer[] = graph.layers.map((layer) => ({ ...layer, run: [layer.file] }));
   const decided: MergeDecision[] = [];
   for (;;) {
-    const step = planTidying(layers).find(({ kind }) => kind === 'merge');
+    const step =
+      planTidying(layers).find(({ kind }) => kind === 'merge') ??
+      planRunningMerges(layers).find(({ disk }) => (files.disk(disk).format ?? 'qcow2') === 'qcow2');
     if (step?.kind !== 'merge') {
       return decided;
     }
@@ -103,7 +106,10 @@ export async function decideMerges(
     }
     const disk = files.disk(step.disk);
     const runs = { upper: upper.run.length, lower: lower.run.length };
-    const { direction, bytes } = await cheaperDirection(upper.run[0] ?? upper.file, runs, disk, call);
+    const isWritten = upper.isBusy && upper.layer === records.now.activeLayers[step.disk];
+    const { direction, bytes } = isWritten
+      ? smallerFiles(await bytesOfAll(upper.run), await bytesOfAll(lower.run))
+      : await cheaperDirection(upper.run[0] ?? upper.file, runs, disk, call);
     const [from, into] = direction === 'ancestor' ? [upper, lower] : [lower, upper];
     const takesPlace = from.file === disk.place;
     const lost = takesPlace ? into.file : from.file;
@@ -121,6 +127,10 @@ export async function decideMerges(
       one.disk === disk.id && one.layer === into.layer ? { ...one, file, run: [...upper.run, ...lower.run] } : one,
     );
   }
+}
+
+async function bytesOfAll(files: readonly string[]): Promise<number> {
+  return (await Promise.all(files.map(bytesOf))).reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Bytes that a file takes on its volume; none when it is not there. */

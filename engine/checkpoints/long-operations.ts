@@ -12,6 +12,7 @@ import type { Call, EngineContext } from './engine-context.ts';
 import type { JobService } from './job-service.ts';
 import { readMachine } from './locked-machine.ts';
 import { viewCheckpoint } from './machine-summary.ts';
+import { withRunningMerges, type MergeOptions } from './merge-layers.ts';
 import { findMachine, requireOwnId } from './open-machine.ts';
 import { bytesToPurge } from './purge.ts';
 import { findTrashed } from './trash.ts';
@@ -77,27 +78,45 @@ export class LongOperations {
     const doomed = params.purge === true ? await this.#doomed(params.machine, toDelete(params)) : undefined;
     const [first] = doomed?.checkpoints ?? [];
     if (doomed === undefined || first === undefined) {
-      return this.#service.delete(params, call);
+      const deleted = await this.#service.delete(params, call);
+      return params.purge === true ? this.#merged(deleted, params, call) : deleted;
     }
-    const gone = await this.#purge('delete', doomed, call);
+    const gone = await this.#purge('delete', doomed, params, call);
     return { ...gone, deleted: viewCheckpoint(first), all: doomed.checkpoints.map(viewCheckpoint) };
   }
 
   async emptyTrash(params: Params<'emptyTrash'>, call: Call): Promise<Result<'emptyTrash'>> {
     const doomed = await this.#doomed(params.machine, toDiscard(params));
     if (doomed === undefined) {
-      return this.#service.emptyTrash(params, call);
+      return this.#merged(await this.#service.emptyTrash(params, call), params, call);
     }
-    const gone = await this.#purge('emptyTrash', doomed, call);
+    const gone = await this.#purge('emptyTrash', doomed, params, call);
     return { ...gone, discarded: doomed.checkpoints.map(viewCheckpoint) };
+  }
+
+  /** What only a running machine can merge away. */
+  async #merged<R extends Result<'emptyTrash'> | Result<'delete'>>(
+    done: R,
+    options: MergeOptions,
+    call: Call,
+  ): Promise<R> {
+    const { id: machine, state } = done.machine;
+    if (state === 'stopped' || done.problem !== undefined) {
+      return done;
+    }
+    const merged = await withRunningMerges(this.#context, machine, done, options, call);
+    return { ...merged, machine: (await this.#service.show({ machine })).machine };
   }
 
   async #purge(
     operation: 'delete' | 'emptyTrash',
     { machine, checkpoints }: Doomed,
+    { speed }: MergeOptions,
     call: Call,
   ): Promise<Pick<Result<'emptyTrash'>, 'machine' | 'freedBytes' | 'movedBytes' | 'problem'>> {
-    const job = { operation, machine, params: { machine: machine.id, checkpoints: checkpoints.map(({ id }) => id) } };
+    const ids = checkpoints.map(({ id }) => id);
+    const params = { machine: machine.id, checkpoints: ids, ...(speed === undefined ? {} : { speed }) };
+    const job = { operation, machine, params };
     const gone = purgeResult.parse(await this.#jobs.run(job, call, 'cancel'));
     return { machine: (await this.#service.show({ machine: machine.id })).machine, ...gone };
   }

@@ -43,6 +43,12 @@ const newDisk = {
   blockBytes: bytes.exactOptional(),
   logicalSectorBytes: bytes.exactOptional(),
 };
+/** Bytes a second. */
+const speed = z
+  .int()
+  .min(1)
+  .max(2 ** 50)
+  .exactOptional();
 const listLimit = z.int().min(1).max(1_000_000).exactOptional();
 
 /** What each operation takes, wherever the request came from. */
@@ -95,9 +101,10 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     ...onCheckpoint,
     subtree: z.boolean().exactOptional(),
     purge: z.boolean().exactOptional(),
+    speed,
   }),
   restore: z.strictObject(onCheckpoint),
-  emptyTrash: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional() }),
+  emptyTrash: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional(), speed }),
   annotate: z.strictObject({
     ...onCheckpoint,
     notes: z.string().max(100_000).exactOptional(),
@@ -172,6 +179,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   prune: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
   space: z.strictObject({ machine: reference.exactOptional() }),
   freeSpace: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
+  mergeLayers: z.strictObject({ ...onMachine, speed }),
   doctor: z.strictObject({
     machine: reference.exactOptional(),
     deep: z.boolean().exactOptional(),

@@ -13,6 +13,7 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { readLayerTree } from './machine-space.ts';
+import { decideRunningMerge } from './running-merge.ts';
 import { runningSeconds } from './running-times.ts';
 
 /** What is to go of one machine: by the rules, and out of the trash because its time is over. */
@@ -64,7 +65,11 @@ export async function hasLayersToMerge(
 ): Promise<boolean> {
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const { state } = await hostOf(context, records.definition).look(folder);
-  return planTidying((await readLayerGraph(files, records, state !== 'stopped')).layers).length > 0;
+  const { layers } = await readLayerGraph(files, records, state !== 'stopped');
+  return (
+    planTidying(layers).length > 0 ||
+    (await decideRunningMerge(files, layers, records.now.activeLayers, {})) !== undefined
+  );
 }
 
 /**

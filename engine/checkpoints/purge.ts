@@ -5,23 +5,26 @@ import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { deleteForGood, discardForGood, goneForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
+import { withRunningMerges, type MergeOptions } from './merge-layers.ts';
 import { changeMachine } from './open-machine.ts';
 import { requireSpaceToPurge } from './space-check.ts';
 
 /**
  * Deletes for good what of some checkpoints is still there, and merges hidden layers away. Safe to repeat after its process
  * was killed: what is gone already is not missed.
- * @param from `trash` leaves alone what is in the tree (again)
+ * @param options.from `trash` leaves alone what is in the tree (again)
  * @throws MachineNotFound, Locked, MachineDamaged
  */
 export async function purge(
   context: EngineContext,
   machine: string,
   ids: readonly string[],
-  from: 'tree' | 'trash',
+  { from, ...options }: MergeOptions & { from: 'tree' | 'trash' },
   call: Call,
 ): Promise<Purged> {
-  return changeMachine(context, machine, 'delete', async (open) => {
+  let isUp = false;
+  const gone = await changeMachine(context, machine, 'delete', async (open) => {
+    isUp = open.presence.state !== 'stopped';
     const known = [...open.records.checkpoints, ...open.records.trash.map(({ checkpoint }) => checkpoint)];
     if (call.signal?.aborted === true && !known.some(({ id }) => ids.includes(id))) {
       throw goneForGood();
@@ -31,13 +34,14 @@ export async function purge(
     if (from === 'tree' && chosen.length > 0) {
       const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
       await requireSpaceToPurge(context, open, new Set(ids));
-      const gone = await deleteForGood(context, open, chosen, call);
+      const deleted = await deleteForGood(context, open, chosen, call);
       if (inTrash.length === 0) {
-        return gone;
+        return deleted;
       }
     }
     return discardForGood(context, open, new Set(ids), call);
   });
+  return isUp ? withRunningMerges(context, machine, gone, options, call) : gone;
 }
 
 /** Bytes that {@link purge} would move, roughly: what hidden layers with one child take on their volume, or that child. */

@@ -14,6 +14,7 @@ import { releaseLayers } from './layer-graph.ts';
 import { areWhole, freeze, thaw, type LayerFacts } from './layers.ts';
 import { isOfLife, recoverLife } from './recover-life.ts';
 import { executeRelink } from './relink.ts';
+import { endRunningMerge } from './running-merge.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
 
 /**
@@ -42,6 +43,9 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       break;
     case 'relink':
       await executeRelink(folder, records, journal);
+      break;
+    case 'merge':
+      await endRunningMerge(hostOf(context, records.definition), folder, records, journal);
       break;
     case 'export':
       await undoExport(context, journal);

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { machineSpace } from '../model/space.ts';
 import { byCreation } from '../model/tree.ts';
-import type { PrunedMachine, RetentionOperations } from '../protocol/retention.ts';
+import type { PrunedMachine, RetentionOperations, RetentionPlan } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
 import { MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
 import { lockHolder } from '../store/file-lock.ts';
@@ -14,6 +14,7 @@ import { readMachine } from './locked-machine.ts';
 import { freeSpaceOf } from './free-space.ts';
 import { readLayerTree } from './machine-space.ts';
 import { machineFolderNamed, machineFolders } from './machine-folders.ts';
+import { withRunningMerges } from './merge-layers.ts';
 import { changeMachine, findMachine } from './open-machine.ts';
 import { sightMachine } from './running-times.ts';
 import { runningOf, type SpaceWatch } from './space-watch.ts';
@@ -79,10 +80,19 @@ export class RetentionService implements RetentionCalls {
     if (isDryRun || !hasWork) {
       return { machine, ...plan };
     }
-    const carriedOut = await changeMachine(this.#context, machine, 'prune', (open) =>
-      carryOutPruning(this.#context, open, at, call),
-    );
-    return { machine, ...carriedOut };
+    return { machine, ...(await this.#carryOut(machine, at, call)) };
+  }
+
+  async #carryOut(machine: string, at: Date, call: Call, only?: ReadonlySet<string>): Promise<RetentionPlan> {
+    let isUp = false;
+    const carriedOut = await changeMachine(this.#context, machine, 'prune', (open) => {
+      isUp = open.presence.state !== 'stopped';
+      return carryOutPruning(this.#context, open, at, call, only);
+    });
+    if (isUp) {
+      await withRunningMerges(this.#context, machine, { freedBytes: 0, movedBytes: 0 }, {}, call);
+    }
+    return carriedOut;
   }
 
   /** What an engine that stays prunes without being asked: what is due, but not in a burst when a computer wakes up. */
@@ -90,9 +100,7 @@ export class RetentionService implements RetentionCalls {
     const { failed } = await this.#each(undefined, call, async (folder) => {
       const { at, records, chosen } = await this.#due(folder);
       if (chosen.size > 0 || (await hasLayersToMerge(this.#context, folder, records))) {
-        await changeMachine(this.#context, path.basename(folder.path), 'prune', (open) =>
-          carryOutPruning(this.#context, open, at, call, chosen),
-        );
+        await this.#carryOut(path.basename(folder.path), at, call, chosen);
       }
     });
     return failed;

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
+import { withSpeed } from './merge-verb.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { tellSteps } from './resume-steps-text.ts';
@@ -88,11 +89,11 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     }),
   );
 
-  verb('delete <machine> <checkpoint>', 'move a checkpoint to the trash; what hangs from it stays')
+  withSpeed(verb('delete <machine> <checkpoint>', 'move a checkpoint to the trash; what hangs from it stays'))
     .option('--subtree', 'with everything that hangs from it')
     .option('--purge', 'for good: its layers merge away, and it cannot be restored')
     .action((machine: string, checkpoint: string, options: Given) => {
-      const given = { machine, checkpoint, ...pick(options, ['subtree', 'purge']) };
+      const given = { machine, checkpoint, ...pick(options, ['subtree', 'purge', 'speed']) };
       return runPlanned(output, options, 'delete', given, async ({ long }, params, call) => {
         const { all, ...rest } = await long.delete(params, call);
         const names = all.map(({ name }) => `“${name}”`).join(', ');
@@ -130,12 +131,10 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
         output.result({ machines: listed }, lines.length === 0 ? 'The trash is empty.' : lines.join('\n'));
       }),
   );
-  plannedVerb(
-    trash,
-    'empty <machine> [checkpoint]',
-    'delete for good, and merge away the layers that nobody needs',
-  ).action((machine: string, checkpoint: string | undefined, options: CommonOptions) => {
-    const given = { machine, ...(checkpoint === undefined ? {} : { checkpoint }) };
+  withSpeed(
+    plannedVerb(trash, 'empty <machine> [checkpoint]', 'delete for good, and merge away the layers that nobody needs'),
+  ).action((machine: string, checkpoint: string | undefined, options: Given) => {
+    const given = { machine, ...(checkpoint === undefined ? {} : { checkpoint }), ...pick(options, ['speed']) };
     return runPlanned(output, options, 'emptyTrash', given, async ({ long }, params, call) => {
       const emptied = await long.emptyTrash(params, call);
       const count = emptied.discarded.length;

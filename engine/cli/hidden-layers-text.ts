@@ -4,7 +4,8 @@ import type { HiddenLayerInfo, NeedsLayer } from '../protocol/hidden-layers.ts';
 const why: Readonly<Record<HiddenLayerInfo['why'], string>> = {
   several: 'several layers stand on it, and it merges away when at most one does',
   clone: 'a linked clone stands on it; it merges away when that clone is flattened or gone',
-  running: 'the machine has it open; it merges away at the next delete for good while the machine is stopped',
+  running:
+    'the machine runs on it; it merges away, while the machine runs, at the next delete for good, or at once with ckpt merge-layers',
   due: 'only one layer stands on it, so the next delete for good merges it away',
 };
 

@@ -17,6 +17,7 @@ import { addDoctorVerb } from './doctor-verb.ts';
 import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { addMergeVerb } from './merge-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
 import { hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
@@ -167,6 +168,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   addJobVerbs(program, output, ({ jobs }) => jobs);
   const fail = (): void => setOutcome(exitCode.failed);
   addRetentionVerbs(program, output, { parse: parseParams, service: ({ retention }) => retention }, fail);
+  addMergeVerb(program, output);
   addDoctorVerb(program, output, fail);
   addGuardVerbs(program, output, setOutcome);
 

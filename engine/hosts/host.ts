@@ -95,6 +95,31 @@ export interface RunnableMachine {
   generation?: string;
 }
 
+/** Two neighbouring layers of a disk of a running machine, which are to become one. */
+export interface LiveMerge {
+  disk: string;
+  /** The layer that goes. */
+  from: string;
+  /** The one that has the content of both afterwards. */
+  to: string;
+  /** Whether `to` is the lower one of them (`ancestor`), or the upper one. */
+  direction: 'ancestor' | 'child';
+  /** The layer that goes is the active one. */
+  isOfActive: boolean;
+}
+
+export interface LiveMergeRequest extends LiveMerge {
+  /** Bytes a second, at most. */
+  speed?: number;
+  signal?: AbortSignal;
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /**
+   * Called when the active layer goes, once both layers hold the same: the guest's writes to the disk wait until it has
+   * returned, and then go to `to`.
+   */
+  whileWritesWait: () => Promise<void>;
+}
+
 /**
  * Where machines run. A host acts on one machine at a time, which its caller has locked and whose journal it has written;
  * when a call fails in the middle, `settle` brings the process back to what the records say.
@@ -161,6 +186,17 @@ export interface Host {
   settle(machine: RunnableMachine, outcome: 'stay' | 'exchange', run: boolean): Promise<void>;
   /** Sees that a guest's file systems are not frozen, after somebody died who may have done so. @throws GuestNotResponding */
   thaw(folder: MachineFolder): Promise<void>;
+  /**
+   * Merges two layers that the running machine has open; `endMerge` is to follow, whatever becomes of it.
+   * @throws QemuFailed, NotEnoughSpace, QmpTimeout, MachineNotRunning, and the signal's reason
+   */
+  mergeLive(machine: RunnableMachine, request: LiveMergeRequest): Promise<void>;
+  /**
+   * Ends what is left of a merge, whoever began it; safe to repeat.
+   * @param isDecided what only waits to be put in force is to be, and else to be undone
+   * @returns whether the machine runs without the layer that goes; undefined when it does not run
+   */
+  endMerge(machine: RunnableMachine, merge: LiveMerge, isDecided: boolean): Promise<boolean | undefined>;
   /** True when the running machine writes to exactly these layers. */
   runsOn(folder: MachineFolder, layers: LayerOfDisk): Promise<boolean>;
 }

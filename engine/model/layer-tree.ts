@@ -51,6 +51,20 @@ export function planTidying(layers: readonly TreeLayer[]): TidyStep[] {
   return steps;
 }
 
+/**
+ * The merges that only a running machine itself can do, as it has both layers open: of hidden layers that one other stands on.
+ * One at a time: plan again when it is done.
+ */
+export function planRunningMerges(layers: readonly TreeLayer[]): Extract<TidyStep, { kind: 'merge' }>[] {
+  return hiddenLayers(layers).flatMap((lower) => {
+    const above = layers.filter(({ disk, parent }) => disk === lower.disk && parent === lower.layer);
+    const [upper] = above;
+    return upper === undefined || above.length > 1 || !lower.isBusy || !upper.isBusy || lower.isCloned || upper.isCloned
+      ? []
+      : [{ kind: 'merge' as const, disk: lower.disk, lower: lower.layer, upper: upper.layer }];
+  });
+}
+
 /** The layers after a merge that {@link planTidying} asked for; `to` stands for both from then on. */
 export function afterMerge<L extends TreeLayer>(
   layers: readonly L[],

@@ -17,7 +17,7 @@ export interface HiddenLayerInfo {
   neededBy: NeedsLayer[];
   /**
    * `several`: more than one layer stands on it, and it merges away when one does; `clone`: a linked clone stands on it, or on
-   * the one layer above it; `running`: the machine has it open; `due`: the next delete for good merges it away.
+   * the one layer above it; `running`: the machine has it open, and merges it away at the next delete for good; `due`: the next delete for good merges it away.
    */
   why: 'several' | 'clone' | 'running' | 'due';
 }

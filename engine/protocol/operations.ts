@@ -9,6 +9,7 @@ import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
 import { planOperationNames, type PlanOperations } from './plans.ts';
 import type { ResumeStep } from './resume-steps.ts';
+import { mergeOperationNames, type MergeOperations } from './merges.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
 import type {
   CheckpointInfo,
@@ -41,6 +42,7 @@ export interface Operations
     LifeOperations,
     RetentionOperations,
     SpaceOperations,
+    MergeOperations,
     DoctorOperations,
     PlanOperations,
     GuardOperations {
@@ -147,6 +149,8 @@ export interface Operations
       subtree?: boolean;
       /** Not into the trash, but for good: its layers merge away. */
       purge?: boolean;
+      /** With `purge`, bytes a second, at most, at which layers of a running machine are merged. */
+      speed?: number;
     };
     result: {
       machine: MachineInfo;
@@ -164,7 +168,11 @@ export interface Operations
   restore: { params: OnCheckpoint; result: { machine: MachineInfo; checkpoint: CheckpointInfo } };
   /** Deletes for good what is in the trash, or one of it, and merges hidden layers away. */
   emptyTrash: {
-    params: OnMachine & { checkpoint?: string };
+    params: OnMachine & {
+      checkpoint?: string;
+      /** As of `delete`. */
+      speed?: number;
+    };
     result: {
       machine: MachineInfo;
       discarded: CheckpointInfo[];
@@ -248,6 +256,7 @@ export const operationNames = [
   ...lifeOperationNames,
   ...retentionOperationNames,
   ...spaceOperationNames,
+  ...mergeOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
   ...guardOperationNames,

@@ -2,9 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { lockHolder, tryFileLock } from './file-lock.ts';
 import type { FileLock, LockHolder } from './lock-holder.ts';
+import { wantLock, yieldsTo } from './lock-wanted.ts';
 
 /** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
 const patienceMs = 200;
+/** A merge in a running machine gives up its lock at once, unless it is about to end; that may take the disk a while. */
+const yieldPatienceMs = 20_000;
+const askAgainMs = 300;
 
 /**
  * Runs a change of something that one engine at a time may change.
@@ -41,11 +45,17 @@ export async function requireUnlocked(file: string, what: string): Promise<void>
 }
 
 async function acquire(file: string, what: string, purpose: Pick<LockHolder, 'operation' | 'face'>): Promise<FileLock> {
-  const end = performance.now() + patienceMs;
+  const started = performance.now();
+  let end = started + patienceMs;
+  let asked = Number.NEGATIVE_INFINITY;
   for (;;) {
     const attempt = await tryFileLock(file, purpose);
     if ('lock' in attempt) {
       return attempt.lock;
+    }
+    if (yieldsTo(attempt.holder, purpose) && performance.now() - asked > askAgainMs && wantLock(file, purpose)) {
+      asked = performance.now();
+      end = started + yieldPatienceMs;
     }
     // A holder says who it is in the moment after it got the lock: so a nameless one is asked again.
     if (performance.now() > end + (attempt.holder === undefined ? patienceMs : 0)) {

@@ -224,6 +224,7 @@ export const journalRecord = z.strictObject({
     'restore',
     'discard',
     'relink',
+    'merge',
     'export',
     'save',
     'start',
@@ -261,7 +262,10 @@ export const journalRecord = z.strictObject({
   children: z.array(id).exactOptional(),
   /** Of a delete: not only into the trash. */
   isForGood: z.literal(true).exactOptional(),
-  /** Of a merge whose data has moved: the layer that goes, and the one that has its content now. */
+  /**
+   * Of a merge whose data has moved: the layer that goes, and the one that has its content now. Of a merge that the
+   * hypervisor carries out in a running machine: the same, once it has.
+   */
   relink: z
     .strictObject({ disk: diskId, from: z.string(), to: z.string(), direction: z.enum(['ancestor', 'child']) })
     .exactOptional(),

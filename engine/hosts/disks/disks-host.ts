@@ -81,6 +81,12 @@ export class DisksHost implements Host {
   thaw(): Promise<void> {
     return Promise.resolve();
   }
+  mergeLive(): Promise<never> {
+    return refuse();
+  }
+  endMerge(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
   runsOn(): Promise<boolean> {
     return Promise.resolve(false);
   }

@@ -14,6 +14,8 @@ import type {
   GuestCommandEnd,
   Host,
   HostStatus,
+  LiveMerge,
+  LiveMergeRequest,
   Presence,
   RunnableMachine,
   SerialPort,
@@ -21,11 +23,12 @@ import type {
 } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
-import { nodeName, resolveChains } from './disk-chains.ts';
+import { nodeName, readChain, resolveChains } from './disk-chains.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
+import { endMerge, mergeInChain } from './live-merge.ts';
 import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
 import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
@@ -341,6 +344,21 @@ export class QemuHost implements Host {
     if (living !== undefined) {
       await thaw(socketsIn(living.socketsFolder).agent, agentLimitMs);
     }
+  }
+
+  async mergeLive(machine: RunnableMachine, request: LiveMergeRequest): Promise<void> {
+    const living = await requireLiving(machine.folder);
+    const chain = await readChain(machine, request.disk);
+    await withMonitor(living.socketsFolder, (monitor) => mergeInChain(monitor, chain, request));
+  }
+
+  async endMerge(machine: RunnableMachine, merge: LiveMerge, isDecided: boolean): Promise<boolean | undefined> {
+    const living = await livingProcess(machine.folder, 'current');
+    if (living === undefined) {
+      return undefined;
+    }
+    const chain = await readChain(machine, merge.disk);
+    return withMonitor(living.socketsFolder, (monitor) => endMerge(monitor, chain, merge, isDecided));
   }
 
   async runsOn(folder: MachineFolder, layers: LayerOfDisk): Promise<boolean> {

@@ -51,6 +51,13 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
     verb: ({ groups }) => groups.groupDelete({ group: 'grouped' }),
   },
   'free-space': ({ retention }) => retention.freeSpace({ machine }, {}),
+  'merge-layers': {
+    prepare: async (engine, place) => {
+      await call('delete', () => ({ machine, checkpoint: 'three' }))(engine, place);
+      await engine.retention.freeSpace({ machine }, {});
+    },
+    verb: ({ merges }) => merges.mergeLayers({ machine }, {}),
+  },
   ...doctorVerbs,
   ...placedVerbs,
   ...savedVerbs,

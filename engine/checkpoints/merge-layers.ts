@@ -1,0 +1,177 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { LayerFiles } from '../store/layer-files.ts';
+import { isLockWanted, takeWanted, yieldingOperation, type Wanted } from '../store/lock-wanted.ts';
+import { goneForGood, type Purged } from './delete-for-good.ts';
+import type { Call, EngineContext } from './engine-context.ts';
+import { readLayerGraph } from './layer-graph.ts';
+import type { OpenMachine } from './locked-machine.ts';
+import { changeMachine } from './open-machine.ts';
+import { decideRunningMerge, mergeRunning } from './running-merge.ts';
+import { lookAgain } from './open-locked.ts';
+import { tidy, type Tidied } from './tidy.ts';
+
+export interface MergeOptions {
+  /** Bytes a second at most, of merges in a running machine. */
+  speed?: number;
+}
+
+export type Merged = Pick<Tidied, 'mergedLayers' | 'movedBytes' | 'freedBytes'>;
+
+/** A merge that is as near to its end is not interrupted: whoever waits gets the machine sooner than it could be resumed. */
+const nearlyDoneMs = 1500;
+/** Whoever was given way to looks for the lock every few milliseconds. */
+const wayMs = 500;
+const retryMs = 250;
+/** For so long others may have the machine before it is left to the next time. */
+const patienceMs = 10 * 60_000;
+
+/**
+ * Merges away the hidden layers of a machine, whether it runs or not. While a running machine merges, others that want to
+ * change it are given way to, and what had to be interrupted for them is begun again afterwards.
+ * @param reference of the machine
+ * @throws MachineNotFound, MachineDamaged, Locked when others do not let go of it; NotEnoughSpace, QemuFailed, QmpTimeout
+ */
+export async function mergeLayers(
+  context: EngineContext,
+  reference: string,
+  options: MergeOptions,
+  call: Call,
+): Promise<Merged> {
+  const merged = { mergedLayers: 0, movedBytes: 0, freedBytes: 0 };
+  for (;;) {
+    const round = await whenFree(call, () =>
+      changeMachine(context, reference, yieldingOperation, (machine) => mergeOne(context, machine, options, call)),
+    );
+    merged.mergedLayers += round.mergedLayers;
+    merged.movedBytes += round.movedBytes;
+    merged.freedBytes += round.freedBytes;
+    if (round.next === 'end') {
+      return merged;
+    }
+    if (round.next === 'give way') {
+      const { operation = 'change', face = 'another process' } = round.wanted ?? {};
+      call.report?.(`Merging layers is paused for ${operation} by ${face}`);
+      context.log.info(`Machine ${reference}: a merge gives way to ${operation} by ${face}.`);
+      await delay(wayMs, undefined, call.signal === undefined ? {} : { signal: call.signal });
+    }
+  }
+}
+
+/**
+ * The end of a delete for good of a machine that runs: what only that machine can merge away. The checkpoints are gone, so that
+ * it fails does not make that a failure.
+ */
+export async function withRunningMerges<P extends Purged>(
+  context: EngineContext,
+  reference: string,
+  gone: P,
+  options: MergeOptions,
+  call: Call,
+): Promise<P> {
+  try {
+    const { movedBytes, freedBytes } = await mergeLayers(context, reference, options, call);
+    return { ...gone, movedBytes: gone.movedBytes + movedBytes, freedBytes: gone.freedBytes + freedBytes };
+  } catch (error) {
+    if (isAbort(error)) {
+      throw goneForGood();
+    }
+    const problem = toWireError(error).message;
+    context.log.error(`Machine ${reference}: layers could not be merged away: ${problem}`);
+    return { ...gone, problem };
+  }
+}
+
+/** True when a machine that runs has layers that only it can merge away. */
+export async function hasRunningMerges({ folder, records, presence }: OpenMachine): Promise<boolean> {
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const isUp = presence.state !== 'stopped';
+  return (
+    isUp &&
+    (await decideRunningMerge(
+      files,
+      (await readLayerGraph(files, records, isUp)).layers,
+      records.now.activeLayers,
+      {},
+    )) !== undefined
+  );
+}
+
+type Round = Merged & ({ next: 'on' | 'end' } | { next: 'give way'; wanted: Wanted | undefined });
+
+async function mergeOne(
+  context: EngineContext,
+  opened: OpenMachine,
+  { speed }: MergeOptions,
+  call: Call,
+): Promise<Round> {
+  const { folder } = opened;
+  const tidied = await tidy(context, opened, call);
+  const machine = tidied.mergedLayers + tidied.removedLayers === 0 ? opened : await lookAgain(context, folder);
+  const { records, presence } = machine;
+  if (presence.state === 'stopped') {
+    return { ...tidied, next: 'end' };
+  }
+  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
+  const graph = await readLayerGraph(files, records, true);
+  const decided = await decideRunningMerge(files, graph.layers, records.now.activeLayers, call);
+  if (decided === undefined) {
+    return { ...tidied, next: 'end' };
+  }
+  await takeWanted(folder.lock);
+  const giveWay = new AbortController();
+  const started = performance.now();
+  const onBytes = (doneBytes: number, totalBytes: number): void => {
+    const fraction = totalBytes === 0 ? 1 : doneBytes / totalBytes;
+    call.report?.('Merging layers', fraction, { doneBytes, totalBytes });
+    const leftMs = fraction === 0 ? Infinity : ((performance.now() - started) * (1 - fraction)) / fraction;
+    if (leftMs > nearlyDoneMs && isLockWanted(folder.lock)) {
+      giveWay.abort();
+    }
+  };
+  const signal = call.signal === undefined ? giveWay.signal : AbortSignal.any([call.signal, giveWay.signal]);
+  try {
+    const moved = await mergeRunning(context, machine, graph, decided, {
+      ...call,
+      signal,
+      onBytes,
+      ...(speed === undefined ? {} : { speed }),
+    });
+    return { ...sum(tidied, { ...moved, mergedLayers: 1 }), next: 'on' };
+  } catch (error) {
+    call.signal?.throwIfAborted();
+    if (giveWay.signal.aborted) {
+      return { ...tidied, next: 'give way', wanted: await takeWanted(folder.lock) };
+    }
+    const { presence: found } = await lookAgain(context, folder);
+    if (found.state === 'stopped') {
+      // It has ended meanwhile: what is stopped is merged without it.
+      return { ...tidied, next: 'on' };
+    }
+    throw error;
+  }
+}
+
+function sum(one: Merged, other: Merged): Merged {
+  return {
+    mergedLayers: one.mergedLayers + other.mergedLayers,
+    movedBytes: one.movedBytes + other.movedBytes,
+    freedBytes: one.freedBytes + other.freedBytes,
+  };
+}
+
+/** Tries again while others change the machine. */
+async function whenFree<T>(call: Call, act: () => Promise<T>): Promise<T> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof CheckpointError && error.code === 'Locked') || performance.now() > end) {
+        throw error;
+      }
+    }
+    call.report?.('Waiting until the machine is free');
+    await delay(retryMs, undefined, call.signal === undefined ? {} : { signal: call.signal });
+  }
+}

@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import type { QmpConnection } from './qmp.ts';
+
+const jobsAnswer = z.array(
+  z.object({
+    id: z.string(),
+    /** `JobStatus` of QEMU's job schema. */
+    status: z.string(),
+    'current-progress': z.number(),
+    'total-progress': z.number(),
+    error: z.string().exactOptional(),
+  }),
+);
+export type BlockJob = z.output<typeof jobsAnswer>[number];
+
+const pollMs = 40;
+/** A job gives up at its next step; one that waits for a disk needs as long as that disk. */
+const cancelLimitMs = 60_000;
+
+export async function findBlockJob(monitor: QmpConnection, id: string): Promise<BlockJob | undefined> {
+  return (await monitor.query('query-jobs', jobsAnswer)).find((job) => job.id === id);
+}
+
+export interface BlockJobWatch {
+  signal?: AbortSignal;
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/**
+ * Waits until a job has one of these statuses.
+ * @throws QemuFailed when it has failed or is gone, and the signal's reason; it goes on then
+ */
+export async function untilBlockJob(
+  monitor: QmpConnection,
+  id: string,
+  statuses: readonly string[],
+  { signal, onProgress }: BlockJobWatch = {},
+): Promise<BlockJob> {
+  let wake: (() => void) | undefined;
+  const stopListening = monitor.onEvent(() => wake?.());
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const job = await findBlockJob(monitor, id);
+      if (job === undefined) {
+        throw new CheckpointError('QemuFailed', `QEMU's job ${id} is gone.`, { id });
+      }
+      if (job.error !== undefined) {
+        throw failed(job.error);
+      }
+      onProgress?.(job['current-progress'], job['total-progress']);
+      if (statuses.includes(job.status)) {
+        return job;
+      }
+      await Promise.race([changed, delay(pollMs)]);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+/** Ends a job that has not been finalized, which leaves the chain as it was, and forgets it. Safe to repeat. */
+export async function endBlockJob(monitor: QmpConnection, id: string): Promise<void> {
+  const end = performance.now() + cancelLimitMs;
+  let isTold = false;
+  for (;;) {
+    const job = await findBlockJob(monitor, id);
+    if (job === undefined) {
+      return;
+    }
+    if (job.status === 'concluded') {
+      await monitor.execute('job-dismiss', { id });
+      return;
+    }
+    if (!isTold && job.status !== 'aborting') {
+      await monitor.execute('job-cancel', { id });
+      isTold = true;
+    }
+    if (performance.now() > end) {
+      throw new CheckpointError('QmpTimeout', `QEMU's job ${id} does not end.`, { id });
+    }
+    await delay(5);
+  }
+}
+
+/** Lets a job that waits for it change the chain, and forgets it. @throws QemuFailed */
+export async function finalizeBlockJob(monitor: QmpConnection, id: string): Promise<void> {
+  await monitor.execute('job-finalize', { id });
+  await untilBlockJob(monitor, id, ['concluded']);
+  await monitor.execute('job-dismiss', { id });
+}
+
+function failed(words: string): CheckpointError {
+  return /No space left|Disk quota/.test(words)
+    ? new CheckpointError(
+        'NotEnoughSpace',
+        'The volume became full while layers were merged. They are as before; free some space, then merge again.',
+        { output: words },
+      )
+    : new CheckpointError('QemuFailed', `QEMU could not merge the layers: ${words}. They are as before.`, {
+        output: words,
+      });
+}

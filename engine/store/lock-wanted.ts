@@ -1,0 +1,46 @@
+import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { readRecord } from './atomic-file.ts';
+import type { LockHolder } from './lock-holder.ts';
+
+/** A merge holds its lock for long, and gives it up for a while when somebody wants it. */
+export const yieldingOperation = 'merge';
+
+/** What waits until such an operation is over: it comes by itself, and again. */
+const patientOperations: readonly string[] = [yieldingOperation, 'prune'];
+
+const wantedRecord = z.object({ operation: z.string().max(100), face: z.string().max(100) });
+export type Wanted = z.output<typeof wantedRecord>;
+
+/** True when the holder of a lock gives it up for somebody with this purpose. */
+export function yieldsTo(holder: LockHolder | undefined, { operation }: Wanted): boolean {
+  return holder?.operation === yieldingOperation && !patientOperations.includes(operation);
+}
+
+/**
+ * Says that somebody waits for a lock. It is a hint, which is given again while the waiting lasts.
+ * @returns false where it cannot be said
+ */
+export function wantLock(file: string, wanted: Wanted): boolean {
+  try {
+    writeFileSync(wantedFile(file), JSON.stringify(wanted), { mode: 0o600 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function isLockWanted(file: string): boolean {
+  return statSync(wantedFile(file), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Takes the hint, which is gone then. @returns who waits, as far as it can be read */
+export async function takeWanted(file: string): Promise<Wanted | undefined> {
+  const wanted = await readRecord(wantedFile(file), wantedRecord).catch(() => undefined);
+  rmSync(wantedFile(file), { force: true });
+  return wanted;
+}
+
+function wantedFile(file: string): string {
+  return `${file}.wanted`;
+}
