@@ -18,10 +18,15 @@ export function readCheckpointKind(): CheckpointKind {
   return settings['vmCheckpoints.checkpointKind'].enum.find((kind) => kind === value) ?? 'standard';
 }
 
+/** A setting that holds a text, without spaces around it. */
+export function readText(id: SettingOfType<'string'>): string {
+  const value = read(id);
+  return typeof value === 'string' ? value.trim() : settings[id].default;
+}
+
 /** A setting that holds a path; a leading `~` is the user's home folder. Undefined when it is empty. */
 export function readPath(id: SettingOfType<'string'>): string | undefined {
-  const value = read(id);
-  const text = typeof value === 'string' ? value.trim() : settings[id].default;
+  const text = readText(id);
   if (text === '') {
     return undefined;
   }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { parseSize } from '../model/size.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { isLockWanted, takeWanted, yieldingOperation, type Wanted } from '../store/lock-wanted.ts';
+import { orLeft } from './carry-out.ts';
 import { goneForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
@@ -12,8 +14,14 @@ import { lookAgain } from './open-locked.ts';
 import { tidy, type Tidied } from './tidy.ts';
 
 export interface MergeOptions {
-  /** Bytes a second at most, of merges in a running machine. */
+  /** Bytes a second at most, of merges in a running machine. Default: what the environment says, else as fast as can be. */
   speed?: number;
+}
+
+/** What `VM_CHECKPOINTS_MERGE_SPEED` says, such as `50M`; what is no size says nothing. */
+function usualSpeed(environment: NodeJS.ProcessEnv): number | undefined {
+  const speed = parseSize(environment['VM_CHECKPOINTS_MERGE_SPEED'] ?? '');
+  return speed === 0 ? undefined : speed;
 }
 
 export type Merged = Pick<Tidied, 'mergedLayers' | 'movedBytes' | 'freedBytes'>;
@@ -102,11 +110,14 @@ type Round = Merged & ({ next: 'on' | 'end' } | { next: 'give way'; wanted: Want
 async function mergeOne(
   context: EngineContext,
   opened: OpenMachine,
-  { speed }: MergeOptions,
+  { speed = usualSpeed(process.env) }: MergeOptions,
   call: Call,
 ): Promise<Round> {
   const { folder } = opened;
-  const tidied = await tidy(context, opened, call);
+  const tidied = await orLeft(context, undefined, () => tidy(context, opened, call));
+  if (tidied === undefined) {
+    return { mergedLayers: 1, movedBytes: 0, freedBytes: 0, next: 'end' };
+  }
   const machine = tidied.mergedLayers + tidied.removedLayers === 0 ? opened : await lookAgain(context, folder);
   const { records, presence } = machine;
   if (presence.state === 'stopped') {

@@ -53,6 +53,14 @@ export const settings = {
     description:
       'After an apply or a revert with memory, have the guest ask for its addresses again (DHCP). It needs the QEMU guest agent in the guest.',
   },
+  'vmCheckpoints.mergeSpeed': {
+    type: 'string',
+    default: '',
+    scope: 'machine-overridable',
+    restricted: false,
+    description:
+      'Bytes a second, at most, at which layers of a running machine are merged, such as `50M`. Empty: as fast as can be. The engine restarts when this changes.',
+  },
   'vmCheckpoints.pauseWhenFull': {
     type: 'boolean',
     default: false,

@@ -1,6 +1,6 @@
 /** How to run the engine's one program: with VS Code's own Node, so that users need none. */
 import * as vscode from 'vscode';
-import { readPath, readSwitch } from '../settings.ts';
+import { readPath, readSwitch, readText } from '../settings.ts';
 
 export interface EngineProgram {
   /** The program that runs scripts: VS Code's executable, or the Node of a VS Code server. */
@@ -12,7 +12,12 @@ export interface EngineProgram {
 }
 
 /** Settings that the engine reads when it starts, so that a change needs a restart. */
-export const engineSettings = ['vmCheckpoints.home', 'vmCheckpoints.qemu.path', 'vmCheckpoints.pauseWhenFull'] as const;
+export const engineSettings = [
+  'vmCheckpoints.home',
+  'vmCheckpoints.qemu.path',
+  'vmCheckpoints.mergeSpeed',
+  'vmCheckpoints.pauseWhenFull',
+] as const;
 
 export function engineProgram(extensionUri: vscode.Uri): EngineProgram {
   return {
@@ -22,9 +27,15 @@ export function engineProgram(extensionUri: vscode.Uri): EngineProgram {
       // On a desktop the executable is Electron, which is Node only when told so; a server's Node ignores it.
       ELECTRON_RUN_AS_NODE: '1',
       ...(readSwitch('vmCheckpoints.pauseWhenFull') ? { VM_CHECKPOINTS_PAUSE_WHEN_FULL: '1' } : {}),
+      ...chosenMergeSpeed(),
       ...chosenPaths(),
     },
   };
+}
+
+function chosenMergeSpeed(): Record<string, string> {
+  const speed = readText('vmCheckpoints.mergeSpeed');
+  return speed === '' ? {} : { VM_CHECKPOINTS_MERGE_SPEED: speed };
 }
 
 /** What the settings say about where things are, in the variables that the engine reads. */

@@ -8,6 +8,8 @@ export function jobOperationText(operation: string): string {
   switch (operation) {
     case 'diskMerge':
       return vscode.l10n.t('Merge disks');
+    case 'mergeLayers':
+      return vscode.l10n.t('Merge layers');
     case 'diskConvert':
       return vscode.l10n.t('Convert disk');
     case 'diskCompact':

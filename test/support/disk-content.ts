@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runProgram } from './project.ts';
@@ -25,6 +26,15 @@ export class DiskContent {
   /** Content of a file; debugfs prints nothing for one that is not there. */
   async read(file: string): Promise<string> {
     return (await runProgram('debugfs', ['-R', `cat ${file}`, this.#raw], withSystemPath())).trimEnd();
+  }
+
+  /** SHA-256 of a file's content. */
+  async hash(file: string): Promise<string> {
+    const dumped = `${this.#raw}.dumped`;
+    await runProgram('debugfs', ['-R', `dump ${file} ${dumped}`, this.#raw], withSystemPath());
+    return createHash('sha256')
+      .update(await readFile(dumped))
+      .digest('hex');
   }
 
   /** Does what the guest does first when it is started after it was cut off; a clean file system stays as it is. */

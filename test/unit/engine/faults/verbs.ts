@@ -57,6 +57,7 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
       await engine.retention.freeSpace({ machine }, {});
     },
     verb: ({ merges }) => merges.mergeLayers({ machine }, {}),
+    look: async ({ service }) => (await service.show({ machine })).hiddenLayers?.length ?? 'unknown',
   },
   ...doctorVerbs,
   ...placedVerbs,
