@@ -90,21 +90,6 @@ export async function withRunningMerges<P extends Purged>(
   }
 }
 
-/** True when a machine that runs has layers that only it can merge away. */
-export async function hasRunningMerges({ folder, records, presence }: OpenMachine): Promise<boolean> {
-  const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
-  const isUp = presence.state !== 'stopped';
-  return (
-    isUp &&
-    (await decideRunningMerge(
-      files,
-      (await readLayerGraph(files, records, isUp)).layers,
-      records.now.activeLayers,
-      {},
-    )) !== undefined
-  );
-}
-
 type Round = Merged & ({ next: 'on' | 'end' } | { next: 'give way'; wanted: Wanted | undefined });
 
 async function mergeOne(

@@ -10,7 +10,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
-const rounds = Number(process.env['CKPT_ROUNDS'] ?? 3);
+const rounds = Number(process.env['CKPT_ROUNDS'] ?? 2);
 /** Slow enough for something to happen meanwhile, in bytes a second. */
 const slowly = ['--speed', '2M'];
 
