@@ -5,6 +5,7 @@ import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { deleteForGood, discardForGood, goneForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readLayerGraph } from './layer-graph.ts';
+import type { OpenMachine } from './locked-machine.ts';
 import { withRunningMerges, type MergeOptions } from './merge-layers.ts';
 import { changeMachine } from './open-machine.ts';
 import { requireSpaceToPurge } from './space-check.ts';
@@ -22,26 +23,35 @@ export async function purge(
   { from, ...options }: MergeOptions & { from: 'tree' | 'trash' },
   call: Call,
 ): Promise<Purged> {
-  let isUp = false;
-  const gone = await changeMachine(context, machine, 'delete', async (open) => {
-    isUp = open.presence.state !== 'stopped';
-    const known = [...open.records.checkpoints, ...open.records.trash.map(({ checkpoint }) => checkpoint)];
-    if (call.signal?.aborted === true && !known.some(({ id }) => ids.includes(id))) {
-      throw goneForGood();
+  const { gone, state } = await changeMachine(context, machine, 'delete', async (open) => ({
+    gone: await purgeLocked(context, open, ids, from, call),
+    state: open.presence.state,
+  }));
+  return state === 'stopped' ? gone : withRunningMerges(context, machine, gone, options, call);
+}
+
+async function purgeLocked(
+  context: EngineContext,
+  open: OpenMachine,
+  ids: readonly string[],
+  from: 'tree' | 'trash',
+  call: Call,
+): Promise<Purged> {
+  const known = [...open.records.checkpoints, ...open.records.trash.map(({ checkpoint }) => checkpoint)];
+  if (call.signal?.aborted === true && !known.some(({ id }) => ids.includes(id))) {
+    throw goneForGood();
+  }
+  call.signal?.throwIfAborted();
+  const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
+  if (from === 'tree' && chosen.length > 0) {
+    const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
+    await requireSpaceToPurge(context, open, new Set(ids));
+    const deleted = await deleteForGood(context, open, chosen, call);
+    if (inTrash.length === 0) {
+      return deleted;
     }
-    call.signal?.throwIfAborted();
-    const chosen = ids.flatMap((id) => open.records.checkpoints.find((one) => one.id === id) ?? []);
-    if (from === 'tree' && chosen.length > 0) {
-      const inTrash = open.records.trash.filter(({ checkpoint }) => ids.includes(checkpoint.id));
-      await requireSpaceToPurge(context, open, new Set(ids));
-      const deleted = await deleteForGood(context, open, chosen, call);
-      if (inTrash.length === 0) {
-        return deleted;
-      }
-    }
-    return discardForGood(context, open, new Set(ids), call);
-  });
-  return isUp ? withRunningMerges(context, machine, gone, options, call) : gone;
+  }
+  return discardForGood(context, open, new Set(ids), call);
 }
 
 /** Bytes that {@link purge} would move, roughly: what hidden layers with one child take on their volume, or that child. */

@@ -84,12 +84,11 @@ export class RetentionService implements RetentionCalls {
   }
 
   async #carryOut(machine: string, at: Date, call: Call, only?: ReadonlySet<string>): Promise<RetentionPlan> {
-    let isUp = false;
-    const carriedOut = await changeMachine(this.#context, machine, 'prune', (open) => {
-      isUp = open.presence.state !== 'stopped';
-      return carryOutPruning(this.#context, open, at, call, only);
-    });
-    if (isUp) {
+    const { carriedOut, state } = await changeMachine(this.#context, machine, 'prune', async (open) => ({
+      carriedOut: await carryOutPruning(this.#context, open, at, call, only),
+      state: open.presence.state,
+    }));
+    if (state !== 'stopped') {
       await withRunningMerges(this.#context, machine, { freedBytes: 0, movedBytes: 0 }, {}, call);
     }
     return carriedOut;

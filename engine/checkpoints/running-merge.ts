@@ -127,7 +127,7 @@ export async function mergeRunning(
     releasedLayers: [],
     relink: { disk: id, from, to, direction },
   });
-  let failure: { error: unknown } | undefined;
+  let failure = new Error('QEMU says that it merged the layers, and has them both.');
   try {
     const above = graph.layers.find((one) => one.disk === id && one.isBusy && one.parent === decided.upper);
     const written = direction === 'ancestor' ? [to, ...(above === undefined ? [] : [above.layer])] : [to];
@@ -146,10 +146,10 @@ export async function mergeRunning(
         whileWritesWait: async () => draft?.place(),
       });
     } finally {
-      await draft?.drop();
+      draft?.drop();
     }
   } catch (error) {
-    failure = { error };
+    failure = error instanceof Error ? error : new Error(String(error));
   }
   const merged = await twice(folder, async () => {
     const journal = await folder.readJournal();
@@ -157,7 +157,7 @@ export async function mergeRunning(
   });
   await folder.clearJournal();
   if (!merged) {
-    throw failure?.error ?? new Error('QEMU says that it merged the layers, and has them both.');
+    throw failure;
   }
   return { movedBytes: bytes, freedBytes: Math.max(0, before.from + before.to - (await bytesOf(toFile))) };
 }
