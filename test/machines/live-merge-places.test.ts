@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
 import { create } from '../../engine/disks/operations/create.ts';
@@ -18,31 +18,32 @@ describe('a running machine with two disks, in folders whose names are not plain
   let home: TestHome;
   let lab: MergingMachine;
 
-  before(async () => {
-    home = await TestHome.withGuest();
-    const disks = path.join(home.folder, 'Größe, “新”');
-    await mkdir(disks);
-    const system = path.join(disks, 'system.qcow2');
-    const image = path.join(home.folder, 'images', guestImageName);
-    await cp(path.join(image, 'disk.qcow2'), system);
-    await home.ckpt.run('addMachine', ['add', name, '--disk', system, '--memory', '256']);
-    await addDisk(home.machineFolder(name), 64 * mebibyte);
-    lab = new MergingMachine(home.ckpt, name);
-    await lab.start();
-    await lab.shell(
-      'mke2fs -q /dev/vdb 2>/dev/null || mkfs.ext2 -q /dev/vdb; mkdir -p /mnt/other; mount /dev/vdb /mnt/other',
-    );
-  });
-  after(() => home.remove());
+  let ckpt: Ckpt;
 
-  it('checkpoints are deleted for good → layers of both disks merge down to the files outside, the memory goes, both disks read as before', async () => {
+  before(async () => {
+    home = await TestHome.create();
+    const place = path.join(home.folder, 'Größe, “新”');
+    await cp(path.join(guestFolder, guestImageName), path.join(place, 'images', guestImageName), { recursive: true });
+    ckpt = new Ckpt(place);
+    const { machine } = await ckpt.run('createMachine', ['create-machine', name, '--image', guestImageName]);
+    await addDisk(machine.folder, 64 * mebibyte);
+    lab = new MergingMachine(ckpt, name);
+    await lab.start();
+    await lab.shell('mkfs.ext2 /dev/vdb > /dev/null 2>&1; mkdir -p /mnt/other; mount /dev/vdb /mnt/other');
+  });
+  after(async () => {
+    await ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined);
+    await home.remove();
+  });
+
+  it('checkpoints are deleted for good → layers of both disks merge, the memory goes, both disks read as before', async () => {
     for (const checkpoint of ['один', 'two', 'three']) {
       await lab.write(2);
       await lab.write(checkpoint === 'two' ? 4 : 1, '/mnt/other');
-      await home.ckpt.run('take', ['take', name, checkpoint]);
+      await ckpt.run('take', ['take', name, checkpoint]);
     }
     for (const checkpoint of ['two', 'один', 'three']) {
-      const gone = await home.ckpt.run('delete', ['delete', name, checkpoint, '--purge']);
+      const gone = await ckpt.run('delete', ['delete', name, checkpoint, '--purge']);
       assert.equal(gone.problem, undefined);
       await lab.requireMerged();
       await lab.requireGuest();
@@ -51,10 +52,10 @@ describe('a running machine with two disks, in folders whose names are not plain
     assert.equal(layers.size, 2);
     await lab.write(1, '/mnt/other');
     // What goes on is a machine like any other.
-    await home.ckpt.run('take', ['take', name, 'after']);
-    await home.ckpt.run('revert', ['revert', name]);
+    await ckpt.run('take', ['take', name, 'after']);
+    await ckpt.run('revert', ['revert', name]);
     await lab.requireGuest();
-    await home.ckpt.run('stop', ['stop', name]);
+    await ckpt.run('stop', ['stop', name]);
     await lab.requireDisk();
   });
 });
