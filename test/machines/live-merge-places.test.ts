@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { cp, rm } from 'node:fs/promises';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
-import { create } from '../../engine/disks/operations/create.ts';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
 import { Ckpt } from '../support/ckpt.ts';
 import { MergingMachine } from '../support/merging-machine.ts';
-import { guestFolder } from '../support/project.ts';
+import { guestFolder, runProgram } from '../support/project.ts';
 import { guestImageName } from '../support/set-up.ts';
 import { fillUp, smallVolume } from '../support/small-volume.ts';
 import { TestHome } from '../support/test-home.ts';
@@ -29,7 +28,7 @@ describe('a running machine with two disks, in folders whose names are not plain
     await addDisk(machine.folder, 64 * mebibyte);
     lab = new MergingMachine(ckpt, name);
     await lab.start();
-    await lab.shell('mkfs.ext2 /dev/vdb > /dev/null 2>&1; mkdir -p /mnt/other; mount /dev/vdb /mnt/other');
+    await lab.shell('mkdir -p /mnt/other; mount -t ext4 /dev/vdb /mnt/other');
   });
   after(async () => {
     await ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined);
@@ -60,12 +59,19 @@ describe('a running machine with two disks, in folders whose names are not plain
   });
 });
 
-/** Gives a machine that never ran a second, empty disk. */
+/** Gives a machine that never ran a second disk with an empty file system. */
 async function addDisk(machine: string, virtualSizeBytes: number): Promise<void> {
   const folder = new MachineFolder(machine);
   const { definition, now } = await folder.read();
   const layer = 'layers/disk1-00000001.qcow2';
-  await create(folder.inner(layer), { format: 'qcow2', virtualSizeBytes });
+  const raw = path.join(machine, 'boot', 'other.raw');
+  await writeFile(raw, '');
+  await truncate(raw, virtualSizeBytes);
+  await runProgram('mke2fs', ['-q', '-t', 'ext4', raw], {
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+  });
+  await runProgram('qemu-img', ['convert', '-O', 'qcow2', raw, folder.inner(layer)]);
+  await rm(raw);
   await folder.writeDefinition({ ...definition, disks: [...definition.disks, { id: 'disk1', virtualSizeBytes }] });
   await folder.writeNow({ ...now, activeLayers: { ...now.activeLayers, disk1: layer } });
 }
