@@ -167,18 +167,20 @@ export async function apply(
     if (isFirst) {
       await make();
     }
-    if (memoryFile !== undefined) {
-      call.report?.('Keeping the present state');
-    }
     if (newFirmware !== undefined) {
       await writeFirmware(folder, newFirmware, firmware);
     }
-    const keptMemory = isUp ? await host.hold(present, memoryFile, call.signal) : undefined;
-    if (memory !== undefined) {
+    // What Now was is saved while its successor is loaded: they are processes of their own.
+    const holding = isUp ? host.hold(present, memoryFile, call.signal) : undefined;
+    if (memory === undefined) {
+      call.report?.('Keeping the present state');
+      await holding;
+    } else {
       call.report?.(`Loading “${target.name}”`);
       const successor = presentMachine(folder, target.definition, after);
-      await host.prepareSuccessor(successor, memory, call.signal);
+      await together(holding ?? Promise.resolve(), host.prepareSuccessor(successor, memory, call.signal));
     }
+    const keptMemory = await holding;
     if (decided.kept !== undefined) {
       const state = await new FirmwareCopy(present, keptFirmware).write();
       kept = {

@@ -321,6 +321,9 @@ export class QemuHost implements Host {
     if (outcome === 'stay') {
       await endProcess(folder, 'successor');
     } else if ((await folder.readProcess('successor')) !== undefined) {
+      if (run) {
+        await this.#letSuccessorRun(folder);
+      }
       await endProcess(folder, 'current');
       await folder.promoteSuccessor();
     } else if (!(await this.runsOn(folder, machine.layers))) {
@@ -336,6 +339,14 @@ export class QemuHost implements Host {
           await monitor.execute('cont');
         }
       });
+    }
+  }
+
+  /** What ran before stands still and has no say any more: that it takes its time to end is no reason to wait. */
+  async #letSuccessorRun(folder: MachineFolder): Promise<void> {
+    const living = await livingProcess(folder, 'successor');
+    if (living !== undefined) {
+      await withMonitor(living.socketsFolder, (monitor) => monitor.execute('cont'));
     }
   }
 
