@@ -2,6 +2,7 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import { withoutMemory, type Now } from '../model/machine.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
 import { syncFolder } from '../store/atomic-file.ts';
+import type { JournalRecord } from '../store/records.ts';
 import { carryOut } from './carry-out.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { presentMachine } from './firmware-copy.ts';
@@ -71,22 +72,21 @@ export async function startMachine(context: EngineContext, machine: OpenMachine,
   const present = presentMachine(folder, definition, now);
   if (now.memory === undefined) {
     call.report?.(`Starting “${definition.name}”`);
-    await host.start(present, call.signal);
+    // Whoever dies here may leave a process whose guest was never told to run: the next engine tells it.
+    await folder.writeJournal({ ...startJournal(now), runsAfterwards: true });
+    try {
+      await host.start(present, call.signal);
+    } catch (error) {
+      await undoFailed(context, folder, () => false);
+      throw error;
+    }
+    await finishOrLeave(context, folder, () => Promise.resolve());
     return;
   }
   call.report?.(`Resuming “${definition.name}” from its saved state`);
   const { memory } = now;
   await orDiscard(definition.name, () => host.checkMemory(definition, memory));
-  await folder.writeJournal({
-    operation: 'start',
-    started: new Date().toISOString(),
-    after: withoutMemory(now),
-    reusesLayers: false,
-    wasRunning: false,
-    runsAfterwards: !memory.wasPaused,
-    resumes: memory,
-    releasedLayers: [],
-  });
+  await folder.writeJournal({ ...startJournal(now), runsAfterwards: !memory.wasPaused, resumes: memory });
   try {
     await orDiscard(definition.name, () => host.prepareSuccessor(present, memory, call.signal));
     await folder.writeNow(withoutMemory(now));
@@ -100,6 +100,17 @@ export async function startMachine(context: EngineContext, machine: OpenMachine,
     await host.settle(present, 'exchange', !memory.wasPaused);
     await folder.removeFile(folder.inner(memory.file));
   });
+}
+
+function startJournal(now: Now): Omit<JournalRecord, 'version' | 'runsAfterwards'> {
+  return {
+    operation: 'start',
+    started: new Date().toISOString(),
+    after: withoutMemory(now),
+    reusesLayers: false,
+    wasRunning: false,
+    releasedLayers: [],
+  };
 }
 
 /** Memory that cannot be resumed stays, until somebody gives it up who knows. */

@@ -99,4 +99,30 @@ describe('a save and a start that are killed (kill -9) at any moment', () => {
         .join('; '),
     );
   });
+
+  it(`a start and a stop, ${rounds} times → it runs or is off, and never stands still; then it starts`, async () => {
+    const started = performance.now();
+    await home.ckpt.run('stop', ['stop', name, '--force']);
+    await home.ckpt.run('start', ['start', name]);
+    await home.ckpt.run('stop', ['stop', name, '--force']);
+    const longestMs = (performance.now() - started) * 0.4;
+    for (let round = 0; round < rounds; round++) {
+      for (const args of [
+        ['start', name],
+        ['stop', name, '--force'],
+      ]) {
+        await kill(args, random() < 0.3 ? 'hypervisor' : 'engine', longestMs);
+        const { machine } = await home.ckpt.run('show', ['show', name]);
+        assert.ok(['running', 'stopped'].includes(machine.state), `${args.join(' ')} → ${machine.state}`);
+        assert.deepEqual(await auditMachine(machine.folder), { unknown: [], missing: [] });
+        assert.equal((await home.processes()).length, machine.state === 'running' ? 1 : 0);
+        if (args[0] === 'start' && machine.state === 'stopped') {
+          await home.ckpt.run('start', ['start', name]);
+        }
+      }
+      await home.ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined);
+    }
+    await home.ckpt.run('start', ['start', name]);
+    await counter();
+  });
 });
