@@ -92,6 +92,8 @@ const results = await Promise.all([
     ...common,
     entryPoints: ['engine/main.ts'],
     outfile: 'dist/engine-program.js',
+    // Its other build requires its parts by names that no bundler can follow.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     plugins: [nativeBinary, callsIntoLibc, oneLanguage],
   }),
 ]);

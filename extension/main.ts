@@ -8,6 +8,8 @@ import { EngineStatus } from './engine/engine-status.ts';
 import { engineSettings } from './engine/environment.ts';
 import { tellLowSpace } from './engine/space-notices.ts';
 import { tellEndings } from './machines/ending-notices.ts';
+import { registerDebugHooks } from './hooks/debug-hooks.ts';
+import { registerTaskHooks } from './hooks/task-hooks.ts';
 import { registerCheckpointTasks } from './tasks/checkpoint-task-provider.ts';
 
 let active: CheckpointsContext | undefined;
@@ -23,6 +25,8 @@ export function activate(extension: vscode.ExtensionContext): void {
     tellEndings(context.machines),
     registerCommands(context),
     registerCheckpointTasks(context),
+    registerDebugHooks(context),
+    registerTaskHooks(context),
     prepareTerminals(extension, context.log),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (engineSettings.some((id) => event.affectsConfiguration(id))) {

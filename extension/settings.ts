@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { CheckpointKind } from '../engine/protocol/machines.ts';
+import type { OnFail } from './hooks/hook.ts';
 import type { SettingOfType } from './contributions/settings.ts';
 import { settings } from './contributions/settings.ts';
 
@@ -10,6 +11,12 @@ import { settings } from './contributions/settings.ts';
 export function readSwitch(id: SettingOfType<'boolean'>): boolean {
   const value = read(id);
   return typeof value === 'boolean' ? value : settings[id].default;
+}
+
+/** What to do when a task fails that a checkpoint was taken before. */
+export function readOnTaskFailure(): OnFail {
+  const value = read('vmCheckpoints.onTaskFailure');
+  return settings['vmCheckpoints.onTaskFailure'].enum.find((one) => one === value) ?? 'ask';
 }
 
 /** What to take of a running machine; a value that there is not counts as the default. */

@@ -29,6 +29,7 @@ import { layersBeside, requireNotLinked } from './layers-beside.ts';
 import { listImages } from './image-library.ts';
 import { MachineLooks } from './machine-looks.ts';
 import { viewCheckpoint } from './machine-summary.ts';
+import { keepLast } from './keep-last.ts';
 import { addMachine, createMachine } from './new-machine.ts';
 import { changeCheckpoint } from './one-record.ts';
 import { notRunning, requireStopped, requireUp, type OpenMachine } from './locked-machine.ts';
@@ -186,13 +187,24 @@ export class CheckpointService implements ServiceCalls {
 
   async take(params: Params<'take'>, call: Call): Promise<Result<'take'>> {
     const started = performance.now();
+    if (params.keepLast !== undefined && params.name === undefined) {
+      throw new CheckpointError('InvalidArgument', 'What is kept goes by the name: give the checkpoint one.', {
+        field: 'name',
+      });
+    }
     let taken: Taken | undefined;
     const { machine } = await this.#change(params.machine, 'take', async (open) => {
       // A window that is closed while memory is saved is no reason to throw that away.
       taken = await take(this.#context, open, params, outlivingWindow(call));
     });
     const { checkpoint, ...rest } = done(taken);
-    return { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };
+    const result = { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };
+    if (params.keepLast === undefined) {
+      return result;
+    }
+    const problem = (await keepLast(this.#context, params.machine, checkpoint.id, params.keepLast)) ?? result.problem;
+    const { machine: shown } = await this.show({ machine: params.machine });
+    return { ...result, machine: shown, ...(problem === undefined ? {} : { problem }) };
   }
 
   async apply(params: Params<'apply'>, call: Call): Promise<Result<'apply'>> {

@@ -91,6 +91,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     memory: z.boolean().exactOptional(),
     kind: z.enum(['standard', 'production', 'production-only']).exactOptional(),
     createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
+    keepLast: z.int().min(1).max(1000).exactOptional(),
     git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
   }),
   apply: z.strictObject({ ...onCheckpoint, ...applyOptions }),

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { ApplyResult } from '../protocol/operations.ts';
 import { withSpeed } from './merge-verb.ts';
+import { wholeNumber } from './number-options.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { tellSteps } from './resume-steps-text.ts';
@@ -18,6 +19,11 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
   verb('take <machine> [name]', 'make a checkpoint of Now')
     .option('--name <name>', 'name of the checkpoint (default: date and time)')
     .option('--notes <text>', 'notes to keep with it')
+    .option(
+      '--keep-last <number>',
+      'keep so many of that name, this one included; older ones go to the trash',
+      wholeNumber,
+    )
     .option('--memory', 'with memory (default for a running machine)')
     .option('--no-memory', 'disks only')
     .addOption(
@@ -31,7 +37,7 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
       const given = {
         machine,
         ...(name === undefined ? {} : { name }),
-        ...pick(options, ['name', 'notes', 'memory', 'kind']),
+        ...pick(options, ['name', 'notes', 'memory', 'kind', 'keepLast']),
       };
       return runPlanned(output, options, 'take', given, async ({ service }, params, call) => {
         const taken = await service.take(params, call);

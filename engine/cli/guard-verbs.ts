@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { Call } from '../checkpoints/engine-context.ts';
 import type { Engine } from '../engine.ts';
@@ -9,6 +9,7 @@ import type { CheckpointInfo } from '../protocol/machines.ts';
 import type { CommandEnd } from '../protocol/guard-info.ts';
 import type { GuardOperations } from '../protocol/guards.ts';
 import { CommandNotStarted, guardExitCode, isSuccess, runHere, shellExitCode } from './guarded-command.ts';
+import { wholeNumber } from './number-options.ts';
 import { exitCode, type Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
@@ -34,7 +35,7 @@ export function addGuardVerbs(program: Command, output: Output, setOutcome: (cod
       new Option('--on-fail <what>', 'when the command fails').choices(['ask', 'revert', 'keep']).default('ask'),
     )
     .option('--guest', 'run it in the machine, through the agent in its guest')
-    .option('--timeout <seconds>', 'with --guest: end the command after so long', seconds)
+    .option('--timeout <seconds>', 'with --guest: end the command after so long', wholeNumber)
     .option('--name <name>', 'name of the checkpoint before (default: “before” and the command)')
     .option('--memory', 'with memory (default for a running machine)')
     .option('--no-memory', 'disks only')
@@ -77,7 +78,7 @@ export function addGuardVerbs(program: Command, output: Output, setOutcome: (cod
 
   newVerb(program, 'exec <machine> <command...>', 'run a program in a running machine, through the agent in its guest')
     .usage('[options] <machine> -- <command...>')
-    .option('--timeout <seconds>', 'end it after so long', seconds)
+    .option('--timeout <seconds>', 'end it after so long', wholeNumber)
     .action((machine: string, command: string[], options: CommonOptions & { timeout?: number }) =>
       runVerb(output, options, async (engine, call) => {
         const ran = await execInGuest(engine, machine, command, options.timeout, call);
@@ -234,11 +235,4 @@ function outcomeText({ machine, before, after, kept, isEmpty }: Ended): string {
   return after === undefined
     ? `Kept. Now no longer grows from “${before.name}”, so no second checkpoint was taken.`
     : `Kept: “${before.name}” and “${after.name}”.`;
-}
-
-function seconds(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) {
-    throw new InvalidArgumentError('It must be a whole number.');
-  }
-  return Number(text);
 }

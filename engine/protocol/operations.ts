@@ -129,6 +129,8 @@ export interface Operations
       /** Default standard. Of a stopped machine all are the same. */
       kind?: CheckpointKind;
       createdBy?: CreatedBy;
+      /** Of those with the same name and maker only so many stay, this one included; older ones go to the trash. Needs a name. */
+      keepLast?: number;
       git?: { branch?: string; commit: string };
     };
     result: {

@@ -18,6 +18,7 @@ import type { EngineInfo, OperationName, Params, ProgressParams, Result } from '
 import { changedMethod, methodOf, operationNames, progressMethod } from '../protocol/operations.ts';
 import { spaceLowMethod, type SpaceLowParams } from '../protocol/space.ts';
 import { HomeWatch } from '../store/home-watch.ts';
+import { languageCapabilities, LanguageFeatures } from './language/language-features.ts';
 import { messageEncoder } from './message-encoder.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
 import { clientOutput } from './client-output.ts';
@@ -50,13 +51,18 @@ export function serve(engine: Engine): void {
     new StreamMessageReader(input),
     new StreamMessageWriter(clientOutput(process.stdout, leave), { contentTypeEncoder: messageEncoder }),
   );
-  connection.onInitialize(() => ({ capabilities: {}, serverInfo: { name: 'vm-checkpoints', version } }));
+  connection.onInitialize(() => ({
+    capabilities: languageCapabilities,
+    serverInfo: { name: 'vm-checkpoints', version },
+  }));
   for (const name of operationNames) {
     connection.onRequest(methodOf(name), (params: unknown, token: CancellationToken) =>
       answer(engine, connection, calls, name, params, token, (machine) => homeWatch.touch(machine)),
     );
   }
+  const language = new LanguageFeatures(connection, engine.service, engine.log);
   const homeWatch = new HomeWatch(engine.home, (machines) => {
+    language.checkSoon();
     void connection.sendNotification(changedMethod, machines === undefined ? {} : { machines });
   });
   const tellOfSpace = (warning: SpaceLowParams): void => {

@@ -30,11 +30,25 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
 
   const members: ManifestMembers = {
     icon: 'media/icon.png',
-    categories: ['Other', 'Testing'],
-    keywords: ['virtual machine', 'vm', 'qemu', 'snapshot', 'checkpoint', 'undo', 'rollback'],
+    categories: ['Testing', 'Debuggers', 'Other'],
+    keywords: [
+      'virtual machine',
+      'vm',
+      'qemu',
+      'snapshot',
+      'checkpoint',
+      'undo',
+      'rollback',
+      'revert',
+      'restore',
+      'task',
+      'qcow2',
+      'vhdx',
+    ],
     extensionKind: ['workspace'],
     // Views and commands activate by themselves.
-    activationEvents: [`onTaskType:${checkpointTaskType}`],
+    // A debug session that a hook holds back begins with the second of these.
+    activationEvents: [`onTaskType:${checkpointTaskType}`, 'onDebugResolve', 'onLanguage:jsonc'],
     capabilities: {
       untrustedWorkspaces: {
         supported: 'limited',
@@ -65,6 +79,7 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
             {
               type: setting.type,
               ...('enum' in setting ? { enum: setting.enum } : {}),
+              ...('items' in setting ? { items: setting.items } : {}),
               default: setting.default,
               scope: setting.scope,
               markdownDescription: text(`setting.${afterPrefix(id)}`, setting.description),
@@ -102,7 +117,12 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
           properties: Object.fromEntries(
             Object.entries(checkpointTaskProperties).map(([name, property]) => [
               name,
-              { type: property.type, description: text(`task.${name}`, property.description) },
+              {
+                type: property.type,
+                ...('items' in property ? { items: property.items } : {}),
+                ...('minimum' in property ? { minimum: property.minimum } : {}),
+                description: text(`task.${name}`, property.description),
+              },
             ]),
           ),
         },

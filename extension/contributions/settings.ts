@@ -1,7 +1,7 @@
 /** Every setting, declared once; read them with settings.ts in the folder above. */
 interface SettingDeclaration {
-  type: 'string' | 'boolean';
-  default: string | boolean;
+  type: 'string' | 'boolean' | 'array';
+  default: string | boolean | readonly never[];
   scope: 'window' | 'machine-overridable';
   /** True when a workspace's value must not count until the workspace is trusted. */
   restricted: boolean;
@@ -9,7 +9,30 @@ interface SettingDeclaration {
   description: string;
   /** The values that there are, of a string. */
   enum?: readonly string[];
+  /** Of an array: JSON schema of its members. */
+  items?: object;
 }
+
+const hookSchema = {
+  type: 'object',
+  required: ['machine'],
+  additionalProperties: false,
+  defaultSnippets: [
+    { body: { task: '$1', machine: '$2', onFail: 'ask' } },
+    { body: { debugType: '$1', machine: '$2' } },
+  ],
+  properties: {
+    machine: { type: 'string' },
+    task: { type: 'string' },
+    taskType: { type: 'string' },
+    taskGroup: { type: 'string', enum: ['build', 'test', 'clean', 'rebuild'] },
+    debugType: { type: 'string' },
+    name: { type: 'string' },
+    memory: { type: 'boolean' },
+    onFail: { type: 'string', enum: ['ask', 'revert', 'keep'] },
+    keepLast: { type: 'integer', minimum: 1 },
+  },
+} as const;
 
 export const settings = {
   'vmCheckpoints.home': {
@@ -60,6 +83,24 @@ export const settings = {
     restricted: false,
     description:
       'Bytes a second, at most, at which layers of a running machine are merged, such as `50M`. Empty: as fast as can be. The engine restarts when this changes.',
+  },
+  'vmCheckpoints.onTaskFailure': {
+    type: 'string',
+    default: 'ask',
+    scope: 'window',
+    restricted: true,
+    enum: ['ask', 'revert', 'keep'],
+    description:
+      'What **Run Task with Checkpoint…** does when the task fails: `ask` offers to revert, `revert` does so at once (what the task left is kept for 24 hours), `keep` leaves the machine as it is. A hook that says `onFail` goes by that.',
+  },
+  'vmCheckpoints.hooks': {
+    type: 'array',
+    default: [],
+    scope: 'window',
+    restricted: true,
+    items: hookSchema,
+    description:
+      'Tasks and debug sessions that a checkpoint is to be taken before. Each hook names a `machine`, and what it fits: `task` (a label), `taskType`, `taskGroup`, or `debugType` (`*` for all). **A debug session starts only when its checkpoint was taken.** A task that a hook fits is run by **Run Task with Checkpoint…** without asking for the machine; started in another way, it is told of, with a button that makes it depend on a checkpoint from then on.',
   },
   'vmCheckpoints.pauseWhenFull': {
     type: 'boolean',

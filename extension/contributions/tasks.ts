@@ -2,8 +2,11 @@
 export const checkpointTaskType = 'vm-checkpoint';
 
 interface TaskPropertyDeclaration {
-  type: 'string' | 'boolean';
+  type: 'string' | 'boolean' | 'integer' | 'array';
   description: string;
+  /** Of an array: what its members are. */
+  items?: { type: 'string' };
+  minimum?: number;
 }
 
 export const checkpointTaskProperties = {
@@ -13,6 +16,17 @@ export const checkpointTaskProperties = {
     type: 'boolean',
     description:
       'Save the running memory too. Default: true when the machine runs, and not possible when it is stopped.',
+  },
+  group: {
+    type: 'array',
+    items: { type: 'string' },
+    description: 'Names of further machines: checkpoints of all of them are taken together, or none is.',
+  },
+  keepLast: {
+    type: 'integer',
+    minimum: 1,
+    description:
+      'How many checkpoints of this name are kept, this one included; older ones go to the trash. Pinned ones stay. Not together with a group.',
   },
 } as const satisfies Record<string, TaskPropertyDeclaration>;
 

@@ -18,6 +18,7 @@ import type {
   WithProgress,
 } from '../../engine/protocol/operations.ts';
 import { changedMethod, methodOf, progressMethod } from '../../engine/protocol/operations.ts';
+import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../engine/protocol/language.ts';
 import { spaceLowMethod, type SpaceLowParams } from '../../engine/protocol/space.ts';
 import { EngineError, engineErrorFrom } from './engine-error.ts';
 import type { EngineExit } from './engine-process.ts';
@@ -42,6 +43,13 @@ class QuietLanguageClient extends LanguageClient {
     super.info(message, data, false);
   }
 }
+
+/** Files in which machines and checkpoints are named. */
+const namingFiles = [
+  { language: 'jsonc', pattern: '**/.vscode/{tasks,launch,settings}.json' },
+  { language: 'jsonc', pattern: '**/*.code-workspace' },
+  { language: 'jsonc', scheme: 'vscode-userdata' },
+] as const;
 
 export interface SessionListener {
   changed(params: ChangedParams): void;
@@ -119,6 +127,15 @@ export class EngineSession {
     }
   }
 
+  /** Sends a request that is no operation. @throws EngineError */
+  async guardTask(params: GuardTaskParams): Promise<GuardTaskResult> {
+    try {
+      return await this.#client.sendRequest<GuardTaskResult>(guardTaskMethod, params);
+    } catch (error) {
+      throw engineErrorFrom(error);
+    }
+  }
+
   /** Asks the engine to end, and ends it when it does not. */
   async stop(log: vscode.LogOutputChannel): Promise<void> {
     try {
@@ -132,6 +149,7 @@ export class EngineSession {
 
 function clientOptions(engine: EngineProcess, log: vscode.LogOutputChannel): LanguageClientOptions {
   return {
+    documentSelector: [...namingFiles],
     outputChannel: log,
     traceOutputChannel: log,
     revealOutputChannelOn: RevealOutputChannelOn.Never,

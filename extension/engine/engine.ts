@@ -12,6 +12,7 @@ import type {
   ProgressParams,
   Result,
 } from '../../engine/protocol/operations.ts';
+import type { GuardTaskParams, GuardTaskResult } from '../../engine/protocol/language.ts';
 import type { SpaceLowParams } from '../../engine/protocol/space.ts';
 import { EngineError } from './engine-error.ts';
 import { EngineSession } from './engine-session.ts';
@@ -141,6 +142,15 @@ export class Engine implements vscode.Disposable {
         this.#stateChange.fire(this.state);
       }
     }
+  }
+
+  /** What a tasks.json is to hold so that a task depends on a checkpoint. @throws EngineError */
+  async guardTask(params: GuardTaskParams): Promise<GuardTaskResult> {
+    await this.#start;
+    if (this.#session === undefined) {
+      throw new EngineError('EngineNotRunning', vscode.l10n.t('The engine is not running. Restart it.'));
+    }
+    return this.#session.guardTask(params);
   }
 
   dispose(): void {

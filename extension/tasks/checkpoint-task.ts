@@ -6,9 +6,20 @@ export interface CheckpointTask {
   machine: string;
   name?: string;
   memory?: boolean;
+  /** Further machines, whose checkpoints are taken together with this one. */
+  group?: string[];
+  /** How many of that name are kept. */
+  keepLast?: number;
 }
 
-export type CheckpointTaskProblem = 'noMachine' | 'nameNotText' | 'memoryNotBoolean';
+export type CheckpointTaskProblem =
+  | 'noMachine'
+  | 'nameNotText'
+  | 'memoryNotBoolean'
+  | 'groupNotNames'
+  | 'keepLastNotCount'
+  | 'keepLastWithoutName'
+  | 'keepLastOfGroup';
 
 export function readCheckpointTask(
   definition: vscode.TaskDefinition,
@@ -16,6 +27,8 @@ export function readCheckpointTask(
   const machine: unknown = definition['machine'];
   const name: unknown = definition['name'];
   const memory: unknown = definition['memory'];
+  const group: unknown = definition['group'];
+  const keepLast: unknown = definition['keepLast'];
   if (typeof machine !== 'string' || machine.trim() === '') {
     return { problem: 'noMachine' };
   }
@@ -25,9 +38,35 @@ export function readCheckpointTask(
   if (memory !== undefined && typeof memory !== 'boolean') {
     return { problem: 'memoryNotBoolean' };
   }
-  return { machine, ...(name === undefined ? {} : { name }), ...(memory === undefined ? {} : { memory }) };
+  if (group !== undefined && !isNames(group)) {
+    return { problem: 'groupNotNames' };
+  }
+  if (keepLast !== undefined && !isCount(keepLast)) {
+    return { problem: 'keepLastNotCount' };
+  }
+  if (keepLast !== undefined && name === undefined) {
+    return { problem: 'keepLastWithoutName' };
+  }
+  if (keepLast !== undefined && group !== undefined) {
+    return { problem: 'keepLastOfGroup' };
+  }
+  return {
+    machine,
+    ...(name === undefined ? {} : { name }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(group === undefined ? {} : { group }),
+    ...(keepLast === undefined ? {} : { keepLast }),
+  };
 }
 
 export function isCheckpointTask(task: vscode.Task): boolean {
   return task.definition.type === checkpointTaskType;
+}
+
+function isNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one.trim() !== '');
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000;
 }

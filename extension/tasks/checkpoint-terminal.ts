@@ -6,7 +6,7 @@ import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
 import { gitHead } from '../git-head.ts';
 import { readCheckpointKind } from '../settings.ts';
 import { formatDuration } from '../presentation/duration.ts';
-import type { CheckpointTaskProblem } from './checkpoint-task.ts';
+import type { CheckpointTask, CheckpointTaskProblem } from './checkpoint-task.ts';
 import { readCheckpointTask } from './checkpoint-task.ts';
 
 const interrupt = '\u0003';
@@ -70,7 +70,11 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
         vscode.l10n.t('Nothing is changed in a workspace that is not trusted.'),
       );
     }
-    const { machine, name, memory } = task;
+    const { machine, name, memory, group, keepLast } = task;
+    if (group !== undefined) {
+      await this.#takeGroup({ ...task, group });
+      return;
+    }
     this.#print(
       name === undefined
         ? vscode.l10n.t('Taking a checkpoint of “{0}”…', machine)
@@ -82,6 +86,7 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       createdBy: 'task',
       ...(name === undefined ? {} : { name }),
       ...(memory === undefined ? { kind: readCheckpointKind() } : { memory }),
+      ...(keepLast === undefined ? {} : { keepLast }),
       ...(git === undefined ? {} : { git }),
     };
     const { checkpoint, totalMs, problem } = await this.#context.engine.request('take', params, {
@@ -104,6 +109,24 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
     );
   }
 
+  async #takeGroup({ machine, name, memory, group }: CheckpointTask & { group: string[] }): Promise<void> {
+    const machines = [...new Set([machine, ...group])];
+    const shown = machines.map((one) => `“${one}”`).join(', ');
+    const activity = vscode.l10n.t('Taking checkpoints of {0} together…', shown);
+    this.#print(activity);
+    const params: Params<'groupTake'> = {
+      machines,
+      ...(name === undefined ? {} : { name }),
+      ...(memory === undefined ? {} : { memory }),
+    };
+    const taken = await this.#context.engine.request('groupTake', params, {
+      token: this.#cancellation.token,
+      activity,
+      onProgress: ({ message }) => this.#print(message),
+    });
+    this.#print(vscode.l10n.t('Took checkpoints “{0}” of {1}.', taken.group.name, shown));
+  }
+
   /** VS Code takes a terminal that ends with a failure at once for one that could not be launched, and says so. */
   #end(exitCode: number): void {
     const rest = exitCode === 0 ? 0 : launchMs - (performance.now() - this.#opened);
@@ -123,5 +146,13 @@ function problemText(problem: CheckpointTaskProblem): string {
       return vscode.l10n.t('The member "name" of the task must be a text.');
     case 'memoryNotBoolean':
       return vscode.l10n.t('The member "memory" of the task must be true or false.');
+    case 'groupNotNames':
+      return vscode.l10n.t('The member "group" of the task must be a list of names of machines.');
+    case 'keepLastNotCount':
+      return vscode.l10n.t('The member "keepLast" of the task must be a whole number from 1 to 1000.');
+    case 'keepLastWithoutName':
+      return vscode.l10n.t('The task has "keepLast", which goes by the name: add "name": "NAME" to it.');
+    case 'keepLastOfGroup':
+      return vscode.l10n.t('The task has "group" and "keepLast": what is kept of a group is not counted.');
   }
 }

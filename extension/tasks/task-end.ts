@@ -1,5 +1,8 @@
 import * as vscode from 'vscode';
 
+/** Names of the tasks that are being run after a checkpoint was taken for them. */
+export const tasksRunWithCheckpoint = new Set<string>();
+
 /**
  * Runs a task to its end.
  * @returns its exit code; undefined when it has none, because it ran no process or was ended from outside
@@ -21,6 +24,7 @@ export async function runToEnd(task: vscode.Task): Promise<number | undefined> {
         end.fire();
       }),
     );
+    tasksRunWithCheckpoint.add(task.name);
     const execution = await vscode.tasks.executeTask(task);
     while (!ended.has(execution)) {
       await new Promise<void>((resolve) => {
@@ -29,6 +33,7 @@ export async function runToEnd(task: vscode.Task): Promise<number | undefined> {
     }
     return exitCodes.get(execution);
   } finally {
+    tasksRunWithCheckpoint.delete(task.name);
     vscode.Disposable.from(...listeners).dispose();
   }
 }

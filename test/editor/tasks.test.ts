@@ -64,8 +64,8 @@ describe('tasks with checkpoints', () => {
 
   it('Run Task with Checkpoint… → the task fails → Revert is offered → the machine is what it was', async () => {
     await workbench.runCommand('VM Checkpoints: Run Task with Checkpoint…');
-    await workbench.quickPick(machine);
     await workbench.quickPick('install that fails');
+    await workbench.quickPick(machine);
     await workbench.waitForNotification(/install that fails.*(exit code|status) 3|failed/i, 60_000);
     await workbench.screenshot('9-task-failed');
     const before = await checkpoints();

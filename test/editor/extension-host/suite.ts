@@ -62,7 +62,72 @@ const tests: [name: string, run: () => Promise<void>][] = [
       assert.ok(tasks.some((task) => task.definition['machine'] === machine));
     },
   ],
+  [
+    'tasks.json: a machine that there is not is warned of; machines are completed and told about; a task gets a checkpoint',
+    async () => {
+      const [folder] = vscode.workspace.workspaceFolders ?? [];
+      assert.ok(folder !== undefined);
+      const file = vscode.Uri.joinPath(folder.uri, '.vscode/tasks.json');
+      await vscode.workspace.fs.writeFile(file, Buffer.from(tasksJson));
+      const document = await vscode.workspace.openTextDocument(file);
+      await vscode.languages.setTextDocumentLanguage(document, 'jsonc');
+      await vscode.window.showTextDocument(document);
+      const at = (text: string): vscode.Position => document.positionAt(tasksJson.indexOf(text) + 2);
+
+      const end = Date.now() + 30_000;
+      const ours = (): vscode.Diagnostic[] =>
+        vscode.languages.getDiagnostics(file).filter(({ source }) => source === 'VM Checkpoints');
+      while (ours().length === 0 && Date.now() < end) {
+        await delay(100);
+      }
+      assert.deepEqual(
+        ours().map(({ range }) => document.getText(range)),
+        ['"nowhere"'],
+      );
+
+      const completions = await vscode.commands.executeCommand<vscode.CompletionList>(
+        'vscode.executeCompletionItemProvider',
+        file,
+        at('"nowhere"'),
+      );
+      assert.ok(completions.items.some(({ label, detail }) => label === machine && /checkpoint/.test(detail ?? '')));
+
+      const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
+        'vscode.executeHoverProvider',
+        file,
+        at(`"${machine}"`),
+      );
+      const told = hovers
+        .flatMap(({ contents }) => contents.map((one) => (one instanceof vscode.MarkdownString ? one.value : '')))
+        .join('; ')
+        .replaceAll('&nbsp;', ' ');
+      assert.ok(told.includes(`Machine “${machine}” is stopped, with 2 checkpoints.`), told);
+
+      const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+        'vscode.executeCodeActionProvider',
+        file,
+        new vscode.Range(at('make all'), at('make all')),
+      );
+      const add = actions.find(({ title }) => title === 'Add checkpoint before this task');
+      assert.ok(add?.edit !== undefined, actions.map(({ title }) => title).join());
+      await vscode.workspace.applyEdit(add.edit);
+      assert.match(document.getText(), /"label": "checkpoint of playground before build",\s*"type": "vm-checkpoint"/);
+      assert.match(document.getText(), /\/\/ stays/);
+    },
+  ],
 ];
+
+/** With a machine that there is, and one that there is not. */
+const tasksJson = `{
+  "version": "2.0.0",
+  "tasks": [
+    { "label": "one", "type": "vm-checkpoint", "machine": "nowhere" },
+    { "label": "two", "type": "vm-checkpoint", "machine": "${machine}" },
+    // stays
+    { "label": "build", "type": "shell", "command": "make all" }
+  ]
+}
+`;
 
 /** Called by VS Code. */
 export async function run(): Promise<void> {

@@ -158,7 +158,7 @@ test('what starts or changes something is in no menu of an untrusted workspace',
 test('settings that name programs and folders are restricted in untrusted workspaces', () => {
   assert.match(
     JSON.stringify(manifest().members.capabilities),
-    /"restrictedConfigurations":\["vmCheckpoints.home","vmCheckpoints.qemu.path"\]/,
+    /"restrictedConfigurations":\["vmCheckpoints.home","vmCheckpoints.qemu.path","vmCheckpoints.onTaskFailure","vmCheckpoints.hooks"\]/,
   );
 });
 

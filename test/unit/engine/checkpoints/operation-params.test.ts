@@ -33,6 +33,7 @@ const full: { [K in OperationName]: Params<K> } = {
     notes: '',
     memory: false,
     createdBy: 'task',
+    keepLast: 3,
     git: { branch: 'main', commit: '0123abc' },
   },
   apply: { machine: 'lab', checkpoint: 'n', discardNow: true, disksOnly: false },
