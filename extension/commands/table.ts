@@ -27,6 +27,7 @@ import { showEngineMenu } from './engine/show-engine-menu.ts';
 import { showLog } from './engine/show-log.ts';
 import { showProblem } from './engine/show-problem.ts';
 import { applyGroup, deleteGroup, takeGroup } from './group/group-commands.ts';
+import { endGuard } from './guard/end-guard.ts';
 import { doctor } from './health/doctor.ts';
 import { freeSpace } from './health/free-space.ts';
 import { showSpace } from './health/show-space.ts';
@@ -98,6 +99,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.freeSpace': { run: freeSpace, effect: 'changes' },
   'vmCheckpoints.editPolicy': { run: editPolicy, effect: 'changes' },
   'vmCheckpoints.prune': { run: prune, effect: 'changes' },
+  'vmCheckpoints.endGuard': { run: endGuard, effect: 'changes' },
   'vmCheckpoints.resumeJob': { run: resumeJob, effect: 'changes' },
   'vmCheckpoints.undoJob': { run: undoJob, effect: 'changes' },
   'vmCheckpoints.cancelJob': { run: cancelJob, effect: 'changes' },

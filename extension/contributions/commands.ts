@@ -51,6 +51,7 @@ export const commands = {
   'vmCheckpoints.freeSpace': { title: 'Free Space…' },
   'vmCheckpoints.editPolicy': { title: 'Retention Policy…' },
   'vmCheckpoints.prune': { title: 'Prune Checkpoints…' },
+  'vmCheckpoints.endGuard': { title: 'End Interrupted Guard…' },
   'vmCheckpoints.resumeJob': { title: 'Resume Interrupted Job', icon: '$(debug-continue)' },
   'vmCheckpoints.undoJob': { title: 'Undo Interrupted Job…', icon: '$(discard)' },
   'vmCheckpoints.cancelJob': { title: 'Cancel Job', icon: '$(debug-stop)' },

@@ -15,6 +15,7 @@ export type ItemKind =
   | 'trashed'
   | 'runningJob'
   | 'interruptedJob'
+  | 'guard'
   | 'groups'
   | 'group';
 export type ItemFact =
@@ -29,7 +30,8 @@ export type ItemFact =
   | 'canRedo'
   | 'hasTrash'
   | 'pinned'
-  | 'unpinned';
+  | 'unpinned'
+  | 'interruptedGuard';
 
 export function itemContext(kind: ItemKind, facts: readonly ItemFact[]): string {
   return `.${[kind, ...facts].join('.')}.`;
@@ -154,6 +156,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.deleteGroup', when: trusted(item('group')), group: '9_remove@1' },
 
     { command: 'vmCheckpoints.cancelJob', when: trusted(item('runningJob')), group: '1_job@1' },
+    { command: 'vmCheckpoints.endGuard', when: trusted(item('checkpoint', 'interruptedGuard')), group: '1_job@1' },
     { command: 'vmCheckpoints.resumeJob', when: trusted(item('interruptedJob')), group: '1_job@1' },
     { command: 'vmCheckpoints.undoJob', when: trusted(item('interruptedJob')), group: '1_job@2' },
 

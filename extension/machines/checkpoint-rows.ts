@@ -18,6 +18,13 @@ export type CheckpointRow =
       /** What is indented under it. */
       rows: CheckpointRow[];
     }
+  | {
+      /** A guarded command, where nothing but its own two checkpoints grew from the first of them: one step. */
+      kind: 'guard';
+      before: CheckpointInfo;
+      /** Both checkpoints. */
+      rows: CheckpointRow[];
+    }
   | { kind: 'now' };
 
 const now: CheckpointRow = { kind: 'now' };
@@ -60,7 +67,19 @@ export function checkpointRows({
       line.push(next);
     }
     const last = line.at(-1);
-    return line.map((checkpoint) => row(checkpoint, checkpoint === last ? under(checkpoint) : nowOf(checkpoint)));
+    const rowOf = (checkpoint: CheckpointInfo): CheckpointRow =>
+      row(checkpoint, checkpoint === last ? under(checkpoint) : nowOf(checkpoint));
+    const isAfter = (checkpoint: CheckpointInfo | undefined, before: CheckpointInfo | undefined): boolean =>
+      before?.guard !== undefined && before !== nowParent && checkpoint?.guardOf === before.id;
+    return line.flatMap((checkpoint, at): CheckpointRow[] => {
+      const next = line[at + 1];
+      if (isAfter(checkpoint, line[at - 1])) {
+        return [];
+      }
+      return next !== undefined && isAfter(next, checkpoint)
+        ? [{ kind: 'guard', before: checkpoint, rows: [rowOf(checkpoint), rowOf(next)] }]
+        : [rowOf(checkpoint)];
+    });
   };
   return under(undefined);
 }

@@ -8,6 +8,7 @@ import {
   firmwareText,
   memoryMethodText,
 } from '../machines/descriptions.ts';
+import { guardState } from '../machines/guard-text.ts';
 import { expiry, localTime } from '../presentation/age.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import { formatSize } from '../presentation/size.ts';
@@ -39,16 +40,24 @@ export class CheckpointNode extends TreeNode {
     );
     // VS Code keeps a row as collapsed as it saw it first: one that gets its first child is another one, and expanded.
     item.id = this.children.length > 0 ? `${this.id}:parent` : this.id;
+    const guarded = guardState(machine, checkpoint);
+    const isInterrupted = machine.guards?.some(
+      (one) => one.checkpoint === checkpoint.id && one.state === 'interrupted',
+    );
     item.contextValue = itemContext('checkpoint', [
       ...factsOf(machine),
+      ...(isInterrupted === true ? (['interruptedGuard'] as const) : []),
       checkpoint.pinned === true ? 'pinned' : 'unpinned',
     ]);
-    item.description = describeCheckpoint(checkpoint);
+    const description = [...(guarded === undefined ? [] : [guarded]), describeCheckpoint(checkpoint)].join(' · ');
+    item.description = description;
     item.iconPath = checkpointIcon(checkpoint);
     item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
       [vscode.l10n.t('Grew from'), grewFrom?.name],
       [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
       [vscode.l10n.t('Why'), createdByText(checkpoint.createdBy)],
+      [vscode.l10n.t('Guarded command'), checkpoint.guard?.command.join(' ')],
+      [vscode.l10n.t('Guard'), guarded],
       [
         vscode.l10n.t('Expires'),
         checkpoint.expires && `${localTime(checkpoint.expires)} (${expiry(checkpoint.expires)})`,
@@ -64,13 +73,8 @@ export class CheckpointNode extends TreeNode {
     item.accessibilityInformation = {
       label:
         grewFrom === undefined
-          ? vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, describeCheckpoint(checkpoint))
-          : vscode.l10n.t(
-              'Checkpoint {0}, {1}, grown from {2}',
-              checkpoint.name,
-              describeCheckpoint(checkpoint),
-              grewFrom.name,
-            ),
+          ? vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, description)
+          : vscode.l10n.t('Checkpoint {0}, {1}, grown from {2}', checkpoint.name, description, grewFrom.name),
     };
     return item;
   }

@@ -10,6 +10,7 @@ import type { MachineList } from '../machines/machine-list.ts';
 import type { TrashSizes } from '../machines/trash-sizes.ts';
 import { CheckpointNode } from './checkpoint-node.ts';
 import { GroupNode, GroupsNode } from './group-nodes.ts';
+import { GuardNode } from './guard-node.ts';
 import { HostNode } from './host-node.ts';
 import { JobNode } from './job-node.ts';
 import { MachineNode } from './machine-node.ts';
@@ -137,6 +138,13 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   #row(machine: MachineInfo, row: CheckpointRow, before: Map<string, TreeNode>): TreeNode {
     if (row.kind === 'now') {
       return this.#now(machine, before);
+    }
+    if (row.kind === 'guard') {
+      const guardId = GuardNode.idOf(machine, row.before);
+      const guard = this.#keep(before, GuardNode, guardId, () => new GuardNode(machine, row.before));
+      guard.before = row.before;
+      guard.adopt(row.rows.map((child) => this.#row(machine, child, before)));
+      return guard;
     }
     const { checkpoint, parent } = row;
     const id = CheckpointNode.idOf(machine, checkpoint);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MachineInfo } from '../../../engine/protocol/machines.ts';
+import type { CheckpointInfo, MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { CheckpointRow } from '../../../extension/machines/checkpoint-rows.ts';
 import { checkpointRows } from '../../../extension/machines/checkpoint-rows.ts';
 import { checkpoint, machine } from './machines.ts';
@@ -9,7 +9,12 @@ import { checkpoint, machine } from './machines.ts';
 function draw(info: MachineInfo): string[] {
   const lines = (rows: readonly CheckpointRow[], indent: string): string[] =>
     rows.flatMap((row) =>
-      row.kind === 'now' ? [`${indent}Now`] : [indent + row.checkpoint.id, ...lines(row.rows, `${indent}  `)],
+      row.kind === 'now'
+        ? [`${indent}Now`]
+        : [
+            indent + (row.kind === 'guard' ? `guard ${row.before.id}` : row.checkpoint.id),
+            ...lines(row.rows, `${indent}  `),
+          ],
     );
   return lines(checkpointRows(info), '');
 }
@@ -67,4 +72,24 @@ test('a checkpoint is shown even when its parent is not listed, and so is Now', 
 test('each row knows what it grew from, which its level does not tell', () => {
   const [, second] = checkpointRows(tree('a b<a', 'b'));
   assert.equal(second?.kind === 'checkpoint' ? second.parent?.id : undefined, 'a');
+});
+
+test('a guarded command is one step with its two checkpoints inside, as long as nothing else grew from the first', () => {
+  const guard = { command: ['make'], where: 'here' as const, process: { pid: 1 } };
+  const pair = (now: string, ...others: CheckpointInfo[]): string[] =>
+    draw(
+      machine({
+        checkpoints: [
+          checkpoint('a'),
+          checkpoint('b', { parent: 'a', guard }),
+          checkpoint('c', { parent: 'b', guardOf: 'b' }),
+          ...others,
+        ],
+        now: { parent: now },
+      }),
+    );
+  assert.deepEqual(pair('c'), ['a', 'guard b', '  b', '  c', '    Now']);
+  assert.deepEqual(pair('d', checkpoint('d', { parent: 'c' })), ['a', 'guard b', '  b', '  c', 'd', '  Now']);
+  assert.deepEqual(pair('b'), ['a', 'b', '  Now', 'c']);
+  assert.deepEqual(pair('c', checkpoint('x', { parent: 'b' })), ['a', 'b', '  c', '    Now', '  x']);
 });
