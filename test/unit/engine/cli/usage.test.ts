@@ -17,6 +17,7 @@ const listed = z.object({
 /** Verbs that are not the operation's own name. */
 const verbOf: Partial<Record<OperationName, string>> = {
   addMachine: 'add',
+  saveState: 'save',
   emptyTrash: 'trash empty',
   followJob: 'jobs follow',
   cancelJob: 'jobs cancel',
