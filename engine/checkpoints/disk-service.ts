@@ -9,13 +9,23 @@ import { convert } from '../disks/operations/convert.ts';
 import { create } from '../disks/operations/create.ts';
 import { chainInfo, info } from '../disks/operations/info.ts';
 import { mapDisk } from '../disks/operations/map.ts';
-import { growthByMerge, merge } from '../disks/operations/merge.ts';
+import { merge } from '../disks/operations/merge.ts';
 import { rebase } from '../disks/operations/rebase.ts';
 import { resize } from '../disks/operations/resize.ts';
 import type { OpenChain } from '../disks/chain-of-layers.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { defaultDiskListLimit, type DiskOperations, type OnDisk, type OnDiskToRead } from '../protocol/disks.ts';
-import { convertedBytes } from './copy-space.ts';
+import {
+  decideDiskCompact,
+  decideDiskConvert,
+  decideDiskCreate,
+  decideDiskMerge,
+  decideDiskRebase,
+  decideDiskResize,
+  opening,
+  reporting,
+  type DiskDecision,
+} from './disk-decisions.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { requireSpaceFor } from './space-check.ts';
 
@@ -43,30 +53,10 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskCreate']['params'],
     call: Call,
   ): Promise<DiskOperations['diskCreate']['result']> {
-    const { file, to, sizeBytes, parent, from, fixed, blockBytes, logicalSectorBytes, allowParents } = params;
-    if ((sizeBytes === undefined) === (parent === undefined)) {
-      throw new CheckpointError(
-        'InvalidArgument',
-        'A new disk has either a size or a parent. Give one of the two.',
-        {},
-      );
-    }
-    await create(file, {
-      format: to,
-      ...(sizeBytes === undefined ? {} : { virtualSizeBytes: sizeBytes }),
-      ...(parent === undefined
-        ? {}
-        : {
-            parent: {
-              file: parent,
-              ...(from === undefined ? {} : { format: from }),
-              ...(allowParents === undefined ? {} : { allowParents }),
-            },
-          }),
-      ...(fixed === undefined ? {} : { isFixed: fixed }),
-      ...(blockBytes === undefined ? {} : { blockBytes }),
-      ...(logicalSectorBytes === undefined ? {} : { logicalSectorBytes }),
-    });
+    const { file, to, allowParents } = params;
+    const decided = await decideDiskCreate(params);
+    await this.#requireSpace(decided);
+    await create(file, decided.image);
     return this.diskInfo({ file, from: to, ...(allowParents === undefined ? {} : { allowParents }) }, call);
   }
 
@@ -101,41 +91,22 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskMerge']['params'],
     call: Call,
   ): Promise<DiskOperations['diskMerge']['result']> {
-    const ancestor = params.into === undefined ? {} : { ancestor: params.into };
-    const into = params.reverse === true ? 'child' : 'ancestor';
-    const { file, growsBytes } = await growthByMerge(params.file, { ...opening(params, call), ...ancestor, into });
-    await requireSpaceFor(this.#context, `Merging ${params.file}`, [{ folder: path.dirname(file), bytes: growsBytes }]);
-    return merge(params.file, {
-      ...working(params, call, 'Merging'),
-      ...ancestor,
-      into,
-    });
+    const decided = await decideDiskMerge(params, call);
+    await this.#requireSpace(decided);
+    return merge(params.file, { ...decided.options, ...reporting(call, 'Merging') });
   }
 
   async diskConvert(
     params: DiskOperations['diskConvert']['params'],
     call: Call,
   ): Promise<DiskOperations['diskConvert']['result']> {
-    const { file, target, to, flatten, streamOptimized, fixed, blockBytes, logicalSectorBytes } = params;
-    // How far it compresses, only doing it tells.
-    if (streamOptimized !== true) {
-      const bytes = await convertedBytes(file, opening(params, call), { to, flatten, fixed });
-      await requireSpaceFor(this.#context, `Converting ${file}`, [
-        { folder: path.dirname(path.resolve(target)), bytes },
-      ]);
-    }
-    return convert(file, target, {
-      ...working(params, call, 'Converting'),
-      to,
-      ...(flatten === undefined ? {} : { flatten }),
-      ...(streamOptimized === undefined ? {} : { isStreamOptimized: streamOptimized }),
-      ...(fixed === undefined ? {} : { isFixed: fixed }),
-      ...(blockBytes === undefined ? {} : { blockBytes }),
-      ...(logicalSectorBytes === undefined ? {} : { logicalSectorBytes }),
-    });
+    const decided = await decideDiskConvert(params, call);
+    await this.#requireSpace(decided);
+    return convert(params.file, params.target, { ...decided.options, ...reporting(call, 'Converting') });
   }
 
   async diskCompact(params: OnDisk, call: Call): Promise<DiskOperations['diskCompact']['result']> {
+    await decideDiskCompact(params, call);
     return compact(params.file, working(params, call, 'Compacting'));
   }
 
@@ -143,6 +114,7 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskResize']['params'],
     call: Call,
   ): Promise<DiskOperations['diskResize']['result']> {
+    await this.#requireSpace(await decideDiskResize(params, call));
     await resize(params.file, params.sizeBytes, working(params, call, 'Resizing'));
     return this.diskInfo(params, call);
   }
@@ -171,15 +143,10 @@ export class DiskService implements DiskCalls {
     params: DiskOperations['diskRebase']['params'],
     call: Call,
   ): Promise<DiskOperations['diskRebase']['result']> {
-    const { file, parent, from, acceptMismatch, allowParents } = params;
-    const common = { file, ...(allowParents === undefined ? {} : { allowParents }) };
-    await rebase(file, {
-      ...opening(common, call),
-      parent,
-      ...(from === undefined ? {} : { parentFormat: from }),
-      ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
-    });
-    return this.diskInfo(common, call);
+    const { file, allowParents } = params;
+    const { options } = await decideDiskRebase(params, call);
+    await rebase(file, options);
+    return this.diskInfo({ file, ...(allowParents === undefined ? {} : { allowParents }) }, call);
   }
 
   async diskServe(
@@ -221,21 +188,12 @@ export class DiskService implements DiskCalls {
     }
     return { socket };
   }
-}
 
-function opening({ from, allowParents, snapshot }: Omit<OnDiskToRead, 'file'>, { signal }: Call): OpenImage {
-  return {
-    ...(from === undefined ? {} : { format: from }),
-    ...(allowParents === undefined ? {} : { allowParents }),
-    ...(snapshot === undefined ? {} : { snapshot }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  #requireSpace({ what, needs }: DiskDecision): Promise<void> {
+    return requireSpaceFor(this.#context, what, needs);
+  }
 }
 
 function working(params: Omit<OnDiskToRead, 'file'>, call: Call, doing: string): OpenImage & LongCall {
-  return {
-    ...opening(params, call),
-    onProgress: (doneBytes, totalBytes) =>
-      call.report?.(doing, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
-  };
+  return { ...opening(params, call), ...reporting(call, doing) };
 }

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
@@ -6,54 +5,50 @@ import { checkpointName } from '../model/names.ts';
 import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
 import type { ApplyOptions, Params } from '../protocol/operations.ts';
 import type { OperationPlan, PlannedOperation, PlanOperations, PlanStep } from '../protocol/plans.ts';
-import type { FreedBytes } from '../protocol/space.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import { withAnnotation, withName } from './annotate.ts';
 import { decideApply, type ApplyOperation } from './apply.ts';
 import { requireNoClones } from './clone-records.ts';
-import { decideClone, decideCloneNow, type CloneDecision } from './clone.ts';
 import { decidePurge } from './decide-purge.ts';
 import { decideDelete } from './delete.ts';
+import {
+  decideDiskCheck,
+  decideDiskCompact,
+  decideDiskConvert,
+  decideDiskCreate,
+  decideDiskMerge,
+  decideDiskRebase,
+  decideDiskResize,
+  type DiskDecision,
+} from './disk-decisions.ts';
 import type { EngineContext } from './engine-context.ts';
-import { decideExportCheckpoint, decideExportMachine, requireFormatOfCheckpoint } from './export.ts';
+import { requireFormatOfCheckpoint } from './export.ts';
 import { bytesBelow, decideFlatten } from './flatten.ts';
 import { findGroup, memberOf, naming, nameOfTake, takeOfMember, type Group } from './groups.ts';
-import { decideImport, planImport } from './import.ts';
-import { decideImportDisks, readExportedDisks, type ExportedCheckpoint } from './import-disks.ts';
 import { releasableLayers } from './layer-graph.ts';
-import { disksFolderOf } from './disk-places.ts';
 import { layersBeside, requireNotLinked } from './layers-beside.ts';
 import { verifyParents } from './layers.ts';
 import { requireStopped, type OpenMachine } from './locked-machine.ts';
 import { decideMove, placeToMoveTo } from './move.ts';
 import { findMachine, seeMachine, type SeenMachine } from './open-machine.ts';
 import { parseParams } from './operation-params.ts';
+import { planClone, planExport, planImportFolder } from './plan-copies.ts';
+import { sizeOf, wholePlan, type WeighedPart } from './plan-part.ts';
 import {
   applySteps,
   changeSteps,
-  cloneSteps,
-  type MadeClone,
   deleteSteps,
-  exportSteps,
   flattenSteps,
   moveSteps,
   purgeSteps,
   restoreSteps,
   takeSteps,
-  type PlanPart,
+  treeOf,
 } from './plan-steps.ts';
-import { neededVolumes, requireSpaceToPurge, type NeededVolume, type SpaceNeed } from './space-check.ts';
+import { requireSpaceToPurge } from './space-check.ts';
 import { decideTake } from './take.ts';
 import { decideRestore, findTrashed } from './trash.ts';
-
-/** What one operation does to one machine, or to all of a group. */
-interface Part extends PlanPart {
-  needs?: SpaceNeed[];
-  /** Content of whole images that are made of chains; a bound from above. */
-  imageBytes?: number;
-  freed?: FreedBytes;
-}
 
 type Planners = { [K in PlannedOperation]: (params: Params<K>) => Promise<OperationPlan> };
 
@@ -108,7 +103,7 @@ export class PlanService {
           return changeSteps(checkpoint, withName(checkpoint, name));
         });
       },
-      clone: (params) => this.#on('clone', params.machine, (machine) => this.#clone(machine, params)),
+      clone: (params) => this.#on('clone', params.machine, (machine) => planClone(context, machine, params)),
       flatten: (params) =>
         this.#on('flatten', params.machine, async (machine) => {
           const decided = await decideFlatten(context, machine, {});
@@ -125,9 +120,9 @@ export class PlanService {
       },
       export: async (params) => {
         requireFormatOfCheckpoint(params);
-        return this.#on('export', params.machine, (machine) => this.#export(machine, params));
+        return this.#on('export', params.machine, (machine) => planExport(context, machine, params));
       },
-      import: (params) => this.#import(params),
+      import: (params) => planImportFolder(context, params),
       groupTake: (params) => this.#groupTake(params),
       groupApply: async (params) => {
         const { group: reference, ...options } = params;
@@ -142,10 +137,20 @@ export class PlanService {
           deleteSteps(machine, decideDelete(machine.records, [memberOf(group, machine)], new Date())),
         );
       },
+      diskCreate: (params) => diskPlan('diskCreate', params.file, decideDiskCreate(params)),
+      diskCheck: (params) => diskPlan('diskCheck', params.file, decideDiskCheck(params, {})),
+      diskMerge: (params) => diskPlan('diskMerge', params.file, decideDiskMerge(params, {})),
+      diskConvert: (params) => diskPlan('diskConvert', params.target, decideDiskConvert(params, {})),
+      diskCompact: (params) => diskPlan('diskCompact', params.file, decideDiskCompact(params, {})),
+      diskResize: (params) => diskPlan('diskResize', params.file, decideDiskResize(params, {})),
+      diskRebase: (params) => diskPlan('diskRebase', params.file, decideDiskRebase(params, {})),
     };
   }
 
-  async #take(machine: OpenMachine, params: Omit<Params<'take'>, 'machine'> & { group?: string }): Promise<Part> {
+  async #take(
+    machine: OpenMachine,
+    params: Omit<Params<'take'>, 'machine'> & { group?: string },
+  ): Promise<WeighedPart> {
     const decided = await decideTake(this.#context, machine, params);
     const { definition, now } = machine.records;
     await verifyParents(new LayerFiles(machine.folder, definition, now.activeLayers), now.activeLayers);
@@ -162,7 +167,12 @@ export class PlanService {
     return this.#on(operation, reference, (machine) => this.#applied(machine, choose(treeOf(machine)), as, options));
   }
 
-  async #applied(machine: OpenMachine, target: Checkpoint, as: ApplyOperation, options: ApplyOptions): Promise<Part> {
+  async #applied(
+    machine: OpenMachine,
+    target: Checkpoint,
+    as: ApplyOperation,
+    options: ApplyOptions,
+  ): Promise<WeighedPart> {
     const decided = await decideApply(this.#context, machine, target, as, options);
     const { folder, records } = machine;
     const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
@@ -175,7 +185,7 @@ export class PlanService {
     return { ...applySteps(machine, decided, released, sizeOf), needs: decided.needs };
   }
 
-  async #delete(machine: OpenMachine, params: Params<'delete'>): Promise<Part> {
+  async #delete(machine: OpenMachine, params: Params<'delete'>): Promise<WeighedPart> {
     const chosen = findCheckpoint(treeOf(machine), params.checkpoint);
     const deleted = params.subtree === true ? subtreeOf(treeOf(machine), chosen) : [chosen];
     if (params.purge !== true) {
@@ -184,99 +194,6 @@ export class PlanService {
     await requireSpaceToPurge(this.#context, machine, new Set(deleted.map(({ id }) => id)));
     const decided = await decidePurge(machine, { checkpoints: deleted, trashed: [] }, {});
     return { ...purgeSteps(machine, decided), needs: decided.needs, freed: decided.freed };
-  }
-
-  async #clone(machine: OpenMachine, { checkpoint, name, full, disksFolder }: Params<'clone'>): Promise<Part> {
-    const context = this.#context;
-    const options = { name, isIndependent: full === true, ...(disksFolder === undefined ? {} : { disksFolder }) };
-    const placed = (made: CloneDecision): MadeClone => ({
-      name: made.name,
-      path: path.join(context.home.machines, made.name),
-      ...(made.disksFolder === undefined ? {} : { disksFolder: made.disksFolder }),
-    });
-    if (checkpoint === undefined) {
-      const decided = await decideCloneNow(context, machine, options, {});
-      const taken = takeSteps(machine, decided.taken);
-      const { definition, now } = machine.records;
-      const source = { definition, layers: now.activeLayers };
-      const cloned = cloneSteps(machine, source, placed(decided), options.isIndependent);
-      return {
-        steps: [...taken.steps, ...cloned.steps],
-        losses: [],
-        needs: [...decided.taken.needs, ...decided.needs],
-        ...(options.isIndependent ? { imageBytes: imageBytes(decided) } : {}),
-      };
-    }
-    const found = findCheckpoint(treeOf(machine), checkpoint);
-    const decided = await decideClone(context, machine, found, options, {});
-    return {
-      ...cloneSteps(machine, found, placed(decided), options.isIndependent),
-      needs: decided.needs,
-      ...(options.isIndependent ? { imageBytes: imageBytes(decided) } : {}),
-    };
-  }
-
-  async #export(machine: OpenMachine, { target, checkpoint, to }: Params<'export'>): Promise<Part> {
-    const decided =
-      checkpoint === undefined
-        ? await decideExportMachine(this.#context, machine, target, {})
-        : await decideExportCheckpoint(
-            this.#context,
-            machine,
-            findCheckpoint(treeOf(machine), checkpoint),
-            target,
-            to ?? 'qcow2',
-            {},
-          );
-    return {
-      ...exportSteps(decided, sizeOf),
-      needs: decided.needs,
-      ...(checkpoint === undefined ? {} : { imageBytes: imageBytes(decided) }),
-    };
-  }
-
-  async #import({ folder, name, disksFolder }: Params<'import'>): Promise<OperationPlan> {
-    const chosen = await planImport(this.#context, folder, name);
-    const exported = await readExportedDisks(this.#context, folder);
-    if (exported !== undefined) {
-      disksFolderOf(this.#context, exported.record.definition, disksFolder, `ckpt import ${folder}`);
-      return this.#importDisks(exported, chosen.name);
-    }
-    const wanted = { ...chosen, ...(disksFolder === undefined ? {} : { disksFolder }) };
-    const decided = await decideImport(this.#context, folder, wanted);
-    const place = path.join(this.#context.home.machines, decided.name);
-    const part: Part = {
-      steps: [
-        { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
-        ...(decided.placed === undefined
-          ? []
-          : [{ kind: 'create', what: 'folder', path: decided.placed.folder } satisfies PlanStep]),
-        ...decided.copies.map((copy): PlanStep => ({ kind: 'copy', ...copy, bytes: sizeOf(copy.from) })),
-      ],
-      losses: [],
-      needs: decided.needs,
-    };
-    return whole('import', [decided.name], [part], this.#context.home.machines);
-  }
-
-  async #importDisks(exported: ExportedCheckpoint, wanted: string): Promise<OperationPlan> {
-    const decided = await decideImportDisks(this.#context, exported, wanted);
-    const { source, record } = exported;
-    const place = path.join(this.#context.home.machines, decided.name);
-    const part: Part = {
-      steps: [
-        { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
-        ...record.disks.flatMap(({ id, file }): PlanStep[] => [
-          { kind: 'create', what: 'image', disk: id, on: source.inner(file) },
-          { kind: 'create', what: 'layer', disk: id },
-        ]),
-        { kind: 'create', what: 'checkpoint', point: { name: record.checkpoint.name } },
-      ],
-      losses: [],
-      needs: decided.needs,
-      imageBytes: imageBytes(decided),
-    };
-    return whole('import', [decided.name], [part], this.#context.home.machines);
   }
 
   async #groupTake(params: Params<'groupTake'>): Promise<OperationPlan> {
@@ -290,26 +207,26 @@ export class PlanService {
   async #on(
     operation: PlannedOperation,
     reference: string,
-    decide: (machine: SeenMachine) => Promise<Part>,
+    decide: (machine: SeenMachine) => Promise<WeighedPart>,
   ): Promise<OperationPlan> {
     const machine = await seeMachine(this.#context, reference);
     const part = await decide(machine);
     const { name } = machine.records.definition;
-    return whole(operation, [name], [recovered(machine, part)], machine.folder.path);
+    return wholePlan(operation, [name], [recovered(machine, part)], machine.folder.path);
   }
 
   /** In the order in which the operation goes through them, and with its errors. */
   async #onAll(
     operation: PlannedOperation,
     names: readonly string[],
-    decide: (machine: SeenMachine) => Promise<Part>,
+    decide: (machine: SeenMachine) => Promise<WeighedPart>,
   ): Promise<OperationPlan> {
     const sorted = [...new Set(names)].sort();
     const machines: SeenMachine[] = [];
     for (const name of sorted) {
       machines.push(await seeMachine(this.#context, name));
     }
-    const parts: Part[] = [];
+    const parts: WeighedPart[] = [];
     for (const machine of machines) {
       const { name } = machine.records.definition;
       try {
@@ -319,7 +236,7 @@ export class PlanService {
         throw naming(machine, error, []);
       }
     }
-    return whole(operation, sorted, parts, this.#context.home.machines);
+    return wholePlan(operation, sorted, parts, this.#context.home.machines);
   }
 }
 
@@ -331,7 +248,17 @@ function planWith<K extends PlannedOperation>(
   return planner(parseParams(operation, params));
 }
 
-async function removal(context: EngineContext, machine: OpenMachine): Promise<Part> {
+async function diskPlan(
+  operation: PlannedOperation,
+  file: string,
+  deciding: Promise<DiskDecision>,
+): Promise<OperationPlan> {
+  const { movedBytes, ...decided } = await deciding;
+  const part = { ...decided, losses: [], ...(movedBytes === undefined ? {} : { imageBytes: movedBytes }) };
+  return wholePlan(operation, [], [part], path.dirname(path.resolve(file)));
+}
+
+async function removal(context: EngineContext, machine: OpenMachine): Promise<WeighedPart> {
   requireStopped(machine, 'removing it');
   requireNoClones(machine, 'it is removed');
   await requireNotLinked(context, machine);
@@ -352,64 +279,12 @@ async function removal(context: EngineContext, machine: OpenMachine): Promise<Pa
   };
 }
 
-function recovered({ interrupted }: SeenMachine, part: Part): Part {
+function recovered({ interrupted }: SeenMachine, part: WeighedPart): WeighedPart {
   return interrupted === undefined
     ? part
     : { ...part, steps: [{ kind: 'recover', operation: interrupted }, ...part.steps] };
 }
 
-/** @param place folder whose volume is told when nothing is going to be written */
-async function whole(
-  operation: PlannedOperation,
-  machines: string[],
-  parts: Part[],
-  place: string,
-): Promise<OperationPlan> {
-  const sum = (number: (part: Part) => number): number => parts.reduce((total, part) => total + number(part), 0);
-  const needs = [{ folder: place, bytes: 0 }, ...parts.flatMap(({ needs: ofPart = [] }) => ofPart)];
-  const { volume, neededBytes } = (await neededVolumes(needs)).reduce((tightest, one) =>
-    left(one) < left(tightest) ? one : tightest,
-  );
-  return {
-    operation,
-    machines,
-    steps: parts.flatMap(({ steps }) => steps),
-    losses: parts.flatMap(({ losses }) => losses),
-    space: {
-      neededBytes,
-      movedBytes: sum((part) => bytesOf(part, ['merge', 'fill', 'copy']) + (part.imageBytes ?? 0)),
-      freed: {
-        leastBytes: sum((part) => part.freed?.leastBytes ?? bytesOf(part, ['remove'])),
-        mostBytes: sum((part) => part.freed?.mostBytes ?? bytesOf(part, ['remove'])),
-      },
-      freeBytes: volume.freeBytes,
-      shortBytes: Math.max(0, neededBytes - volume.freeBytes),
-    },
-  };
-}
-
-function left({ volume, neededBytes }: NeededVolume): number {
-  return volume.freeBytes - neededBytes;
-}
-
-function bytesOf({ steps }: Part, kinds: readonly PlanStep['kind'][]): number {
-  return steps.reduce((total, step) => total + (kinds.includes(step.kind) && 'bytes' in step ? step.bytes : 0), 0);
-}
-
-function imageBytes({ needs }: { needs: readonly SpaceNeed[] }): number {
-  return needs.reduce((total, { bytes }) => total + bytes, 0);
-}
-
-function treeOf({ records }: OpenMachine): Tree {
-  return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
-}
-
 function machinesOf({ members }: Group): string[] {
   return members.map(({ machine }) => machine);
-}
-
-/** What a file takes on its volume; none when it is not there. */
-function sizeOf(file: string): number {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found?.isFile() === true ? found.blocks * 512 : 0;
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
+import type { Tree } from '../model/tree.ts';
 import type { LayerOfDisk, Now } from '../model/machine.ts';
 import type { PlannedLoss, PlannedPoint, PlanStep } from '../protocol/plans.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -268,6 +269,11 @@ function restingPlace(files: LayerFiles, file: string, { activeLayers }: Now): s
 
 function removal(what: 'layer' | 'memory', path: string, sizeOf: SizeOf): PlanStep {
   return { kind: 'remove', what, path, bytes: sizeOf(path) };
+}
+
+/** The tree that a machine's records say. */
+export function treeOf({ records }: OpenMachine): Tree {
+  return { machine: records.definition.name, checkpoints: records.checkpoints, now: records.now };
 }
 
 export function pointOf({ id, name }: Pick<Checkpoint, 'id' | 'name'>): PlannedPoint {

@@ -3,6 +3,7 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { DiskInfo, MappedExtent } from '../protocol/disks.ts';
 import type { Output } from './output.ts';
+import { plannable, runPlanned } from './planned-verb.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 const formats = ['raw', 'vhd', 'vhdx', 'qcow2', 'vmdk'];
@@ -30,6 +31,7 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
   const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
     runVerb(output, options, action);
   const common = ['from', 'allowParents'];
+  const planned = (usage: string, description: string): Command => plannable(verb(usage, description));
 
   verb('info <file>', 'show what an image is').action((file: string, options: DiskOptions) =>
     run(options, async ({ disks }, call) => {
@@ -38,22 +40,22 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
     }),
   );
 
-  withNewDisk(verb('create <file>', 'make an empty image, or a differencing layer on a parent'))
+  withNewDisk(planned('create <file>', 'make an empty image, or a differencing layer on a parent'))
     .addOption(new Option('--to <format>', 'its format').choices(formats).makeOptionMandatory())
     .addOption(new Option('--size <bytes>', 'size of the disk, such as 10737418240 or 10G').argParser(size))
     .option('--parent <file>', 'the image that it differs from')
-    .action((file: string, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
-        const params = {
-          file,
-          ...pick(options, [...common, 'to', 'parent']),
-          ...newDisk(options),
-          ...sized(options['size']),
-        };
-        const info = await disks.diskCreate(parseParams('diskCreate', params), call);
+    .action((file: string, options: DiskOptions) => {
+      const given = {
+        file,
+        ...pick(options, [...common, 'to', 'parent']),
+        ...newDisk(options),
+        ...sized(options['size']),
+      };
+      return runPlanned(output, options, 'diskCreate', given, async ({ disks }, params, call) => {
+        const info = await disks.diskCreate(params, call);
         output.result(info, infoText(info));
-      }),
-    );
+      });
+    });
 
   verb('chain <file>', 'find and verify all parents').action((file: string, options: DiskOptions) =>
     run(options, async ({ disks }, call) => {
@@ -77,14 +79,12 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
       }),
     );
 
-  verb('check <file>', 'look for faults; exit code 1 when content is or may be wrong')
+  planned('check <file>', 'look for faults; exit code 1 when content is or may be wrong')
     .option('--repair', 'mend what can be mended')
-    .action((file: string, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
-        const checked = await disks.diskCheck(
-          parseParams('diskCheck', { file, ...pick(options, [...common, 'repair']) }),
-          call,
-        );
+    .action((file: string, options: DiskOptions) => {
+      const given = { file, ...pick(options, [...common, 'repair']) };
+      return runPlanned(output, options, 'diskCheck', given, async ({ disks }, params, call) => {
+        const checked = await disks.diskCheck(params, call);
         const lines = checked.faults.map(
           (fault) => `${fault.isRepaired ? 'repaired' : fault.severity}: ${fault.message} [${fault.field}]`,
         );
@@ -95,58 +95,60 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
         if (!checked.isSound) {
           fail();
         }
-      }),
-    );
+      });
+    });
 
-  verb('merge <child>', "move the child's data into its parent; both then read alike, and the child is needed no more")
+  planned(
+    'merge <child>',
+    "move the child's data into its parent; both then read alike, and the child is needed no more",
+  )
     .option('--into <ancestor>', 'merge down to this ancestor, with all layers between')
     .option('--reverse', "the other way: the ancestor's data into the child, which then does without it")
-    .action((child: string, options: DiskOptions) =>
-      run(options, async ({ long }, call) => {
-        const params = { file: child, ...pick(options, [...common, 'into', 'reverse']) };
-        const merged = await long.diskMerge(parseParams('diskMerge', params), call);
+    .action((child: string, options: DiskOptions) => {
+      const given = { file: child, ...pick(options, [...common, 'into', 'reverse']) };
+      return runPlanned(output, options, 'diskMerge', given, async ({ long }, params, call) => {
+        const merged = await long.diskMerge(params, call);
         const obsolete = merged.obsolete.length === 0 ? '' : ` No longer needed: ${merged.obsolete.join(', ')}.`;
         output.result(merged, `${merged.into} holds everything now; ${merged.movedBytes} bytes were moved.${obsolete}`);
-      }),
-    );
+      });
+    });
 
-  withNewDisk(verb('convert <source> <target>', 'make the same disk in another format; holes and zeros stay holes'))
+  withNewDisk(planned('convert <source> <target>', 'make the same disk in another format; holes and zeros stay holes'))
     .addOption(new Option('--to <format>', 'format of the target').choices(formats).makeOptionMandatory())
     .addOption(snapshot())
     .option('--flatten', 'one image without parents; otherwise a chain stays a chain')
     .option('--stream-optimized', 'VMDK: compressed, for transport; nobody writes into it afterwards')
-    .action((source: string, target: string, options: DiskOptions) =>
-      run(options, async ({ long }, call) => {
-        const params = {
-          file: source,
-          target,
-          ...pick(options, [...common, 'snapshot', 'to', 'flatten', 'streamOptimized']),
-          ...newDisk(options),
-        };
-        const converted = await long.diskConvert(parseParams('diskConvert', params), call);
+    .action((source: string, target: string, options: DiskOptions) => {
+      const given = {
+        file: source,
+        target,
+        ...pick(options, [...common, 'snapshot', 'to', 'flatten', 'streamOptimized']),
+        ...newDisk(options),
+      };
+      return runPlanned(output, options, 'diskConvert', given, async ({ long }, params, call) => {
+        const converted = await long.diskConvert(params, call);
         output.result(converted, `Made ${converted.files.join(', ')}; ${converted.writtenBytes} bytes of data.`);
-      }),
-    );
+      });
+    });
 
-  verb('compact <file>', 'give unused and zero space back').action((file: string, options: DiskOptions) =>
-    run(options, async ({ long }, call) => {
-      const compacted = await long.diskCompact(parseParams('diskCompact', { file, ...pick(options, common) }), call);
+  planned('compact <file>', 'give unused and zero space back').action((file: string, options: DiskOptions) => {
+    const given = { file, ...pick(options, common) };
+    return runPlanned(output, options, 'diskCompact', given, async ({ long }, params, call) => {
+      const compacted = await long.diskCompact(params, call);
       const { before, after } = compacted.allocatedBytes;
       output.result(compacted, `${file} takes ${after} bytes now; it took ${before}.`);
-    }),
-  );
+    });
+  });
 
-  verb('resize <file>', 'make the disk longer, or shorter when its end is free')
+  planned('resize <file>', 'make the disk longer, or shorter when its end is free')
     .addArgument(new Argument('<size>', 'new size, such as 10737418240 or 10G').argParser(size))
-    .action((file: string, sizeBytes: number, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
-        const info = await disks.diskResize(
-          parseParams('diskResize', { file, sizeBytes, ...pick(options, common) }),
-          call,
-        );
+    .action((file: string, sizeBytes: number, options: DiskOptions) => {
+      const given = { file, sizeBytes, ...pick(options, common) };
+      return runPlanned(output, options, 'diskResize', given, async ({ disks }, params, call) => {
+        const info = await disks.diskResize(params, call);
         output.result(info, infoText(info));
-      }),
-    );
+      });
+    });
 
   verb('compare <a> <b>', 'show where two disks, or two points of a chain, differ')
     .addOption(snapshot('first '))
@@ -164,16 +166,16 @@ export function addDiskVerbs(program: Command, output: Output, fail: () => void)
       }),
     );
 
-  verb('rebase <file>', "correct where an image's parent is")
+  planned('rebase <file>', "correct where an image's parent is")
     .requiredOption('--parent <file>', 'where it is')
     .option('--accept-mismatch', 'take it although it is not the one that the image was made on')
-    .action((file: string, options: DiskOptions) =>
-      run(options, async ({ disks }, call) => {
-        const params = { file, ...pick(options, [...common, 'parent', 'acceptMismatch']) };
-        const info = await disks.diskRebase(parseParams('diskRebase', params), call);
+    .action((file: string, options: DiskOptions) => {
+      const given = { file, ...pick(options, [...common, 'parent', 'acceptMismatch']) };
+      return runPlanned(output, options, 'diskRebase', given, async ({ disks }, params, call) => {
+        const info = await disks.diskRebase(params, call);
         output.result(info, infoText(info));
-      }),
-    );
+      });
+    });
 
   verb('serve <file>', 'serve a disk by the NBD protocol until interrupted')
     .requiredOption('--socket <path>', 'Unix socket, in a folder that is private to you')

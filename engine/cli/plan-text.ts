@@ -35,6 +35,14 @@ function stepText(step: PlanStep): string {
       return `${step.point === 'now' ? 'Now' : named(step.point)} hangs from ${step.parent === undefined ? 'no checkpoint' : named(step.parent)}`;
     case 'change':
       return `${step.field} of ${named(step.point)}: ${step.from === '' ? 'none' : step.from} → ${step.to === '' ? 'none' : step.to}`;
+    case 'resize':
+      return `resize the disk of ${step.path} from ${formatSize(step.fromBytes)} to ${formatSize(step.toBytes)}`;
+    case 'compact':
+      return `compact ${step.path}`;
+    case 'rebase':
+      return `name the parent of ${step.path}: ${step.from === '' ? 'none' : step.from} → ${step.to}`;
+    case 'mend':
+      return `mend ${step.path}: ${step.fault}`;
     case 'process':
       return {
         pause: 'the guest stands still',

@@ -10,7 +10,11 @@ import { runVerb, verb, type CommonOptions } from './verb.ts';
 
 /** A verb that also tells what it would do. */
 export function plannedVerb(parent: Command, usage: string, description: string): Command {
-  return verb(parent, usage, description).option('--dry-run', 'only tell what would be done; changes nothing');
+  return plannable(verb(parent, usage, description));
+}
+
+export function plannable(command: Command): Command {
+  return command.option('--dry-run', 'only tell what would be done; changes nothing');
 }
 
 /**

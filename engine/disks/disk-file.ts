@@ -45,8 +45,16 @@ const closed = promisify(close);
 const synced = promisify(fdatasync);
 const truncated = promisify(ftruncate);
 
-/** How a file is opened. `create` refuses a file that exists. */
-export type FileAccess = 'read' | 'write' | 'create';
+/** How a file is opened. `create` refuses a file that exists; a rehearsal is as `write`, but for what is written. */
+export type FileAccess = 'read' | 'write' | 'create' | WriteRehearsal;
+
+/** Puts itself between an open file and what would be written into it. */
+export interface WriteRehearsal {
+  of(file: DiskFile, sizeBytes: number): DiskFile;
+}
+
+/** How what is there already is opened. */
+export type LayerAccess = Exclude<FileAccess, 'create'>;
 
 /** Longer reads are content: other threads copy it, a few at a time. */
 const longestCachedBytes = 256 * 1024;
@@ -58,7 +66,7 @@ interface NativeFiles {
 }
 
 /** Without ever waiting: a pipe in a disk's place would hold the engine until somebody writes to it. */
-const accessFlags: Readonly<Record<FileAccess, number>> = {
+const accessFlags: Readonly<Record<FileAccess & string, number>> = {
   read: constants.O_RDONLY | constants.O_NONBLOCK,
   write: constants.O_RDWR | constants.O_NONBLOCK,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
@@ -73,7 +81,7 @@ const missing = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'];
  */
 export async function openDiskFile(path: string, access: FileAccess, finalPath: string = path): Promise<DiskFile> {
   try {
-    return await openRegular(path, access, accessFlags[access], finalPath);
+    return await openRegular(path, access, flagsOf(access), finalPath);
   } catch (error) {
     throw missing.includes(systemCode(error) ?? '')
       ? new CheckpointError('DiskNotFound', `There is no file ${path}. Check the path.`, { path })
@@ -85,12 +93,12 @@ export async function openDiskFile(path: string, access: FileAccess, finalPath: 
  * The same for a path whose last part must not be a link, as seen at the instant of opening.
  * @returns undefined when it is one, when nothing is there, and where the system has no such way of opening (Windows)
  */
-export async function openUnlessLink(path: string, access: 'read' | 'write'): Promise<DiskFile | undefined> {
+export async function openUnlessLink(path: string, access: LayerAccess): Promise<DiskFile | undefined> {
   if (process.platform === 'win32') {
     return undefined;
   }
   try {
-    return await openRegular(path, access, accessFlags[access] | constants.O_NOFOLLOW, path);
+    return await openRegular(path, access, flagsOf(access) | constants.O_NOFOLLOW, path);
   } catch (error) {
     if (missing.includes(systemCode(error) ?? '')) {
       return undefined;
@@ -105,7 +113,7 @@ async function openRegular(path: string, access: FileAccess, flags: number, fina
   try {
     fd = atOnce ?? (await opened(path, flags, 0o600));
   } catch (error) {
-    if (access === 'write' && systemCode(error) === 'EBUSY') {
+    if (access !== 'read' && systemCode(error) === 'EBUSY') {
       // Windows: another program has it open, and shares it with no writer.
       throw diskInUse(path);
     }
@@ -119,11 +127,15 @@ async function openRegular(path: string, access: FileAccess, flags: number, fina
     if (access !== 'read') {
       lockForWriting(fd, file.path);
     }
-    return file;
+    return typeof access === 'object' ? access.of(file, await file.size()) : file;
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+function flagsOf(access: FileAccess): number {
+  return accessFlags[typeof access === 'object' ? 'write' : access];
 }
 
 /** The system has just looked at the file to open it: asking it again takes no time that would have to be waited for. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, lstat, open, rename, unlink } from 'node:fs/promises';
+import { access, constants, link, lstat, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { openDiskFile, type DiskFile } from './disk-file.ts';
@@ -14,6 +14,20 @@ export async function requireFree(file: string): Promise<void> {
   });
   if (found !== undefined) {
     throw inUse(file);
+  }
+}
+
+/** @throws DiskNotFound where a new file would have no folder; system errors where nothing may be written into it */
+export async function requireFolder(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw systemCode(error) === 'ENOENT'
+      ? new CheckpointError('DiskNotFound', `There is no folder ${folder}. Make it, or choose another one.`, {
+          path: folder,
+        })
+      : error;
   }
 }
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DiskFormat } from '../model/machine.ts';
 import { detectFormat } from './detect-format.ts';
-import { openDiskFile, type DiskFile } from './disk-file.ts';
+import { openDiskFile, type DiskFile, type LayerAccess } from './disk-file.ts';
 import type { Layer, ParentReference } from './disk.ts';
 import { driverOf } from './drivers.ts';
 import { OpenChain } from './chain-of-layers.ts';
@@ -25,8 +25,6 @@ export interface OpenWholeChain extends OpenImage {
   /** How a layer is opened, by its place from the top (0); all for reading by default. */
   access?: (depth: number) => LayerAccess;
 }
-
-export type LayerAccess = 'read' | 'write';
 
 /** A deeper chain is refused: nobody made it on purpose. */
 const deepestChain = 1024;

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
-import { openDiskFile, openUnlessLink, type DiskFile } from './disk-file.ts';
+import { openDiskFile, openUnlessLink, type DiskFile, type LayerAccess } from './disk-file.ts';
 
 /** The folders that the files of one chain may lie in: the top image's own, and those that the caller allowed. */
 export class PermittedFolders {
@@ -36,7 +36,7 @@ export class PermittedFolders {
   async open(
     named: string,
     image: string,
-    access: 'read' | 'write',
+    access: LayerAccess,
     accept?: (file: string) => void,
   ): Promise<DiskFile | undefined> {
     const asNamed = path.resolve(path.dirname(image), named);

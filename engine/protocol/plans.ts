@@ -21,6 +21,13 @@ export const plannedOperations = [
   'groupTake',
   'groupApply',
   'groupDelete',
+  'diskCreate',
+  'diskCheck',
+  'diskMerge',
+  'diskConvert',
+  'diskCompact',
+  'diskResize',
+  'diskRebase',
 ] as const;
 export type PlannedOperation = (typeof plannedOperations)[number];
 
@@ -65,6 +72,14 @@ export type PlanStep = { /** Where a plan has several. */ machine?: string } & (
   | { kind: 'attach'; point: PlannedPoint | 'now'; parent?: PlannedPoint }
   /** What a record says: the name, the notes, the pin, the colour, the expiry; empty for none. */
   | { kind: 'change'; point: PlannedPoint; field: string; from: string; to: string }
+  /** The disk of an image gets longer or shorter. */
+  | { kind: 'resize'; path: string; fromBytes: number; toBytes: number }
+  /** What an image does not need is given back. */
+  | { kind: 'compact'; path: string }
+  /** An image's own word on where its parent is. */
+  | { kind: 'rebase'; path: string; from: string; to: string }
+  /** A fault inside of an image goes. */
+  | { kind: 'mend'; path: string; fault: string }
   /** What happens to the machine's process. */
   | { kind: 'process'; does: 'pause' | 'resume' | 'end' | 'start' }
   /** What an engine that died left is ended first; the rest is told by what is there now. */

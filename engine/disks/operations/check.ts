@@ -1,8 +1,11 @@
+import type { WriteRehearsal } from '../disk-file.ts';
 import type { Fault, LongCall } from '../disk.ts';
 import { openLayer, type OpenImage } from '../open-chain.ts';
 
 export interface CheckOptions extends OpenImage, LongCall {
   repair: boolean;
+  /** Of the repair. */
+  rehearsal?: WriteRehearsal;
 }
 
 /**
@@ -10,7 +13,7 @@ export interface CheckOptions extends OpenImage, LongCall {
  * @returns every fault, also those that were mended
  */
 export async function check(image: string, options: CheckOptions): Promise<Fault[]> {
-  const layer = await openLayer(image, options.repair ? 'write' : 'read', options);
+  const layer = await openLayer(image, options.repair ? (options.rehearsal ?? 'write') : 'read', options);
   try {
     return await layer.check(options);
   } finally {

@@ -7,8 +7,9 @@ import type { OpenChain } from '../chain-of-layers.ts';
 import type { DiskFile } from '../disk-file.ts';
 import type { CreateLayer, Layer, LongCall } from '../disk.ts';
 import { driverOf } from '../drivers.ts';
-import { createWhole, requireFree } from '../new-file.ts';
+import { createWhole, requireFolder, requireFree } from '../new-file.ts';
 import { openChain, type OpenImage } from '../open-chain.ts';
+import { Rehearsal } from '../rehearsal.ts';
 import { unmistakable } from '../relative-path.ts';
 import { createStreamOptimized } from '../vmdk/stream-optimized.ts';
 import { transfer, type TransferRange } from '../transfer.ts';
@@ -44,27 +45,68 @@ const chainless: ReadonlySet<DiskFormat> = new Set<DiskFormat>(['raw', 'vmdk']);
  * @throws NameInUse, UnsupportedDisk, InvalidArgument, what {@link openChain} throws; nothing is left behind then
  */
 export async function convert(source: string, target: string, options: ConvertOptions): Promise<ConvertResult> {
+  const chain = await openSource(source, options);
+  try {
+    const targets = await targetsOf(chain, path.resolve(target), options);
+    return await (targets.length > 1
+      ? convertChain(chain, targets, options)
+      : convertFlat(chain, path.resolve(target), options));
+  } finally {
+    await chain.close();
+  }
+}
+
+/**
+ * Decides what {@link convert} is going to make, and makes nothing.
+ * @returns the new files, and what each is made of, the top first
+ * @throws as {@link convert}
+ */
+export async function decideConvert(
+  source: string,
+  target: string,
+  options: ConvertOptions,
+): Promise<{ files: { file: string; of: string }[] }> {
+  const chain = await openSource(source, options);
+  try {
+    const targets = await targetsOf(chain, path.resolve(target), options);
+    const files = targets.map((file, at) => ({ file, of: chain.layers[at]?.file.path ?? source }));
+    // What the new format refuses, such as a size or a block size, it says when it makes an empty one.
+    if (options.isStreamOptimized !== true) {
+      const file = new Rehearsal().newFile(path.resolve(target));
+      await driverOf(options.to).create({ file, virtualSizeBytes: chain.top.virtualSizeBytes, ...newImage(options) });
+    }
+    return { files };
+  } finally {
+    await chain.close();
+  }
+}
+
+async function openSource(source: string, options: ConvertOptions): Promise<OpenChain> {
   if (options.isStreamOptimized === true && options.to !== 'vmdk') {
     throw new CheckpointError('InvalidArgument', `Only a vmdk can be stream-optimised, and ${options.to} is none.`, {
       format: options.to,
     });
   }
-  const chain = await openChain(source, { ...options, access: () => 'read' });
-  try {
-    const keepsChain = chain.layers.length > 1 && options.flatten !== true;
-    if (keepsChain && chainless.has(options.to)) {
-      throw new CheckpointError(
-        'UnsupportedDisk',
-        `The disk ${source} has parents, and ${options.to} cannot say so. Make one disk of them: --flatten.`,
-        { path: source, format: options.to },
-      );
-    }
-    return await (keepsChain
-      ? convertChain(chain, path.resolve(target), options)
-      : convertFlat(chain, path.resolve(target), options));
-  } finally {
-    await chain.close();
+  return openChain(source, { ...options, access: () => 'read' });
+}
+
+/** The files to be made, the top first, none of which is there. */
+async function targetsOf(chain: OpenChain, target: string, options: ConvertOptions): Promise<string[]> {
+  const keepsChain = chain.layers.length > 1 && options.flatten !== true;
+  if (keepsChain && chainless.has(options.to)) {
+    const { path: source } = chain.top.file;
+    throw new CheckpointError(
+      'UnsupportedDisk',
+      `The disk ${source} has parents, and ${options.to} cannot say so. Make one disk of them: --flatten.`,
+      { path: source, format: options.to },
+    );
   }
+  const targets = keepsChain ? namesBeside(chain, target) : [target];
+  await requireFolder(target);
+  for (const file of targets) {
+    await requireFree(file);
+  }
+  return targets;
 }
 
 async function convertFlat(chain: OpenChain, target: string, options: ConvertOptions): Promise<ConvertResult> {
@@ -78,11 +120,11 @@ async function convertFlat(chain: OpenChain, target: string, options: ConvertOpt
   return { files: [target], virtualSizeBytes, writtenBytes };
 }
 
-async function convertChain(chain: OpenChain, target: string, options: ConvertOptions): Promise<ConvertResult> {
-  const targets = namesBeside(chain, target);
-  for (const file of targets) {
-    await requireFree(file);
-  }
+async function convertChain(
+  chain: OpenChain,
+  targets: readonly string[],
+  options: ConvertOptions,
+): Promise<ConvertResult> {
   const made: string[] = [];
   let writtenBytes = 0;
   try {

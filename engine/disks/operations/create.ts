@@ -5,7 +5,8 @@ import type { DiskFormat } from '../../model/machine.ts';
 import { openDiskFile, type DiskFile } from '../disk-file.ts';
 import type { CreateLayer } from '../disk.ts';
 import { driverOf } from '../drivers.ts';
-import { inUse, syncFolder } from '../new-file.ts';
+import { inUse, requireFolder, requireFree, syncFolder } from '../new-file.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
 import { openChain } from '../open-chain.ts';
 import { relativePath } from '../relative-path.ts';
@@ -22,14 +23,28 @@ export interface CreateImage extends Omit<CreateLayer, 'file' | 'parent'> {
 }
 
 /**
+ * Makes an empty image in a rehearsal: nothing is written.
+ * @throws as {@link create}
+ */
+export async function rehearseCreate(image: string, wanted: CreateImage, rehearsal: Rehearsal): Promise<void> {
+  const target = path.resolve(image);
+  const { format, parent, ...rest } = wanted;
+  await onParent(parent, async (chain) => {
+    await requireFolder(target);
+    await requireFree(target);
+    const reference = await referenceTo(chain, target);
+    await driverOf(format).create({ ...rest, ...reference, file: rehearsal.newFile(target) });
+  });
+}
+
+/**
  * Makes an empty image, durably.
  * @throws NameInUse, InvalidArgument, UnsupportedDisk, and for the parent what {@link openChain} throws
  */
 export async function create(image: string, wanted: CreateImage): Promise<void> {
   const { format, parent, ...rest } = wanted;
   const target = path.resolve(image);
-  const chain = parent === undefined ? undefined : await openChain(parent.file, parent);
-  try {
+  await onParent(parent, async (chain) => {
     const [file, reference] = await Promise.all([openNew(target), referenceTo(chain, target)]);
     try {
       await driverOf(format).create({ ...rest, ...reference, file });
@@ -39,6 +54,16 @@ export async function create(image: string, wanted: CreateImage): Promise<void> 
       throw error;
     }
     await Promise.all([file.close(), syncFolder(path.dirname(target))]);
+  });
+}
+
+async function onParent(
+  parent: CreateImage['parent'],
+  work: (chain: OpenChain | undefined) => Promise<void>,
+): Promise<void> {
+  const chain = parent === undefined ? undefined : await openChain(parent.file, parent);
+  try {
+    await work(chain);
   } finally {
     await chain?.close();
   }

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { realpath, stat } from 'node:fs/promises';
+import { flatCopyBytes } from '../../model/space-estimates.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
 import type { Layer, LongCall } from '../disk.ts';
 import { openChain, type OpenImage } from '../open-chain.ts';
+import { Rehearsal } from '../rehearsal.ts';
 import { relativePath } from '../relative-path.ts';
 import { zeroBuffer } from '../zero-content.ts';
 import { transfer, type TransferRange } from '../transfer.ts';
@@ -47,22 +49,39 @@ export async function merge(child: string, options: MergeOptions): Promise<Merge
   }
 }
 
+/** What a merge is going to do. */
+export interface MergeDecision extends MergeResult {
+  /** The other end. */
+  from: string;
+  /** By how much {@link MergeResult.into} grows at most. */
+  growsBytes: number;
+}
+
 /**
- * What a merge would make longer, and by how many bytes at most.
+ * Decides a merge, and changes nothing.
  * @throws as {@link merge}
  */
-export async function growthByMerge(
-  child: string,
-  options: MergeOptions,
-): Promise<{ file: string; growsBytes: number }> {
+export async function decideMerge(child: string, options: MergeOptions): Promise<MergeDecision> {
   const depth = await depthOf(child, options);
-  const chain = await openChain(child, options);
+  const rehearsal = new Rehearsal();
+  const chain = await openChain(child, {
+    ...options,
+    access: (at) => (accessFor(options.into, depth, at) === 'write' ? rehearsal : 'read'),
+  });
   try {
-    const { ancestor } = merged(chain, depth);
-    const { file } = options.into === 'ancestor' ? ancestor : chain.top;
+    const { ancestor, above, between } = merged(chain, depth);
+    const [into, from] = options.into === 'ancestor' ? [ancestor, chain.top] : [chain.top, ancestor];
     const movedBytes = (await bytesToMerge(chain, depth, options))[options.into];
-    const storedBytes = (await stat(file.path)).blocks * 512;
-    return { file: file.path, growsBytes: Math.min(movedBytes, Math.max(0, chain.top.virtualSizeBytes - storedBytes)) };
+    const { virtualSizeBytes } = chain.top;
+    const fullBytes = flatCopyBytes({ format: into.format, virtualSizeBytes, dataBytes: virtualSizeBytes });
+    const storedBytes = (await stat(into.file.path)).blocks * 512;
+    return {
+      into: into.file.path,
+      from: from.file.path,
+      obsolete: (options.into === 'ancestor' ? above : between).map((layer) => layer.file.path),
+      movedBytes,
+      growsBytes: Math.max(0, Math.min(movedBytes + tablesOf(movedBytes), fullBytes - storedBytes)),
+    };
   } finally {
     await chain.close();
   }
@@ -181,6 +200,11 @@ export async function mergeIntoChild(chain: OpenChain, depth: number, call: Long
     obsolete: between.map((layer) => layer.file.path),
     movedBytes,
   };
+}
+
+/** What a format says of where so much content lies, in tables of 64 KiB at most. */
+function tablesOf(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 12) + 2 ** 16;
 }
 
 function accessFor(into: MergeDirection, depth: number, at: number): 'read' | 'write' {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { DiskFormat } from '../../model/machine.ts';
+import type { WriteRehearsal } from '../disk-file.ts';
 import type { OpenChain } from '../chain-of-layers.ts';
 import { openChain, openLayer, type OpenImage } from '../open-chain.ts';
 import { verifyParent } from '../parent-check.ts';
@@ -12,6 +13,7 @@ export interface RebaseOptions extends OpenImage {
   parentFormat?: DiskFormat;
   /** Takes a parent that is not the one that the layer was made on: the caller knows that it holds the same. */
   acceptMismatch?: boolean;
+  rehearsal?: WriteRehearsal;
 }
 
 /**
@@ -19,8 +21,8 @@ export interface RebaseOptions extends OpenImage {
  * @throws ParentMismatch unless the parent is the right one, and what {@link openChain} throws for it
  */
 export async function rebase(image: string, options: RebaseOptions): Promise<void> {
-  const { parent, parentFormat, acceptMismatch, ...common } = options;
-  const layer = await openLayer(image, 'write', common);
+  const { parent, parentFormat, acceptMismatch, rehearsal, ...common } = options;
+  const layer = await openLayer(image, rehearsal ?? 'write', common);
   try {
     const { format: _, ...chainOptions } = common;
     const chain = await openChain(parent, {

@@ -1,3 +1,4 @@
+import type { WriteRehearsal } from '../disk-file.ts';
 import type { LongCall } from '../disk.ts';
 import { openChain, type OpenImage } from '../open-chain.ts';
 
@@ -8,9 +9,12 @@ import { openChain, type OpenImage } from '../open-chain.ts';
 export async function resize(
   image: string,
   virtualSizeBytes: number,
-  options: OpenImage & LongCall = {},
+  options: OpenImage & LongCall & { rehearsal?: WriteRehearsal } = {},
 ): Promise<void> {
-  const chain = await openChain(image, { ...options, access: (depth) => (depth === 0 ? 'write' : 'read') });
+  const chain = await openChain(image, {
+    ...options,
+    access: (depth) => (depth === 0 ? (options.rehearsal ?? 'write') : 'read'),
+  });
   try {
     await chain.top.resize(virtualSizeBytes, options);
     await chain.top.flush();

@@ -34,12 +34,16 @@ const verbOf: Partial<Record<OperationName, string>> = {
 /** The verb of each operation; an engine says what it is by `--version`. */
 const verbs = operationNames
   .filter((name) => name !== 'about' && name !== 'plan' && !name.startsWith('disk'))
-  .map((name) => verbOf[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  .map(verbNamed);
 
 /** Those on images; serving ends with the process. */
-const diskVerbs = diskOperationNames
-  .filter((name) => name !== 'diskStopServing')
-  .map((name) => name.replace('disk', 'disk ').toLowerCase());
+const diskVerbs = diskOperationNames.filter((name) => name !== 'diskStopServing').map(verbNamed);
+
+function verbNamed(name: OperationName): string {
+  return name.startsWith('disk')
+    ? name.replace('disk', 'disk ').toLowerCase()
+    : (verbOf[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+}
 
 test('--help → every verb, exit code 0', async () => {
   const { code, stdout, stderr } = await runCkpt(home, ['--help']);
@@ -61,7 +65,7 @@ for (const verb of [...verbs, ...diskVerbs, 'console']) {
 }
 
 for (const operation of plannedOperations) {
-  const verb = verbOf[operation] ?? operation.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const verb = verbNamed(operation);
   test(`${verb} --help → that it can tell what it would do`, async () => {
     assert.match((await runCkpt(home, [...verb.split(' '), '--help'])).stdout, /--dry-run/);
   });
