@@ -65,7 +65,7 @@ export function disksFolderOf(
     throw new CheckpointError(
       'InvalidArgument',
       `The disks of “${name}” are for another program. Say in which new folder those of the new machine are to lie: ${verb} --folder DIR.`,
-      { machine: name },
+      { machine: name, missing: 'disksFolder' },
     );
   }
   const folder = path.resolve(wanted);

@@ -39,6 +39,7 @@ export async function viewPresent(
     ...(interrupted === undefined ? {} : { interrupted }),
     ...(guards.length === 0 ? {} : { guards }),
     folder: folder.path,
+    ...(path.dirname(folder.path) === context.home.machines ? {} : { isMoved: true as const }),
     ...(definition.memoryMiB === undefined ? {} : { memoryBytes: definition.memoryMiB * 1024 * 1024 }),
     ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
     ...(definition.firmware === undefined ? {} : { firmware: definition.firmware }),

@@ -41,6 +41,8 @@ export interface MachineInfo {
   /** Guards whose command has not ended; absent when there is none. */
   guards?: OpenGuardInfo[];
   folder: string;
+  /** Its folder was moved out of the home. */
+  isMoved?: true;
   /** Absent where the host knows disks only. */
   memoryBytes?: number;
   cpus?: number;

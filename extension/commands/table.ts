@@ -20,6 +20,7 @@ import { clone } from './copy/clone.ts';
 import { exportCheckpoint, exportMachine } from './copy/export.ts';
 import { flatten } from './copy/flatten.ts';
 import { importMachine } from './copy/import.ts';
+import { move } from './copy/move.ts';
 import { refresh } from './engine/refresh.ts';
 import { restartEngine } from './engine/restart-engine.ts';
 import { showEngineInformation } from './engine/show-engine-information.ts';
@@ -93,6 +94,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.exportMachine': { run: exportMachine, effect: 'changes' },
   'vmCheckpoints.exportCheckpoint': { run: exportCheckpoint, effect: 'changes' },
   'vmCheckpoints.importMachine': { run: importMachine, effect: 'changes' },
+  'vmCheckpoints.move': { run: move, effect: 'changes' },
   'vmCheckpoints.flatten': { run: flatten, effect: 'changes' },
   'vmCheckpoints.doctor': { run: doctor, effect: 'changes' },
   'vmCheckpoints.showSpace': { run: showSpace, effect: 'shows' },

@@ -45,6 +45,7 @@ export const commands = {
   'vmCheckpoints.exportMachine': { title: 'Export Machine…' },
   'vmCheckpoints.exportCheckpoint': { title: 'Export Disks…' },
   'vmCheckpoints.importMachine': { title: 'Import Machine…' },
+  'vmCheckpoints.move': { title: 'Move Machine…' },
   'vmCheckpoints.flatten': { title: 'Flatten (Make Independent)…' },
   'vmCheckpoints.doctor': { title: 'Check for Problems…' },
   'vmCheckpoints.showSpace': { title: 'Show Space' },

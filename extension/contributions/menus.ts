@@ -59,9 +59,9 @@ function trusted(condition: string): string {
 
 const off = ['stopped', 'saved'] as const;
 const up = ['running', 'paused'] as const;
-/** Machines whose layers are ours, and not another program's. */
-const ours = [...up, ...off] as const;
-const undamaged = [...ours, 'disks'] as const;
+/** Nobody of ours uses its disks. */
+const idle = [...off, 'disks'] as const;
+const undamaged = [...up, ...idle] as const;
 
 export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
   commandPalette: [{ command: 'vmCheckpoints.showProblem', when: 'false' }],
@@ -117,9 +117,10 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.redo', when: trusted(item('machine', 'canRedo')), group: '3_checkpoints@5' },
     { command: 'vmCheckpoints.restore', when: trusted(item('machine', 'hasTrash')), group: '5_trash@1' },
     { command: 'vmCheckpoints.emptyTrash', when: trusted(item('machine', 'hasTrash')), group: '5_trash@2' },
-    { command: 'vmCheckpoints.clone', when: trusted(item('machine', ...ours)), group: '6_copies@1' },
-    { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', ...off)), group: '6_copies@2' },
-    { command: 'vmCheckpoints.flatten', when: trusted(item('machine', ...off)), group: '6_copies@3' },
+    { command: 'vmCheckpoints.clone', when: trusted(item('machine', ...undamaged)), group: '6_copies@1' },
+    { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', ...idle)), group: '6_copies@2' },
+    { command: 'vmCheckpoints.move', when: trusted(item('machine', ...idle)), group: '6_copies@3' },
+    { command: 'vmCheckpoints.flatten', when: trusted(item('machine', ...idle)), group: '6_copies@4' },
     { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
     { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },
@@ -139,7 +140,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.pin', when: trusted(item('checkpoint', 'unpinned')), group: '4_edit@3' },
     { command: 'vmCheckpoints.unpin', when: trusted(item('checkpoint', 'pinned')), group: '4_edit@3' },
     { command: 'vmCheckpoints.setColour', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@4' },
-    { command: 'vmCheckpoints.clone', when: trusted(item('checkpoint', ...ours)), group: '6_copies@1' },
+    { command: 'vmCheckpoints.clone', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@1' },
     { command: 'vmCheckpoints.exportCheckpoint', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@2' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },

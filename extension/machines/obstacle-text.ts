@@ -64,6 +64,7 @@ export function noneText(operation: MachineOperation): string {
     case 'revert':
       return vscode.l10n.t('No machine has a checkpoint yet. Take one first.');
     case 'exportMachine':
+    case 'move':
     case 'flatten':
       return vscode.l10n.t('No machine of ours is stopped. Shut one down first.');
     case 'undo':

@@ -25,6 +25,7 @@ export type MachineOperation =
   | 'clone'
   | 'exportMachine'
   | 'exportCheckpoint'
+  | 'move'
   | 'flatten'
   | 'editPolicy'
   | 'remove'
@@ -88,6 +89,7 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'clone':
       return !isOff(machine) && machine.checkpoints.length === 0 ? 'noCheckpoint' : undefined;
     case 'exportMachine':
+    case 'move':
     case 'flatten':
       return isOff(machine) ? undefined : 'mustBeStopped';
     case 'apply':

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -46,5 +46,34 @@ describe('plain disk images of another program, by clicks', () => {
     await workbench.clickDialogButton('Revert');
     await workbench.waitForNotification('Reverted “server” to “before upgrade”.');
     await workbench.screenshot('33-reverted');
+    await workbench.clearNotifications();
+  });
+
+  it('Clone… → asks where the other program is to find the disks → another machine', async () => {
+    await workbench.contextMenu(['server', 'before upgrade'], 'Clone…');
+    await workbench.quickPick('Linked');
+    await workbench.quickInput('server-test');
+    await workbench.chooseFile(folder);
+    await workbench.quickInput('test-disks');
+    await workbench.waitForNotification('Created “server-test”.', 60_000);
+    await workbench.treeRow(['Disks only', 'server-test']);
+    await access(path.join(folder, 'test-disks', 'server.qcow2'));
+    await workbench.clearNotifications();
+  });
+
+  it('Export Machine… → Import Machine… asks for the folder of the disks', async () => {
+    await workbench.contextMenu('server', 'Export Machine…');
+    await workbench.chooseFile(folder);
+    await workbench.quickInput('exported');
+    await workbench.waitForNotification(/Exported .* to/, 60_000);
+    await workbench.runCommand('VM Checkpoints: Import Machine…');
+    await workbench.chooseFile(path.join(folder, 'exported'));
+    await workbench.quickInput('imported');
+    await workbench.chooseFile(folder);
+    await workbench.quickInput('imported-disks');
+    await workbench.waitForNotification('Created “imported”.', 60_000);
+    await workbench.treeRow(['Disks only', 'imported', 'before upgrade', 'Now']);
+    await access(path.join(folder, 'imported-disks', 'server.qcow2'));
+    await workbench.screenshot('34-imported');
   });
 });

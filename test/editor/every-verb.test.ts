@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -51,6 +51,26 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.contextMenu('copy', 'Flatten (Make Independent)…');
     await workbench.clickDialogButton('Flatten');
     await workbench.waitForNotification(/“copy” (now stands alone|needed nothing)/, 60_000);
+    await workbench.clearNotifications();
+  });
+
+  it('move → the machine lies in the other folder, and comes back', async () => {
+    const elsewhere = path.join(folder, 'elsewhere');
+    await mkdir(elsewhere);
+    await workbench.contextMenu('copy', 'Move Machine…');
+    await workbench.chooseFile(elsewhere);
+    await workbench.waitForNotification(`Moved “copy” to ${path.join(elsewhere, 'copy')}`, 60_000);
+    await access(path.join(elsewhere, 'copy', 'now.json'));
+    await assert.rejects(access(session.home.machineFolder('copy')));
+    await workbench.treeRow(['Local (QEMU)', 'copy']);
+    await workbench.clearNotifications();
+
+    await workbench.runCommand('VM Checkpoints: Move Machine…');
+    await workbench.quickPick('copy');
+    await workbench.screenshot('59-move-back');
+    await workbench.quickPick('Back to where machines are kept');
+    await workbench.waitForNotification(`Moved “copy” to ${session.home.machineFolder('copy')}`, 60_000);
+    await access(session.home.machineFolder('copy'));
     await workbench.clearNotifications();
   });
 

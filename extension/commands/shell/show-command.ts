@@ -80,6 +80,7 @@ function machineActions({ name }: MachineInfo): Action[] {
       words: ['export', name, vscode.l10n.t('new folder')],
       operation: 'exportMachine',
     },
+    { label: vscode.l10n.t('Move Machine'), words: ['move', name, vscode.l10n.t('folder')], operation: 'move' },
     { label: vscode.l10n.t('Flatten'), words: ['flatten', name], operation: 'flatten' },
     { label: vscode.l10n.t('Show Space'), words: ['space', name] },
     { label: vscode.l10n.t('Check for Problems'), words: ['doctor', name] },
