@@ -6,52 +6,64 @@ import type { CheckpointsContext } from '../context.ts';
 import type { CommandId } from '../contributions/commands.ts';
 import { checkpointSentence } from '../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
-import { isOff, keptLast } from '../machines/possible.ts';
+import { keptLast } from '../machines/possible.ts';
 import { perform } from './perform.ts';
+import { agreesToPlan, type PlanQuestion } from './plan-question.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import { readSwitch } from '../settings.ts';
 
 export type ApplyForm = 'apply' | 'revert';
 
 /** Asks before Now is replaced, unless the setting says not to. */
-export async function confirmApply(form: ApplyForm, { machine, checkpoint }: MachineAndCheckpoint): Promise<boolean> {
-  if (!readSwitch('vmCheckpoints.confirmRevert')) {
-    return true;
-  }
-  const button = form === 'revert' ? vscode.l10n.t('Revert') : vscode.l10n.t('Apply');
-  const choice = await vscode.window.showWarningMessage(
-    form === 'revert'
-      ? vscode.l10n.t('Revert “{0}” to “{1}”?', machine.name, checkpoint.name)
-      : vscode.l10n.t('Apply “{1}” to “{0}”?', machine.name, checkpoint.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        '{0}\n\nWhat Now is at present is kept for 24 hours as a checkpoint that expires, so this can be undone.{1}',
-        checkpointSentence(checkpoint),
-        endsOtherwise(machine, checkpoint),
-      ),
-    },
-    button,
+export async function confirmApply(
+  context: CheckpointsContext,
+  form: ApplyForm,
+  target: MachineAndCheckpoint,
+): Promise<boolean> {
+  const { machine, checkpoint } = target;
+  return (
+    !readSwitch('vmCheckpoints.confirmRevert') ||
+    agreesToPlan(context, {
+      ...planned(context, form, target, {}),
+      question:
+        form === 'revert'
+          ? vscode.l10n.t('Revert “{0}” to “{1}”?', machine.name, checkpoint.name)
+          : vscode.l10n.t('Apply “{1}” to “{0}”?', machine.name, checkpoint.name),
+      button: form === 'revert' ? vscode.l10n.t('Revert') : vscode.l10n.t('Apply'),
+    })
   );
-  return choice === button;
 }
 
 /** Asks before Now is thrown away, whatever the settings say. */
-export async function confirmDiscard({ machine, checkpoint }: MachineAndCheckpoint): Promise<boolean> {
-  const button = vscode.l10n.t('Revert and Discard Now');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Revert “{0}” to “{1}” and discard Now?', machine.name, checkpoint.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        '{0}\n\nWhat Now is at present is not kept. This cannot be undone.{1}',
-        checkpointSentence(checkpoint),
-        endsOtherwise(machine, checkpoint),
-      ),
-    },
-    button,
-  );
-  return choice === button;
+export async function confirmDiscard(context: CheckpointsContext, target: MachineAndCheckpoint): Promise<boolean> {
+  const { machine, checkpoint } = target;
+  return agreesToPlan(context, {
+    ...planned(context, 'revert', target, { discardNow: true }),
+    question: vscode.l10n.t('Revert “{0}” to “{1}” and discard Now?', machine.name, checkpoint.name),
+    button: vscode.l10n.t('Revert and Discard Now'),
+  });
+}
+
+/** What cannot be resumed here is offered with its disks only, as when it is applied. */
+function planned(
+  context: CheckpointsContext,
+  form: ApplyForm,
+  target: MachineAndCheckpoint,
+  options: ApplyOptions,
+): Pick<PlanQuestion<'apply'>, 'operation' | 'params' | 'introduction' | 'waysOut'> {
+  const { machine, checkpoint } = target;
+  return {
+    operation: 'apply',
+    params: { machine: machine.name, checkpoint: checkpoint.id, ...options },
+    introduction:
+      checkpoint.wasSaved === true
+        ? vscode.l10n.t(
+            '{0} It is of a saved machine: it will be saved, and its next start resumes it.',
+            checkpointSentence(checkpoint),
+          )
+        : checkpointSentence(checkpoint),
+    waysOut: { disksOnly: () => applyCheckpoint(context, form, target, { ...options, disksOnly: true }) },
+  };
 }
 
 /**
@@ -138,17 +150,4 @@ function undoTo(
   return keptLast(present)?.id === kept.id
     ? undoLast(context, present)
     : applyCheckpoint(context, 'apply', { machine: present, checkpoint: kept });
-}
-
-/** What the machine will do afterwards, where that is not what it does now. */
-function endsOtherwise(machine: MachineInfo, checkpoint: CheckpointInfo): string {
-  if (checkpoint.wasSaved === true) {
-    return vscode.l10n.t('\n\nThe checkpoint is of a saved machine: it will be saved, and its next start resumes it.');
-  }
-  if (!isOff(machine) && !checkpoint.hasMemory) {
-    return vscode.l10n.t('\n\nThe checkpoint holds no memory: the machine will be stopped.');
-  }
-  return isOff(machine) && checkpoint.hasMemory
-    ? vscode.l10n.t('\n\nThe checkpoint holds memory: the machine will be running.')
-    : '';
 }

@@ -67,7 +67,8 @@ describe('in a real VS Code, from the packaged extension', () => {
     await workbench.clickInlineAction([machine, 'before experiment', 'Now'], /Revert/);
     const question = await workbench.modalDialog();
     assert.match(question.message, /Revert “playground” to “before experiment”\?/);
-    assert.match(question.detail, /kept for 24 hours/);
+    assert.match(question.detail, /is kept until .* as “Before applying “before experiment””, so this can be undone/);
+    assert.match(question.detail, /will be running, from its saved memory/);
     await workbench.screenshot('4-question');
     await workbench.clickDialogButton('Revert');
     await workbench.waitForNotification('Reverted “playground” to “before experiment”.', bootLimitMs);

@@ -33,7 +33,10 @@ describe('what is deleted and undone, by clicks', () => {
     }
     await workbench.clearNotifications();
     await workbench.contextMenu('base', 'Delete Checkpoint…');
-    assert.match((await workbench.modalDialog()).detail, /trash/);
+    assert.match(
+      (await workbench.modalDialog()).detail,
+      /To the trash, restorable until .*: “base”\.\n“tools” then hangs from no checkpoint\./,
+    );
     await workbench.screenshot('20-delete-question');
     await workbench.clickDialogButton('Delete');
     await workbench.waitForNotification('Deleted checkpoint “base”.');
@@ -118,7 +121,7 @@ describe('what is deleted and undone, by clicks', () => {
     await workbench.expandRow([machine, 'Trash']);
     await workbench.clickRow([machine, 'Trash', 'one']);
     await workbench.page.keyboard.press('Delete');
-    assert.match((await workbench.modalDialog()).detail, /cannot be undone/);
+    assert.match((await workbench.modalDialog()).detail, /Lost for good, which cannot be undone: “one”\./);
     await workbench.clickDialogButton('Delete for Good');
     await workbench.waitForNoTreeRow([machine, 'Trash', 'one']);
     await workbench.contextMenu([machine, 'Trash'], 'Empty Trash…');

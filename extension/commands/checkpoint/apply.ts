@@ -8,5 +8,7 @@ export const apply: CommandHandler = async (context, argument) => {
     machine: vscode.l10n.t('Apply a checkpoint to which machine?'),
     checkpoint: vscode.l10n.t('Apply which checkpoint?'),
   });
-  return target && (await confirmApply('apply', target)) ? applyCheckpoint(context, 'apply', target) : undefined;
+  return target && (await confirmApply(context, 'apply', target))
+    ? applyCheckpoint(context, 'apply', target)
+    : undefined;
 };

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../../engine/protocol/machines.ts';
 import { describeCheckpoint } from '../../machines/descriptions.ts';
 import { perform } from '../../operations/perform.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import { age, expiry } from '../../presentation/age.ts';
 import { formatSize } from '../../presentation/size.ts';
 import { CheckpointNode, checkpointIcon } from '../../tree/checkpoint-node.ts';
@@ -22,22 +23,21 @@ export const deleteForGood: CommandHandler = async (context, argument) => {
     return undefined;
   }
   const { id, name } = checkpoint;
-  const button = vscode.l10n.t('Delete for Good');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Delete checkpoint “{0}” of “{1}” for good?', name, machine.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'This cannot be undone, and frees what only this checkpoint needs. Now and all other checkpoints stay as they are.',
-      ),
-    },
-    button,
-  );
-  if (choice !== button) {
+  const isInTrash = machine.trash.some((trashed) => trashed.checkpoint.id === id);
+  const params = { machine: machine.name, checkpoint: id };
+  const asked = {
+    question: vscode.l10n.t('Delete checkpoint “{0}” of “{1}” for good?', name, machine.name),
+    introduction: vscode.l10n.t('Now and all other checkpoints keep what they hold.'),
+    button: vscode.l10n.t('Delete for Good'),
+  };
+  const agreed = await (isInTrash
+    ? agreesToPlan(context, { operation: 'emptyTrash', params, ...asked })
+    : agreesToPlan(context, { operation: 'delete', params: { ...params, purge: true }, ...asked }));
+  if (!agreed) {
     return undefined;
   }
   const common = {
-    params: { machine: machine.name, checkpoint: id },
+    params,
     title: vscode.l10n.t('Deleting checkpoint “{0}” of “{1}” for good…', name, machine.name),
     done: ({ freedBytes }: { freedBytes: number }) => {
       vscode.window.setStatusBarMessage(
@@ -46,9 +46,9 @@ export const deleteForGood: CommandHandler = async (context, argument) => {
       );
     },
   };
-  return machine.trash.some((trashed) => trashed.checkpoint.id === id)
+  return isInTrash
     ? perform(context, { name: 'emptyTrash', ...common })
-    : perform(context, { name: 'delete', ...common, params: { ...common.params, purge: true } });
+    : perform(context, { name: 'delete', ...common, params: { ...params, purge: true } });
 };
 
 function checkpointOf(argument: unknown): CheckpointInfo | undefined {

@@ -3,6 +3,7 @@ import type { CheckpointsContext } from '../../context.ts';
 import { checkpointSentence, countCheckpoints } from '../../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../../machines/machine-and-checkpoint.ts';
 import { perform } from '../../operations/perform.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import type { CommandHandler } from '../command.ts';
 import { deleteOther, isCheckpoint, pressedOn } from '../keys.ts';
@@ -18,14 +19,8 @@ export const deleteCheckpoint: CommandHandler = async (context, argument) => {
     return undefined;
   }
   const { machine, checkpoint } = target;
-  const agreed = await confirm(
-    vscode.l10n.t('Delete checkpoint “{0}” of “{1}”?', checkpoint.name, machine.name),
-    vscode.l10n.t(
-      '{0}\n\nIt goes to the trash, from which it can be restored until it expires. Now, and the checkpoints below this one, stay as they are.',
-      checkpointSentence(checkpoint),
-    ),
-  );
-  return agreed ? moveToTrash(context, target, false) : undefined;
+  const question = vscode.l10n.t('Delete checkpoint “{0}” of “{1}”?', checkpoint.name, machine.name);
+  return confirmAndDelete(context, target, false, question);
 };
 
 export const deleteSubtree: CommandHandler = async (context, argument) => {
@@ -34,11 +29,8 @@ export const deleteSubtree: CommandHandler = async (context, argument) => {
     return undefined;
   }
   const { machine, checkpoint } = target;
-  const agreed = await confirm(
-    vscode.l10n.t('Delete “{0}” of “{1}” and every checkpoint below it?', checkpoint.name, machine.name),
-    vscode.l10n.t('They go to the trash, from which they can be restored until they expire. Now stays as it is.'),
-  );
-  return agreed ? moveToTrash(context, target, true) : undefined;
+  const question = vscode.l10n.t('Delete “{0}” of “{1}” and every checkpoint below it?', checkpoint.name, machine.name);
+  return confirmAndDelete(context, target, true, question);
 };
 
 function ask(context: CheckpointsContext, argument: unknown): Promise<MachineAndCheckpoint | undefined> {
@@ -48,19 +40,26 @@ function ask(context: CheckpointsContext, argument: unknown): Promise<MachineAnd
   });
 }
 
-async function confirm(question: string, detail: string): Promise<boolean> {
-  const button = vscode.l10n.t('Delete');
-  return (await vscode.window.showWarningMessage(question, { modal: true, detail }, button)) === button;
-}
-
-function moveToTrash(
+async function confirmAndDelete(
   context: CheckpointsContext,
   { machine, checkpoint }: MachineAndCheckpoint,
   subtree: boolean,
+  question: string,
 ): Promise<unknown> {
+  const params = { machine: machine.name, checkpoint: checkpoint.id, ...(subtree ? { subtree } : {}) };
+  const agreed = await agreesToPlan(context, {
+    operation: 'delete',
+    params,
+    question,
+    introduction: checkpointSentence(checkpoint),
+    button: vscode.l10n.t('Delete'),
+  });
+  if (!agreed) {
+    return undefined;
+  }
   return perform(context, {
     name: 'delete',
-    params: { machine: machine.name, checkpoint: checkpoint.id, ...(subtree ? { subtree } : {}) },
+    params,
     title: vscode.l10n.t('Deleting checkpoint “{0}” of “{1}”…', checkpoint.name, machine.name),
     done: ({ deleted, all }) => {
       const undo = vscode.l10n.t('Undo');

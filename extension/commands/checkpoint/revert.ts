@@ -8,12 +8,14 @@ import { askMachine } from '../target.ts';
 
 export const revert: CommandHandler = async (context, argument) => {
   const target = await askRevert(context, argument);
-  return target && (await confirmApply('revert', target)) ? applyCheckpoint(context, 'revert', target) : undefined;
+  return target && (await confirmApply(context, 'revert', target))
+    ? applyCheckpoint(context, 'revert', target)
+    : undefined;
 };
 
 export const revertDiscard: CommandHandler = async (context, argument) => {
   const target = await askRevert(context, argument);
-  return target && (await confirmDiscard(target))
+  return target && (await confirmDiscard(context, target))
     ? applyCheckpoint(context, 'revert', target, { discardNow: true })
     : undefined;
 };

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { countCheckpoints } from '../../machines/descriptions.ts';
 import { perform } from '../../operations/perform.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import { age, expiry } from '../../presentation/age.ts';
 import { formatSize } from '../../presentation/size.ts';
@@ -38,20 +39,14 @@ export const emptyTrash: CommandHandler = async (context, argument) => {
   if (machine === undefined) {
     return undefined;
   }
-  const button = vscode.l10n.t('Empty Trash');
-  const names = machine.trash.map(({ checkpoint }) => `“${checkpoint.name}”`).join(', ');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Empty the trash of “{0}”?', machine.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'These go for good: {0}.\n\nThis cannot be undone. Now and the checkpoints in the tree stay as they are.',
-        names,
-      ),
-    },
-    button,
-  );
-  return choice === button
+  const agreed = await agreesToPlan(context, {
+    operation: 'emptyTrash',
+    params: { machine: machine.name },
+    question: vscode.l10n.t('Empty the trash of “{0}”?', machine.name),
+    introduction: vscode.l10n.t('Now and the checkpoints in the tree stay as they are.'),
+    button: vscode.l10n.t('Empty Trash'),
+  });
+  return agreed
     ? perform(context, {
         name: 'emptyTrash',
         params: { machine: machine.name },

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { perform } from '../../operations/perform.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import { formatSize } from '../../presentation/size.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
@@ -10,18 +11,16 @@ export const flatten: CommandHandler = async (context, argument) => {
   if (machine === undefined) {
     return undefined;
   }
-  const button = vscode.l10n.t('Flatten');
-  const choice = await vscode.window.showInformationMessage(
-    vscode.l10n.t('Make “{0}” independent?', machine.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'What it stands on outside of its folder, such as the disks of the machine that it was cloned from, is copied into it. This takes space and time; its checkpoints stay.',
-      ),
-    },
-    button,
-  );
-  return choice === button
+  const agreed = await agreesToPlan(context, {
+    operation: 'flatten',
+    params: { machine: machine.name },
+    question: vscode.l10n.t('Make “{0}” independent?', machine.name),
+    introduction: vscode.l10n.t(
+      'What it stands on outside of its folder, such as the disks of the machine that it was cloned from, is copied into it. Its checkpoints stay.',
+    ),
+    button: vscode.l10n.t('Flatten'),
+  });
+  return agreed
     ? perform(context, {
         name: 'flatten',
         params: { machine: machine.name },

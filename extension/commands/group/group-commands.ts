@@ -8,6 +8,7 @@ import { obstacle } from '../../machines/possible.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem, defaultCheckpointName } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import { age } from '../../presentation/age.ts';
 import { machineIcon } from '../../tree/machine-node.ts';
@@ -65,19 +66,18 @@ export const applyGroup: CommandHandler = async (context, argument) => {
   if (group === undefined) {
     return undefined;
   }
-  const button = vscode.l10n.t('Apply');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Apply “{0}” to {1}?', group.name, machinesOf(group)),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'The checkpoints were taken {0}. They are applied to all of these machines, or to none.\n\nWhat Now is at present on each is kept for 24 hours, so this can be undone on each machine.',
-        age(group.created),
-      ),
-    },
-    button,
-  );
-  return choice === button ? apply(context, group) : undefined;
+  const agreed = await agreesToPlan(context, {
+    operation: 'groupApply',
+    params: { group: group.id },
+    question: vscode.l10n.t('Apply “{0}” to {1}?', group.name, machinesOf(group)),
+    introduction: vscode.l10n.t(
+      'The checkpoints were taken {0}. They are applied to all of these machines, or to none.',
+      age(group.created),
+    ),
+    button: vscode.l10n.t('Apply'),
+    waysOut: { disksOnly: () => apply(context, group, true) },
+  });
+  return agreed ? apply(context, group) : undefined;
 };
 
 function apply(context: CheckpointsContext, group: CheckpointGroup, disksOnly?: true): Promise<unknown> {
@@ -97,18 +97,13 @@ export const deleteGroup: CommandHandler = async (context, argument) => {
   if (group === undefined) {
     return undefined;
   }
-  const button = vscode.l10n.t('Delete');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Delete “{0}” of {1}?', group.name, machinesOf(group)),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'The checkpoint of each machine goes to its trash, from which it can be restored until it expires.',
-      ),
-    },
-    button,
-  );
-  return choice === button
+  const agreed = await agreesToPlan(context, {
+    operation: 'groupDelete',
+    params: { group: group.id },
+    question: vscode.l10n.t('Delete “{0}” of {1}?', group.name, machinesOf(group)),
+    button: vscode.l10n.t('Delete'),
+  });
+  return agreed
     ? perform(context, {
         name: 'groupDelete',
         params: { group: group.id },

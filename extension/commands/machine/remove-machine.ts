@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import { countCheckpoints } from '../../machines/descriptions.ts';
+import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { CheckpointsContext } from '../../context.ts';
 import { perform } from '../../operations/perform.ts';
-import { formatSize } from '../../presentation/size.ts';
+import { agreesToPlan } from '../../operations/plan-question.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
 
@@ -11,22 +11,7 @@ export const removeMachine: CommandHandler = async (context, argument) => {
   if (machine === undefined) {
     return undefined;
   }
-  const bytes = await bytesOf(context, machine.name);
-  const remove = vscode.l10n.t('Remove Machine');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Remove “{0}” and everything in it?', machine.name),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'This deletes its disks and {0} in {1}{2}, and cannot be undone. A disk that it was added from is not touched.',
-        countCheckpoints(machine.checkpoints.length),
-        machine.folder,
-        bytes === undefined ? '' : ` (${formatSize(bytes)})`,
-      ),
-    },
-    remove,
-  );
-  return choice === remove
+  return (await agreed(context, machine))
     ? perform(context, {
         name: 'removeMachine',
         params: { machine: machine.name },
@@ -39,12 +24,16 @@ export const removeMachine: CommandHandler = async (context, argument) => {
     : undefined;
 };
 
-/** What goes, by the plan of the removal; of a machine that is damaged nobody can tell. */
-async function bytesOf({ engine }: CheckpointsContext, machine: string): Promise<number | undefined> {
-  try {
-    const { space } = await engine.request('plan', { operation: 'removeMachine', params: { machine } });
-    return space.freed.mostBytes;
-  } catch {
-    return undefined;
-  }
+/** What a damaged machine has, its records cannot tell: all of its folder goes. */
+async function agreed(context: CheckpointsContext, machine: MachineInfo): Promise<boolean> {
+  const { name, folder } = machine;
+  const question = vscode.l10n.t('Remove “{0}” and everything in it?', name);
+  const introduction = vscode.l10n.t(
+    'This deletes {0} and cannot be undone. A disk that it was added from is not touched.',
+    folder,
+  );
+  const button = vscode.l10n.t('Remove Machine');
+  return machine.state === 'damaged'
+    ? (await vscode.window.showWarningMessage(question, { modal: true, detail: introduction }, button)) === button
+    : agreesToPlan(context, { operation: 'removeMachine', params: { machine: name }, question, introduction, button });
 }

@@ -120,7 +120,7 @@ interface Lab {
   folder: string;
   engine: Engine;
   /** Plans an operation and carries it out: the plan changes nothing, and says what then happens. */
-  foretold(operation: PlannedOperation, params: object): Promise<OperationPlan>;
+  foretold: (operation: PlannedOperation, params: object) => Promise<OperationPlan>;
 }
 
 async function lab(context: TestContext): Promise<Lab> {
@@ -138,7 +138,7 @@ async function lab(context: TestContext): Promise<Lab> {
       if (planned.plan === undefined || done.plan === undefined) {
         assert.deepEqual(planned.error, done.error, operation);
         assert.equal(await folderHash(folder), hash, `${operation} was refused and changed something`);
-        throw done.thrown;
+        return done.plan === undefined ? done.rethrow() : assert.fail(`${operation} was done`);
       }
       const after = await filesIn(folder);
       const made = planned.plan.steps.flatMap((step) => (step.kind === 'create' && 'path' in step ? [step.path] : []));
@@ -154,10 +154,15 @@ async function lab(context: TestContext): Promise<Lab> {
 
 async function settled<T>(
   promise: Promise<T>,
-): Promise<{ plan: T; error?: undefined; thrown?: undefined } | { plan?: undefined; error: object; thrown: Error }> {
+): Promise<{ plan: T; error?: undefined } | { plan?: undefined; error: object; rethrow: () => never }> {
   return promise.then(
     (plan) => ({ plan }),
-    (thrown: Error) => ({ error: toWireError(thrown), thrown }),
+    (thrown: unknown) => ({
+      error: toWireError(thrown),
+      rethrow: () => {
+        throw thrown;
+      },
+    }),
   );
 }
 
