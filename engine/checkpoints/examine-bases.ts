@@ -7,7 +7,7 @@ import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { definitionsOf } from './clone-records.ts';
 import type { Call, EngineContext } from './engine-context.ts';
-import { finding } from './findings.ts';
+import { finding, withRemedies } from './findings.ts';
 import { changeDefinition } from './one-record.ts';
 
 /** A file outside of the machine that was changed since it was allowed, with what it looks like now. */
@@ -61,22 +61,26 @@ export async function examineBases(
           : 'its content is another, with the size and the time that it had';
     findings.push(
       isSame
-        ? finding(
-            'changed',
-            'warning',
-            base.path,
-            `The disk ${base.path} was touched after it was added: ${how}. All of its content is as it was.`,
-            `Until that is accepted, “${name}” does not run.`,
-            'With --repair it is accepted.',
+        ? withRemedies(
+            finding(
+              'changed',
+              'warning',
+              base.path,
+              `The disk ${base.path} was touched after it was added: ${how}. All of its content is as it was.`,
+              `Until that is accepted, “${name}” does not run.`,
+            ),
+            { does: 'repair', effect: 'accepted' },
           )
-        : finding(
-            'changed',
-            'error',
-            base.path,
-            `The disk ${base.path} was changed after it was added: ${how}.`,
-            `“${name}” stands on it: running on other content would corrupt it.`,
-            'Restore that file from a backup;',
-            `or, if you know that its content is right, accept it: ckpt doctor ${name} --accept-changed.`,
+        : withRemedies(
+            finding(
+              'changed',
+              'error',
+              base.path,
+              `The disk ${base.path} was changed after it was added: ${how}.`,
+              `“${name}” stands on it: running on other content would corrupt it.`,
+              'Restore that file from a backup.',
+            ),
+            { does: 'acceptChanged', machine: name },
           ),
     );
   }

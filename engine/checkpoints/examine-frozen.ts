@@ -5,7 +5,7 @@ import type { ChainLayer } from '../store/layer-chain.ts';
 import type { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
 import type { Call } from './engine-context.ts';
-import { finding, listOf } from './findings.ts';
+import { finding, listOf, withRemedies } from './findings.ts';
 
 /** A file that points of a machine stand on. */
 export interface Standing {
@@ -52,13 +52,15 @@ export async function examineFrozen(
     if (process.platform !== 'win32' && ((await stat(file)).mode & 0o222) !== 0) {
       writable.push(file);
       findings.push(
-        finding(
-          'writable',
-          'warning',
-          file,
-          `The frozen layer ${file} may be written to.`,
-          `One write would corrupt what stands on it: ${listOf(names)}.`,
-          'With --repair it is made read-only again.',
+        withRemedies(
+          finding(
+            'writable',
+            'warning',
+            file,
+            `The frozen layer ${file} may be written to.`,
+            `One write would corrupt what stands on it: ${listOf(names)}.`,
+          ),
+          { does: 'repair', effect: 'readOnly' },
         ),
       );
     }
@@ -88,27 +90,31 @@ export async function examineFrozen(
     if (isSame) {
       sameContent.add(layer);
       findings.push(
-        finding(
-          'changed',
-          'warning',
-          file,
-          `The layer ${file} was touched after it was frozen: ${what}. All of its content is as it was.`,
-          `Until that is accepted, nothing new is put on it. On it stand: ${listOf(names)}.`,
-          'With --repair it is accepted.',
+        withRemedies(
+          finding(
+            'changed',
+            'warning',
+            file,
+            `The layer ${file} was touched after it was frozen: ${what}. All of its content is as it was.`,
+            `Until that is accepted, nothing new is put on it. On it stand: ${listOf(names)}.`,
+          ),
+          { does: 'repair', effect: 'accepted' },
         ),
       );
       continue;
     }
     findings.push(
-      finding(
-        'changed',
-        'error',
-        file,
-        `The layer ${file} was changed after it was frozen: ${what}.`,
-        `What stands on it may be corrupted, and nothing new is put on it: ${listOf(names)}.`,
-        'Restore that file from a backup;',
-        ...(isDeep ? [] : [`or see whether its content is the same: ckpt doctor ${definition.name} --deep;`]),
-        `or, if you know that its content is right, accept it: ckpt doctor ${definition.name} --accept-changed.`,
+      withRemedies(
+        finding(
+          'changed',
+          'error',
+          file,
+          `The layer ${file} was changed after it was frozen: ${what}.`,
+          `What stands on it may be corrupted, and nothing new is put on it: ${listOf(names)}.`,
+          'Restore that file from a backup.',
+        ),
+        ...(isDeep ? [] : [{ does: 'lookDeep', machine: definition.name } as const]),
+        { does: 'acceptChanged', machine: definition.name },
       ),
     );
   }

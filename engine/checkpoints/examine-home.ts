@@ -5,7 +5,7 @@ import { lockHolder } from '../store/file-lock.ts';
 import { Jobs } from '../store/jobs.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
 import type { EngineContext } from './engine-context.ts';
-import { finding, repaired } from './findings.ts';
+import { finding, repaired, withRemedies } from './findings.ts';
 import { newPrefix, removedPrefix, sweepLeftovers } from './staging.ts';
 
 /** Whoever makes a machine holds its lock after a moment, and one that is removed is gone soon. */
@@ -21,13 +21,15 @@ export async function examineHome(context: EngineContext, repair: boolean): Prom
     if ((isNew || name.startsWith(removedPrefix)) && !(await isUnderWay(place, isNew))) {
       const what = isNew ? 'a machine that never came to be' : 'what is left of a machine that was removed';
       left.push(
-        finding(
-          'leftover',
-          'warning',
-          place,
-          `${place} is ${what}: its engine died.`,
-          'It takes space, and nothing else.',
-          'It goes with --repair, or when somebody lists the machines.',
+        withRemedies(
+          finding(
+            'leftover',
+            'warning',
+            place,
+            `${place} is ${what}: its engine died.`,
+            'It takes space, and nothing else, and goes when somebody lists the machines.',
+          ),
+          { does: 'repair', effect: 'removed' },
         ),
       );
     }
@@ -50,12 +52,14 @@ async function jobFindings({ home }: EngineContext): Promise<Finding[]> {
     ...jobs
       .filter(({ state, machine }) => state === 'interrupted' && machine === undefined)
       .map(({ id, operation, logFile }) =>
-        finding(
-          'job',
-          'warning',
-          path.dirname(logFile),
-          `The job ${operation} was interrupted: its process is gone.`,
-          `Let it go on (ckpt jobs resume ${id}), or undo it (ckpt jobs cancel ${id}).`,
+        withRemedies(
+          finding(
+            'job',
+            'warning',
+            path.dirname(logFile),
+            `The job ${operation} was interrupted: its process is gone.`,
+          ),
+          { does: 'resumeJob', job: id },
         ),
       ),
     ...damaged.map(({ folder, problem }) => finding('job', 'warning', folder, problem)),

@@ -8,7 +8,7 @@ import { isDraft, type MachineFolder, type MachineRecords } from '../store/machi
 import { withLock } from '../store/machine-lock.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { examine, type Examination } from './examine.ts';
-import { finding } from './findings.ts';
+import { finding, withRemedies } from './findings.ts';
 import { interruptedJobs } from './interrupted-jobs.ts';
 import { readMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
@@ -49,16 +49,17 @@ export async function examineMachine(
   const journal = await folder.readJournal();
   if (journal !== undefined) {
     const what = `The ${journal.operation} of ${journal.started} was interrupted: the machine is between two states.`;
-    const wayOut = 'Whoever changes or lists it next ends that, and so does --repair. What it needs was not looked at.';
-    findings.push(finding('journal', 'warning', folder.inner('journal.json'), what, wayOut));
+    const wayOut = 'Whoever changes or lists it next ends that. What it needs was not looked at.';
+    const found = finding('journal', 'warning', folder.inner('journal.json'), what, wayOut);
+    findings.push(withRemedies(found, { does: 'repair', effect: 'ended' }));
     return { folder, findings };
   }
   const { definition } = records;
   const interrupted = (await interruptedJobs(context.home)).get(definition.id);
   if (interrupted !== undefined) {
     const what = `The job ${interrupted.operation} was interrupted: its process is gone.`;
-    const wayOut = `Let it go on (ckpt jobs resume ${interrupted.job}), or undo it (ckpt jobs cancel ${interrupted.job}).`;
-    findings.push(finding('job', 'warning', folder.path, what, wayOut));
+    const found = finding('job', 'warning', folder.path, what);
+    findings.push(withRemedies(found, { does: 'resumeJob', job: interrupted.job }));
   }
   const isUp = (await hostOf(context, definition).look(folder)).state !== 'stopped';
   const { layers: wasOnRecord } = await folder.readFrozen();
@@ -99,13 +100,15 @@ async function drafts(folder: MachineFolder): Promise<Finding[]> {
     for (const name of (await readdir(inner).catch(() => [])).filter(isDraft)) {
       const file = path.join(inner, name);
       found.push(
-        finding(
-          'leftover',
-          'warning',
-          file,
-          `${file} is half a record, left by an engine that died.`,
-          'Nothing is lost: the record itself is as it was.',
-          'It goes with --repair, or when somebody changes the machine.',
+        withRemedies(
+          finding(
+            'leftover',
+            'warning',
+            file,
+            `${file} is half a record, left by an engine that died.`,
+            'Nothing is lost: the record itself is as it was. It goes when somebody changes the machine.',
+          ),
+          { does: 'repair', effect: 'removed' },
         ),
       );
     }
@@ -124,13 +127,15 @@ async function sameId(
     if (found?.definition.id === definition.id) {
       const name = path.basename(other.path);
       return [
-        finding(
-          'sameId',
-          'error',
-          folder.inner('machine.json'),
-          `Machine “${definition.name}” has the id of “${name}”: its folder was copied.`,
-          'Jobs and clones cannot tell the two apart.',
-          'Give the copy a new one: stop it, then ckpt doctor NAME --repair.',
+        withRemedies(
+          finding(
+            'sameId',
+            'error',
+            folder.inner('machine.json'),
+            `Machine “${definition.name}” has the id of “${name}”: its folder was copied.`,
+            'Jobs and clones cannot tell the two apart. Give the copy a new one, when it is stopped.',
+          ),
+          { does: 'newId', machine: path.basename(folder.path) },
         ),
       ];
     }
@@ -148,12 +153,9 @@ export async function reserveFinding(folder: MachineFolder): Promise<Finding[]> 
   return size > 0
     ? []
     : [
-        {
-          code: 'reserve',
-          severity: 'warning',
-          path: file,
-          message: 'No space is set aside for deleting something on a full volume. With --repair it is.',
-          isRepaired: false,
-        },
+        withRemedies(
+          finding('reserve', 'warning', file, 'No space is set aside for deleting something on a full volume.'),
+          { does: 'repair', effect: 'reserved' },
+        ),
       ];
 }

@@ -12,7 +12,7 @@ import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { signalOf, type Call } from './engine-context.ts';
 import { examineBases, type ChangedBase } from './examine-bases.ts';
 import { examineFrozen, type FrozenLook, type Standing } from './examine-frozen.ts';
-import { finding, listOf, notLookedAt } from './findings.ts';
+import { finding, listOf, notLookedAt, withRemedies } from './findings.ts';
 import { presentMachine, readPresentFirmware } from './firmware-copy.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { orphansOf, type Orphan } from './orphans.ts';
@@ -159,13 +159,16 @@ async function checkImage(file: string, link: ChainLayer, names: readonly string
   return faults
     .filter(({ severity }) => severity === 'error')
     .map(({ message }) =>
-      finding(
-        'image',
-        'error',
-        file,
-        `The layer ${file} is damaged: ${message}`,
-        `On it stand: ${listOf(names)}.`,
-        `Restore that file from a backup, or see what can be mended: ckpt disk check --repair ${file}.`,
+      withRemedies(
+        finding(
+          'image',
+          'error',
+          file,
+          `The layer ${file} is damaged: ${message}`,
+          `On it stand: ${listOf(names)}.`,
+          'Restore that file from a backup.',
+        ),
+        { does: 'checkDisk', path: file },
       ),
     );
 }

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import type { Finding } from '../protocol/doctor.ts';
+import type { Finding, Remedy } from '../protocol/doctor.ts';
 
-/** What was found, what comes of it, and the ways out: three sentences or more, for the user. */
+/** What was found, and what comes of it: two sentences or more, for the user. */
 export function finding(
   code: Finding['code'],
   severity: Finding['severity'],
@@ -11,13 +11,18 @@ export function finding(
   return { code, severity, path: file, message: sentences.join(' '), isRepaired: false };
 }
 
+export function withRemedies(one: Finding, ...remedies: Remedy[]): Finding {
+  return { ...one, remedies };
+}
+
 export function notLookedAt(file: string, ...sentences: readonly string[]): Finding {
   return finding('notLookedAt', 'info', file, ...sentences);
 }
 
 /** The same, as something that was mended. */
 export function repaired(one: Finding, ...sentences: readonly string[]): Finding {
-  return { ...one, isRepaired: true, message: sentences.join(' ') };
+  const { remedies: _, ...rest } = one;
+  return { ...rest, isRepaired: true, message: sentences.join(' ') };
 }
 
 /** Names for a sentence: the first ones, and how many more there are. */

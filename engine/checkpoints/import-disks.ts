@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { requireFree } from '../disks/new-file.ts';
 import { identifyImage } from '../disks/image-format.ts';
 import { convert } from '../disks/operations/convert.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
-import type { DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
+import type { DiskFormat, LayerOfDisk, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import { readRecord, syncFolder } from '../store/atomic-file.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
 import { exportedDisksRecord, type ExportedDisks } from '../store/records.ts';
+import { activate, prepareActivation } from './activation.ts';
 import { bootFiles } from './clone.ts';
 import { bytesOfFiles } from './copy-bytes.ts';
+import { disksFolderOf, placedAt } from './disk-places.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { newGeneration } from './generation.ts';
 import { notExported, partsOf, requireExportedFolder, requireFolders, requireIn } from './exported-folder.ts';
@@ -21,6 +24,7 @@ import { copyFiles } from './file-copies.ts';
 import { createLayers, freeze, newLayerNames } from './layers.ts';
 import { newMacAddress } from './new-machine.ts';
 import { freeName } from './open-machine.ts';
+import { makeMachineWithFolder } from './outside-folder.ts';
 import { requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { makeMachine } from './staging.ts';
 
@@ -32,7 +36,7 @@ export interface ExportedCheckpoint {
 
 /**
  * @returns undefined for a folder that holds something else
- * @throws MachineDamaged, InvalidArgument; NotSupported for disks of another program
+ * @throws MachineDamaged, InvalidArgument
  */
 export async function readExportedDisks(
   context: EngineContext,
@@ -53,14 +57,8 @@ export async function readExportedDisks(
   }
   requireIn(place, partsOf.boot, bootFiles(definition));
   await requireFolders(place, firmware === undefined ? [] : [firmware.folder]);
-  if (definition.host !== 'qemu') {
-    const [first] = disks;
-    throw new CheckpointError(
-      'NotSupported',
-      `${place} holds disks of another program. Put them where that program looks for them, and make a machine of them there: ` +
-        `ckpt add NAME --host disks --disk ${source.inner(first?.file ?? '')}.`,
-      { path: place },
-    );
+  if (definition.host === 'disks' && firmware !== undefined) {
+    throw notExported(place, 'it holds more than disks, and is said to be disks only');
   }
   return { source, record };
 }
@@ -69,13 +67,30 @@ export async function readExportedDisks(
 export async function decideImportDisks(
   context: EngineContext,
   { source, record }: ExportedCheckpoint,
-  wanted: string,
-): Promise<{ name: string; needs: SpaceNeed[] }> {
+  { name: wanted, disksFolder }: { name: string; disksFolder?: string },
+): Promise<ImportedDisks> {
   const name = await freeName(context, wanted);
+  const folder = disksFolderOf(context, record.definition, disksFolder, `ckpt import ${source.path}`);
+  if (folder !== undefined) {
+    await requireFree(folder);
+  }
   const bytes = await bytesOfFiles(record.disks.map(({ file }) => source.inner(file)));
-  const needs = [{ folder: context.home.machines, bytes }];
+  const needs = [{ folder: folder ?? context.home.machines, bytes }];
   await requireSpaceFor(context, `Importing “${name}”`, needs);
-  return { name, needs };
+  return { name, needs, ...(folder === undefined ? {} : { disksFolder: folder }) };
+}
+
+/** What an import of one exported checkpoint makes. */
+export interface ImportedDisks {
+  name: string;
+  needs: SpaceNeed[];
+  /** Folder to make for disks that are for another program; absolute. */
+  disksFolder?: string;
+}
+
+/** File names of the disks that another program is to find: those of the images, with the ending of what they become. */
+export function placesOfImages({ disks }: ExportedDisks): ReadonlyMap<string, string> {
+  return new Map(disks.map(({ id, file, format }) => [id, `${path.parse(file).name}.${formatOfLayers(format)}`]));
 }
 
 /**
@@ -87,39 +102,62 @@ export async function decideImportDisks(
 export async function importDisks(
   context: EngineContext,
   exported: ExportedCheckpoint,
-  { name: wanted, id }: { name: string; id: string },
+  { id, ...wanted }: { name: string; id: string; disksFolder?: string },
   call: Call,
 ): Promise<string> {
   const { source, record } = exported;
-  const { name } = await decideImportDisks(context, exported, wanted);
-  const definition = definitionOf(record, id, name);
+  const { name, disksFolder } = await decideImportDisks(context, exported, wanted);
+  const plain = definitionOf(record, id, name);
+  const places = placesOfImages(record);
+  const definition = disksFolder === undefined ? plain : placedAt(plain, places, disksFolder);
   const frozen = newLayerNames(definition);
   const activeLayers = newLayerNames(definition);
-  await makeMachine(context, name, async (made) => {
-    const files = new LayerFiles(made, definition, activeLayers);
+  const fill = async (made: MachineFolder, files: LayerFiles): Promise<void> => {
     for (const { id: diskId, file, format } of record.disks) {
       const disk = files.disk(diskId);
       await bringIn(source.inner(file), format, files.fileOf(disk, files.layerOf(frozen, disk)), disk, call);
     }
     const copies = bootFiles(definition).map((file) => ({ from: source.inner(file), to: made.inner(file) }));
     await copyFiles(context, { copies, folder: made.path, what: `Importing “${name}”` }, call);
-    await freeze(files, frozen);
-    await createLayers(files, activeLayers, frozen, call.signal);
-    const { firmware } = record;
-    const content = firmware === undefined ? undefined : await readFirmwareOf(source, firmware);
-    const kept = content === undefined ? {} : { firmware: await writeFirmware(made, newFirmwareFolder(), content) };
-    const checkpoint: Checkpoint = { id: randomUUID(), ...record.checkpoint, layers: frozen, definition, ...kept };
-    const present = content === undefined ? {} : { firmware: newFirmwareFolder() };
-    if (content !== undefined && present.firmware !== undefined) {
-      await writeFirmware(made, present.firmware, content);
-    }
-    await made.writeCheckpoint(checkpoint);
-    await made.writeNow({ parent: checkpoint.id, activeLayers, ...present, ...newGeneration(definition) });
-    await made.writeDefinition(definition);
-    await syncFolder(made.inner('layers'));
+    // What is brought in is the active layer first, in its place; then another is put on it, as a take does.
+    const prepared = await prepareActivation(files, frozen, activeLayers);
+    await freeze(prepared, frozen);
+    await createLayers(prepared, activeLayers, frozen, call.signal);
+    await activate(files, frozen, activeLayers);
+    await writeRecords(made, exported, { definition, frozen, activeLayers });
     call.signal?.throwIfAborted();
-  });
+  };
+  if (disksFolder === undefined) {
+    await makeMachine(context, name, (made) => fill(made, new LayerFiles(made, definition, frozen)));
+  } else {
+    await makeMachineWithFolder(context, name, disksFolder, (made, staging) =>
+      fill(made, new LayerFiles(made, placedAt(plain, places, staging), frozen)),
+    );
+  }
   return name;
+}
+
+async function writeRecords(
+  made: MachineFolder,
+  { source, record }: ExportedCheckpoint,
+  {
+    definition,
+    frozen,
+    activeLayers,
+  }: { definition: MachineDefinition; frozen: LayerOfDisk; activeLayers: LayerOfDisk },
+): Promise<void> {
+  const { firmware } = record;
+  const content = firmware === undefined ? undefined : await readFirmwareOf(source, firmware);
+  const kept = content === undefined ? {} : { firmware: await writeFirmware(made, newFirmwareFolder(), content) };
+  const checkpoint: Checkpoint = { id: randomUUID(), ...record.checkpoint, layers: frozen, definition, ...kept };
+  const present = content === undefined ? {} : { firmware: newFirmwareFolder() };
+  if (content !== undefined && present.firmware !== undefined) {
+    await writeFirmware(made, present.firmware, content);
+  }
+  await made.writeCheckpoint(checkpoint);
+  await made.writeNow({ parent: checkpoint.id, activeLayers, ...present, ...newGeneration(definition) });
+  await made.writeDefinition(definition);
+  await syncFolder(made.inner('layers'));
 }
 
 function definitionOf({ definition, disks }: ExportedDisks, id: string, name: string): MachineDefinition {

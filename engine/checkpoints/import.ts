@@ -120,7 +120,6 @@ export async function importMachine(
 ): Promise<string> {
   const disks = await readExportedDisks(context, exported);
   if (disks !== undefined) {
-    disksFolderOf(context, disks.record.definition, chosen.disksFolder, `ckpt import ${exported}`);
     return importDisks(context, disks, chosen, call);
   }
   const decided = await decideImport(context, exported, chosen);

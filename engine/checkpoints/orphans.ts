@@ -8,7 +8,7 @@ import type { LayerFiles } from '../store/layer-files.ts';
 import { isDraft, type MachineRecords } from '../store/machine-folder.ts';
 import { bootFiles } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
-import { finding, repaired } from './findings.ts';
+import { finding, repaired, withRemedies } from './findings.ts';
 import { restingStem } from './layers.ts';
 
 export interface Orphan {
@@ -76,16 +76,16 @@ export async function layersBesidePlace(place: string): Promise<string[]> {
 }
 
 export function orphanFinding({ file, isOurs }: Orphan): Finding {
-  return finding(
-    'orphan',
-    'warning',
-    file,
-    `Nothing names the file ${file}.`,
-    'It takes space, and nothing else.',
-    isOurs
-      ? 'With --repair it is moved to lost+found.'
-      : 'It is named as a layer of this disk, but may be yours: it is never moved. Delete it if you do not know it.',
-  );
+  const told = [`Nothing names the file ${file}.`, 'It takes space, and nothing else.'];
+  return isOurs
+    ? withRemedies(finding('orphan', 'warning', file, ...told), { does: 'repair', effect: 'lostAndFound' })
+    : finding(
+        'orphan',
+        'warning',
+        file,
+        ...told,
+        'It is named as a layer of this disk, but may be yours: it is never moved. Delete it if you do not know it.',
+      );
 }
 
 /** Moves a file out of the machine, without ever deleting it or overwriting another. */

@@ -3,11 +3,10 @@ import { findCheckpoint } from '../model/tree.ts';
 import type { Params } from '../protocol/operations.ts';
 import type { OperationPlan, PlanStep } from '../protocol/plans.ts';
 import { decideClone, decideCloneNow, type CloneDecision } from './clone.ts';
-import { disksFolderOf } from './disk-places.ts';
 import type { EngineContext } from './engine-context.ts';
 import { decideExportCheckpoint, decideExportMachine } from './export.ts';
 import { decideImport, planImport } from './import.ts';
-import { decideImportDisks, readExportedDisks, type ExportedCheckpoint } from './import-disks.ts';
+import { decideImportDisks, placesOfImages, readExportedDisks, type ExportedCheckpoint } from './import-disks.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { imageBytes, sizeOf, wholePlan, type WeighedPart } from './plan-part.ts';
 import { cloneSteps, exportSteps, takeSteps, treeOf, type MadeClone } from './plan-steps.ts';
@@ -76,8 +75,10 @@ export async function planImportFolder(
   const chosen = await planImport(context, folder, name);
   const exported = await readExportedDisks(context, folder);
   if (exported !== undefined) {
-    disksFolderOf(context, exported.record.definition, disksFolder, `ckpt import ${folder}`);
-    return planImportDisks(context, exported, chosen.name);
+    return planImportDisks(context, exported, {
+      name: chosen.name,
+      ...(disksFolder === undefined ? {} : { disksFolder }),
+    });
   }
   const wanted = { ...chosen, ...(disksFolder === undefined ? {} : { disksFolder }) };
   const decided = await decideImport(context, folder, wanted);
@@ -99,17 +100,25 @@ export async function planImportFolder(
 async function planImportDisks(
   context: EngineContext,
   exported: ExportedCheckpoint,
-  wanted: string,
+  wanted: { name: string; disksFolder?: string },
 ): Promise<OperationPlan> {
   const decided = await decideImportDisks(context, exported, wanted);
   const { source, record } = exported;
+  const { disksFolder } = decided;
+  const places = placesOfImages(record);
   const place = path.join(context.home.machines, decided.name);
   const part: WeighedPart = {
     steps: [
       { kind: 'create', what: 'machine', point: { name: decided.name }, path: place },
+      ...(disksFolder === undefined ? [] : [{ kind: 'create', what: 'folder', path: disksFolder } satisfies PlanStep]),
       ...record.disks.flatMap(({ id, file }): PlanStep[] => [
         { kind: 'create', what: 'image', disk: id, on: source.inner(file) },
-        { kind: 'create', what: 'layer', disk: id },
+        {
+          kind: 'create',
+          what: 'layer',
+          disk: id,
+          ...(disksFolder === undefined ? {} : { path: path.join(disksFolder, places.get(id) ?? id) }),
+        },
       ]),
       { kind: 'create', what: 'checkpoint', point: { name: record.checkpoint.name } },
     ],

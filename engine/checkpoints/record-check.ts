@@ -15,7 +15,8 @@ import {
   nowRecord,
   trashedRecord,
 } from '../store/records.ts';
-import { finding } from './findings.ts';
+import { finding, withRemedies } from './findings.ts';
+import { lostCheckpoints } from './rescue-manifest.ts';
 
 /** Every record of a machine that is missing, cannot be believed, or names a checkpoint that is not there. Changes nothing. */
 export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
@@ -54,14 +55,20 @@ export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
     }
     parents.set(id, checkpoint?.parent);
   }
+  const missing = new Map<string, string>();
   for (const [id, parent] of parents) {
     if (parent !== undefined && !parents.has(parent)) {
-      findings.push(missingManifest(folder, parent, `the checkpoint ${id}`, stopsAll));
+      missing.set(parent, missing.get(parent) ?? `the checkpoint ${id}`);
     }
   }
   const now = await readRecord(folder.inner('now.json'), nowRecord).catch(() => undefined);
   if (now?.parent !== undefined && !parents.has(now.parent)) {
-    findings.push(missingManifest(folder, now.parent, 'Now', stopsAll));
+    missing.set(now.parent, missing.get(now.parent) ?? 'Now');
+  }
+  const rescuable = new Set((missing.size === 0 ? [] : await lostCheckpoints(folder)).map(({ id }) => id));
+  for (const [id, child] of missing) {
+    const found = missingManifest(folder, id, child, stopsAll);
+    findings.push(rescuable.has(id) ? withRemedies(found, { does: 'repair', effect: 'rescued' }) : found);
   }
   for (const id of await idsIn(folder, 'trash')) {
     await read(`trash/${id}.json`, trashedRecord, stopsAll);
@@ -78,12 +85,15 @@ export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
   }
   await readPolicy(folder.path).catch((error: unknown) =>
     findings.push(
-      finding(
-        'record',
-        'error',
-        folder.inner('policy.json'),
-        toWireError(error).message,
-        'Until then no rule deletes anything of the machine. A new policy takes its place: ckpt policy MACHINE.',
+      withRemedies(
+        finding(
+          'record',
+          'error',
+          folder.inner('policy.json'),
+          toWireError(error).message,
+          'Until then no rule deletes anything of the machine.',
+        ),
+        { does: 'newPolicy', machine: path.basename(folder.path) },
       ),
     ),
   );
@@ -98,14 +108,14 @@ export async function checkFrozenRecord(folder: MachineFolder): Promise<Finding 
     return undefined;
   } catch (error) {
     const { problem } = toWireError(error).data;
-    return finding(
+    const found = finding(
       'frozenRecord',
       'warning',
       file,
       `What is on record of frozen layers (${file}) cannot be believed: ${typeof problem === 'string' ? problem : 'it cannot be read'}.`,
       'Nobody would notice when one of them is changed from outside.',
-      'With --repair a copy of it goes to lost+found, and what the layers look like now, as far as their chains verify, is put on record.',
     );
+    return withRemedies(found, { does: 'repair', effect: 'recorded' });
   }
 }
 

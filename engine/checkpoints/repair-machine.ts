@@ -13,6 +13,7 @@ import { lostAndFound, repaired } from './findings.ts';
 import { changeDefinition } from './one-record.ts';
 import { moveToLostAndFound } from './orphans.ts';
 import { recover } from './recover.ts';
+import { lostCheckpoints } from './rescue-manifest.ts';
 
 type DoctorParams = DoctorOperations['doctor']['params'];
 type Whole = NonNullable<Patient['whole']>;
@@ -29,9 +30,11 @@ export async function repairMachine(
   call: Call,
 ): Promise<Finding[]> {
   const { folder } = patient;
+  const rescued = params.repair === true ? await rescueLost(patient) : [];
   const ended = params.repair === true ? await endInterrupted(context, patient) : [];
   const place = lostAndFound(context.home.root, path.basename(folder.path), new Date());
-  let current = ended.length === 0 ? patient : await examineMachine(context, folder, params.deep === true, call);
+  let current =
+    ended.length + rescued.length === 0 ? patient : await examineMachine(context, folder, params.deep === true, call);
   const accepted = await acceptChangedBases(context, current, params);
   if (accepted.some(({ isRepaired }) => isRepaired)) {
     current = await examineMachine(context, folder, params.deep === true, call);
@@ -39,7 +42,7 @@ export async function repairMachine(
   const { whole } = current;
   const left = current.findings.filter((one) => !accepted.some((other) => other.path === one.path));
   if (whole === undefined) {
-    return [...ended, ...accepted, ...left];
+    return [...rescued, ...ended, ...accepted, ...left];
   }
   const hasRecord = await acceptLayers(folder, whole, left, place, params);
   const findings: Finding[] = [];
@@ -50,7 +53,28 @@ export async function repairMachine(
       findings.push({ ...one, message: `${one.message} It could not be mended: ${toWireError(error).message}` });
     }
   }
-  return [...ended, ...accepted, ...findings];
+  return [...rescued, ...ended, ...accepted, ...findings];
+}
+
+/** A lost manifest is written anew; what was the checkpoint's alone and cannot be told is left where it is. */
+async function rescueLost({ folder, findings }: Patient): Promise<Finding[]> {
+  const mended: Finding[] = [];
+  for (const checkpoint of await lostCheckpoints(folder)) {
+    const file = folder.inner(`checkpoints/${checkpoint.id}.json`);
+    await folder.writeCheckpoint(checkpoint);
+    mended.push(
+      ...findings
+        .filter((one) => one.path === file)
+        .map((one) =>
+          repaired(
+            one,
+            `The manifest ${file} was missing. The layer that it was is a checkpoint again, as “${checkpoint.name}”.`,
+            'Its name, its time and its memory are not known any more.',
+          ),
+        ),
+    );
+  }
+  return mended;
 }
 
 /** What an engine that died left is ended, as any change of the machine does it first. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { parseParams } from '../checkpoints/operation-params.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import type { Output } from './output.ts';
+import { findingText } from './remedy-text.ts';
 import { pick, runVerb, verb, type CommonOptions } from './verb.ts';
 
 /**
@@ -21,7 +22,7 @@ export function addDoctorVerb(program: Command, output: Output, fail: () => void
           call,
         );
         const tell = (where: string, findings: readonly Finding[]): string[] =>
-          findings.map((one) => `${where}: ${one.isRepaired ? 'repaired' : one.severity}: ${one.message}`);
+          findings.map((one) => `${where}: ${one.isRepaired ? 'repaired' : one.severity}: ${findingText(one)}`);
         const lines = [
           ...result.machines.flatMap(({ machine: name, findings }) => tell(name, findings)),
           ...tell('all', result.home),

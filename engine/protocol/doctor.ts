@@ -25,13 +25,28 @@ export type FindingCode =
   | 'hidden'
   | 'notLookedAt';
 
+/**
+ * What can be done about a finding, for each front end to say how. `repair`: mending does it, with this effect.
+ * `acceptChanged`, `lookDeep`, `newId`, `newPolicy`: of a machine. `resumeJob`: it goes on, or is undone. `checkDisk`: of an image.
+ */
+export type Remedy =
+  | {
+      does: 'repair';
+      effect: 'readOnly' | 'accepted' | 'removed' | 'lostAndFound' | 'recorded' | 'reserved' | 'ended' | 'rescued';
+    }
+  | { does: 'acceptChanged' | 'lookDeep' | 'newId' | 'newPolicy'; machine: string }
+  | { does: 'resumeJob'; job: string }
+  | { does: 'checkDisk'; path: string };
+
 export interface Finding {
   code: FindingCode;
   /** `info` is no fault. */
   severity: 'error' | 'warning' | 'info';
   path: string;
-  /** What was found, what comes of it, and the ways out, for the user. */
+  /** What was found and what comes of it, for the user; ways out that are no operation of ours, too. */
   message: string;
+  /** Ways out that are; absent where there is none, and once it is repaired. */
+  remedies?: Remedy[];
   isRepaired: boolean;
 }
 

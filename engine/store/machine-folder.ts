@@ -5,7 +5,6 @@ import type { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
-import { ownAncestor, sameLayers } from '../model/tree.ts';
 import {
   draftRecord,
   readRecord,
@@ -16,15 +15,22 @@ import {
   type RecordMemory,
 } from './atomic-file.ts';
 import {
-  checkpointRecord,
-  cloneRecord,
+  manifestOf,
+  readCheckpoints,
+  readClones,
+  readTrash,
+  requireTree,
+  withoutHalfTaken,
+  type CheckpointRecord,
+  type TrashedRecord,
+} from './manifests.ts';
+import {
   frozenRecord,
   journalRecord,
   machineRecord,
   nowRecord,
   processRecord,
   recordVersion,
-  trashedRecord,
   type CloneRecord,
   type FrozenRecord,
   type JournalRecord,
@@ -52,8 +58,8 @@ const reserveBytes = 256 * 1024;
 const remembered = {
   machines: new RememberedFiles<z.output<typeof machineRecord>>(128 * 1024),
   nows: new RememberedFiles<z.output<typeof nowRecord>>(64 * 1024),
-  checkpoints: new RememberedFiles<z.output<typeof checkpointRecord>>(1024 * 1024),
-  trashed: new RememberedFiles<z.output<typeof trashedRecord>>(256 * 1024),
+  checkpoints: new RememberedFiles<CheckpointRecord>(1024 * 1024),
+  trashed: new RememberedFiles<TrashedRecord>(256 * 1024),
   frozen: new RememberedFiles<FrozenRecord>(512 * 1024),
 };
 
@@ -135,8 +141,8 @@ export class MachineFolder {
     const [definition, now, checkpoints, trash, clones] = await Promise.all([
       readRecord(path.join(this.path, 'machine.json'), machineRecord, this.#memory(remembered.machines)),
       readRecord(path.join(this.path, 'now.json'), nowRecord, this.#memory(remembered.nows)),
-      this.#readCheckpoints(),
-      this.#readTrash(),
+      readCheckpoints(this.path, this.#memory(remembered.checkpoints)),
+      readTrash(this.path, this.#memory(remembered.trashed)),
       this.readClones(),
     ]);
     if (definition === undefined || now === undefined) {
@@ -147,26 +153,9 @@ export class MachineFolder {
     }
     const { version: _definition, ...machine } = definition;
     const { version: _now, ...present } = now;
-    // A manifest that names Now's own layers was written by a take that died before it was done, or is left from an undo
-    // that died after: Now still writes there, so it is no checkpoint.
-    const frozen = checkpoints.filter((checkpoint) => !sameLayers(checkpoint.layers, present.activeLayers));
+    const frozen = withoutHalfTaken(checkpoints, present);
+    requireTree(this.path, frozen, present);
     const known = new Set(frozen.map((checkpoint) => checkpoint.id));
-    const dangling = [present, ...frozen].find((node) => node.parent !== undefined && !known.has(node.parent));
-    if (dangling !== undefined) {
-      const file = path.join(this.path, 'checkpoints', `${dangling.parent}.json`);
-      throw new CheckpointError('MachineDamaged', `The manifest ${file} is missing. Restore it from a backup.`, {
-        path: file,
-      });
-    }
-    const circular = ownAncestor(frozen);
-    if (circular !== undefined) {
-      const file = this.#manifest(circular.id);
-      throw new CheckpointError(
-        'MachineDamaged',
-        `The manifest ${file} makes its checkpoint its own ancestor. Restore it from a backup.`,
-        { path: file },
-      );
-    }
     return {
       definition: machine,
       now: present,
@@ -177,69 +166,8 @@ export class MachineFolder {
     };
   }
 
-  async #readCheckpoints(): Promise<Checkpoint[]> {
-    const folder = path.join(this.path, 'checkpoints');
-    const read = await Promise.all(
-      (await this.#manifestsIn(folder)).map(async (file) => {
-        const record = await readRecord(file, checkpointRecord, this.#memory(remembered.checkpoints));
-        if (record === undefined) {
-          return [];
-        }
-        const { version: _, ...checkpoint } = record;
-        requireOwnManifest(file, this.#manifest(checkpoint.id), checkpoint.id);
-        return [checkpoint];
-      }),
-    );
-    return read.flat();
-  }
-
-  async #readTrash(): Promise<TrashedCheckpoint[]> {
-    const folder = path.join(this.path, 'trash');
-    const read = await Promise.all(
-      (await this.#manifestsIn(folder)).map(async (file) => {
-        const record = await readRecord(file, trashedRecord, this.#memory(remembered.trashed));
-        if (record === undefined) {
-          return [];
-        }
-        const { version: _, ...trashed } = record;
-        requireOwnManifest(file, this.#trashed(trashed.checkpoint.id), trashed.checkpoint.id);
-        return [trashed];
-      }),
-    );
-    return read.flat().sort((a, b) => Date.parse(a.deleted) - Date.parse(b.deleted));
-  }
-
   async readClones(): Promise<CloneRecord[]> {
-    const read = await Promise.all(
-      (await this.#manifestsIn(path.join(this.path, 'clones'))).map(async (file) => {
-        const record = await readRecord(file, cloneRecord);
-        if (record === undefined) {
-          return [];
-        }
-        const { version: _, ...clone } = record;
-        requireOwnManifest(file, this.#clone(clone.machine), clone.machine);
-        return [clone];
-      }),
-    );
-    return read.flat();
-  }
-
-  async #manifestsIn(folder: string): Promise<string[]> {
-    let files: string[];
-    try {
-      files = readdirSync(folder);
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') {
-        return [];
-      }
-      if (systemCode(error) === 'ENOTDIR') {
-        throw new CheckpointError('MachineDamaged', `${folder} is not a folder. Restore it from a backup.`, {
-          path: folder,
-        });
-      }
-      throw error;
-    }
-    return files.filter((file) => file.endsWith('.json')).map((file) => path.join(folder, file));
+    return readClones(this.path);
   }
 
   async writeDefinition(definition: MachineDefinition): Promise<void> {
@@ -263,7 +191,7 @@ export class MachineFolder {
   /** @param first what has to be done before a later engine may find it; the wait for the disk begins meanwhile */
   async writeCheckpoint(checkpoint: Checkpoint, first?: Promise<void>): Promise<void> {
     const draft = await draftRecord(
-      this.#manifest(checkpoint.id),
+      manifestOf(this.path, 'checkpoints', checkpoint.id),
       { version: recordVersion, ...checkpoint },
       this.path,
     );
@@ -277,23 +205,23 @@ export class MachineFolder {
   }
 
   async removeCheckpoint(id: string): Promise<void> {
-    await rm(this.#manifest(id), { force: true });
+    await rm(manifestOf(this.path, 'checkpoints', id), { force: true });
     await syncFolder(path.join(this.path, 'checkpoints'));
   }
 
   async writeTrashed(trashed: TrashedCheckpoint): Promise<void> {
     await mkdir(path.join(this.path, 'trash'), { recursive: true, mode: 0o700 });
-    await this.#write(this.#trashed(trashed.checkpoint.id), trashed);
+    await this.#write(manifestOf(this.path, 'trash', trashed.checkpoint.id), trashed);
   }
 
   /** True also for one that is in the tree as well, as an interrupted delete or restore leaves it. */
   async isTrashed(id: string): Promise<boolean> {
-    return isThere(this.#trashed(id));
+    return isThere(manifestOf(this.path, 'trash', id));
   }
 
   async removeTrashed(id: string): Promise<void> {
     try {
-      await rm(this.#trashed(id));
+      await rm(manifestOf(this.path, 'trash', id));
       await syncFolder(path.join(this.path, 'trash'));
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') {
@@ -304,20 +232,12 @@ export class MachineFolder {
 
   async writeClone(clone: CloneRecord): Promise<void> {
     await mkdir(path.join(this.path, 'clones'), { recursive: true, mode: 0o700 });
-    await this.#write(this.#clone(clone.machine), clone);
+    await this.#write(manifestOf(this.path, 'clones', clone.machine), clone);
   }
 
   async removeClone(machine: string): Promise<void> {
-    await rm(this.#clone(machine), { force: true });
+    await rm(manifestOf(this.path, 'clones', machine), { force: true });
     await syncFolder(path.join(this.path, 'clones'));
-  }
-
-  #clone(machine: string): string {
-    return path.join(this.path, 'clones', `${machine}.json`);
-  }
-
-  #trashed(id: string): string {
-    return path.join(this.path, 'trash', `${id}.json`);
   }
 
   /** What is known of frozen layers; what cannot be believed counts as not known. */
@@ -333,10 +253,6 @@ export class MachineFolder {
 
   get #frozen(): string {
     return path.join(this.path, 'frozen.json');
-  }
-
-  #manifest(id: string): string {
-    return path.join(this.path, 'checkpoints', `${id}.json`);
   }
 
   async readJournal(): Promise<JournalRecord | undefined> {
@@ -487,14 +403,4 @@ async function isThere(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function requireOwnManifest(file: string, expected: string, id: string): void {
-  if (file !== expected) {
-    throw new CheckpointError(
-      'MachineDamaged',
-      `The manifest ${file} is that of another checkpoint, ${id}. Move it out of the folder.`,
-      { path: file, found: id },
-    );
-  }
 }

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Finding } from '../../engine/protocol/doctor.ts';
 import type { Result } from '../../engine/protocol/operations.ts';
+import { remedyText } from './remedy-text.ts';
 import { escapeMarkdown } from '../presentation/markdown.ts';
 
 /** What the doctor found, machine by machine, the worst first, and then what belongs to no machine. */
@@ -24,7 +25,8 @@ export function doctorReport({ machines, home, isSound }: Result<'doctor'>): str
 }
 
 function findingText(finding: Finding): string {
-  const { message, path } = finding;
+  const { path, remedies = [] } = finding;
+  const message = [finding.message, ...remedies.map(remedyText)].join(' ');
   const where = message.includes(path) ? '' : `  \n  ${escapeMarkdown(path)}`;
   return `- **${escapeMarkdown(severityText(finding))}** ${escapeMarkdown(message)}${where}`;
 }

@@ -9,7 +9,7 @@ import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
 import { readMoved } from '../../../engine/store/moved-machines.ts';
 import { LayerFiles } from '../../../engine/store/layer-files.ts';
-import { MachineFolder } from '../../../engine/store/machine-folder.ts';
+import { isDraft, MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
 
@@ -186,7 +186,7 @@ export async function faultsOfHome(home: string): Promise<{ unknown: string[]; m
     if (name === '.sweep') {
       continue;
     }
-    if (name.startsWith('.') || moved?.move !== undefined || moved?.removal !== undefined) {
+    if (name.startsWith('.') || isDraft(name) || moved?.move !== undefined || moved?.removal !== undefined) {
       found.unknown.push(path.join(machines, name));
       continue;
     }

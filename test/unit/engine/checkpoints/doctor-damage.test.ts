@@ -102,7 +102,8 @@ test('an interrupted operation → told of and left alone; repaired, it is ended
   });
   const before = await homeContent(place.home);
   const [finding] = await look();
-  assert.match(finding?.message ?? '', /take.*interrupted.*--repair/);
+  assert.match(finding?.message ?? '', /take.*interrupted/);
+  assert.deepEqual(finding?.remedies, [{ does: 'repair', effect: 'ended' }]);
   assert.deepEqual(await homeContent(place.home), before);
   assert.deepEqual(await found({ machine, repair: true }), ['+journal']);
   assert.deepEqual(await found(), []);
@@ -124,6 +125,34 @@ test('a machine that another engine works on → told of, with who it is, soon, 
   assert.deepEqual(await homeContent(place.home), before);
   await attempt.lock.release();
   assert.deepEqual(await look(), []);
+});
+
+test('a manifest that is lost → its layer is a checkpoint again, with what its disks held; what hung from it does again', async (context) => {
+  const { of, look, found, engine, points, folder } = await patient(context);
+  for (const name of ['one', 'three']) {
+    const before = (await of.read()).checkpoints;
+    const lost = before.find((one) => one.name === name);
+    await rm(of.inner(`checkpoints/${lost?.id}.json`));
+    await assert.rejects(engine.service.take({ machine, name: 'new' }, {}), { code: 'MachineDamaged' });
+    const [finding] = await look();
+    assert.deepEqual([finding?.code, finding?.remedies], ['record', [{ does: 'repair', effect: 'rescued' }]]);
+    const repairs = await look({ machine, repair: true });
+    assert.deepEqual(
+      repairs.filter(({ isRepaired }) => !isRepaired),
+      [],
+    );
+    assert.deepEqual(await found(), []);
+    const after = (await of.read()).checkpoints;
+    assert.deepEqual(
+      after.map(({ id, parent }) => [id, parent]).sort(),
+      before.map(({ id, parent }) => [id, parent]).sort(),
+    );
+    const recovered = after.find(({ id }) => id === lost?.id)?.name ?? '';
+    assert.match(recovered, /^Recovered /);
+    assert.equal((await pointsOf(engine, folder))[recovered], points[name]);
+  }
+  const { Now, two } = await pointsOf(engine, folder);
+  assert.deepEqual([Now, two], [points['Now'], points['two']]);
 });
 
 test('every record that is missing or wrong is told of at once, with what comes of it', async (context) => {

@@ -102,6 +102,33 @@ for (const format of ['qcow2', 'vhdx', 'vhd'] as const) {
   });
 }
 
+for (const to of ['qcow2', 'vhdx', 'raw'] as const) {
+  test(`one exported checkpoint (${to}) → imported: its disks where the user says, with that checkpoint, and Now on it`, async (context) => {
+    const { engine, folder, points } = await bench(context, 'qcow2');
+    const target = path.join(folder, 'exported');
+    const place = path.join(folder, 'other program');
+    await engine.copies.export({ machine: 'box', target, checkpoint: 'two', to }, {});
+    const params = { folder: target, name: 'made' };
+    await assert.rejects(engine.copies.import(params, {}), { code: 'InvalidArgument', message: /--folder DIR/ });
+    const { steps } = await engine.plans.plan({ operation: 'import', params: { ...params, disksFolder: place } });
+    const { machine } = await engine.copies.import({ ...params, disksFolder: place }, {});
+    const layers = machine.disks.map(({ activeLayer }) => activeLayer);
+    assert.deepEqual(
+      steps.flatMap((step) => (step.kind === 'create' && step.what === 'layer' ? [step.path] : [])),
+      layers,
+    );
+    assert.deepEqual([machine.host, [...new Set(layers.map((file) => path.dirname(file)))]], ['disks', [place]]);
+    await rm(target, { recursive: true });
+    assert.deepEqual(await pointsOf(engine, 'made', place), { two: points['two'], Now: points['two'] });
+    const { isSound, machines } = await engine.doctor.doctor({ machine: 'made', deep: true }, {});
+    assert.ok(isSound, JSON.stringify(machines));
+    await write(layers[0] ?? '', 9);
+    await engine.service.take({ machine: 'made', name: 'next' }, {});
+    await engine.service.apply({ machine: 'made', checkpoint: 'two' }, {});
+    assert.deepEqual((await pointsOf(engine, 'made', place))['Now'], points['two']);
+  });
+}
+
 test('export of a disk on a raw image of the user’s → the copy stands alone', async (context) => {
   const folder = await folderOf(context);
   const engine = createEngine('test', new Home(path.join(folder, 'home')));

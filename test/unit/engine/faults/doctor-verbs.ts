@@ -17,6 +17,13 @@ export const doctorVerbs: Readonly<Record<string, PreparedVerb>> = {
     await chmod(folder.inner(checkpoints[0]?.layers['disk0'] ?? ''), 0o600);
   }),
   'doctor --repair of the record of frozen layers': repairOf((folder) => writeFile(folder.inner('frozen.json'), '{')),
+  'doctor --repair of a lost manifest': repairOf(async (folder) => {
+    const { checkpoints } = await folder.read();
+    const three = checkpoints.find(({ name }) => name === 'three');
+    await rm(folder.inner(`checkpoints/${three?.id}.json`));
+    // Whose it was is not known any more.
+    await rm(folder.inner(three?.firmware?.folder ?? ''), { recursive: true });
+  }),
   'doctor --repair of a missing reserve': repairOf((folder) => rm(folder.inner('reserve'))),
   'doctor --accept-changed of a disk outside': {
     prepare: async ({ service }, { image }) => {

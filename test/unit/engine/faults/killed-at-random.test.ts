@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { watch } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { create } from '../../../../engine/disks/operations/create.ts';
@@ -30,6 +30,9 @@ describe('engines that are killed (kill -9) at random times, whatever they do', 
     const { service } = engineOf(home);
     await service.addMachine({ name: 'plain', host: 'disks', disk: plain }, {});
     await mkdir(path.join(folder, 'exports'));
+    const elsewhere = [path.join(folder, 'elsewhere'), await mkdtemp('/dev/shm/ckpt-killed-')] as const;
+    await mkdir(elsewhere[0]);
+    context.after(() => rm(elsewhere[1], { recursive: true }));
     const random = seededRandom();
     const longestMs = await runFor(home, ['take', 'plain', 'first']);
     const exported = new Map<string, string>();
@@ -41,7 +44,15 @@ describe('engines that are killed (kill -9) at random times, whatever they do', 
       const names = Object.keys(killedVerbs);
       // Those that always can be done come when the one that was chosen cannot.
       const name = pick(names, random) ?? 'take';
-      const choice = { home: before, machine, random, round, folder: path.join(folder, 'exports'), exported };
+      const choice = {
+        home: before,
+        machine,
+        random,
+        round,
+        folder: path.join(folder, 'exports'),
+        exported,
+        elsewhere,
+      };
       const verb = killedVerbs[name]?.(choice) ?? { args: ['take', machine, `point ${round}`] };
       // Mostly while it changes something: what comes before, the reading of a program, harms nothing.
       const moment: Moment =

@@ -23,6 +23,8 @@ export interface Choice {
   /** A folder for exports, and those that are whole. */
   folder: string;
   exported: Map<string, string>;
+  /** Folders for moved machines: on the same volume, and on another. */
+  elsewhere: readonly string[];
 }
 
 type Chooser = (choice: Choice) => KilledVerb | undefined;
@@ -66,6 +68,12 @@ export const killedVerbs: Readonly<Record<string, Chooser>> = {
     return { args: ['clone', source, machine], makes: { machine, content: home.get(source)?.now ?? '' } };
   },
   flatten: (choice) => onCopy(choice, (machine) => ({ args: ['flatten', machine] })),
+  move: ({ machine, elsewhere, random }) => {
+    const folder = pick(elsewhere, random);
+    return folder === undefined ? undefined : { args: ['move', machine, folder] };
+  },
+  'move back': ({ machine, home }) =>
+    home.get(machine)?.info.isMoved === true ? { args: ['move', machine, '--back'] } : undefined,
   'remove-machine': (choice) => onCopy(choice, (machine) => ({ args: ['remove-machine', machine], removes: machine })),
   export: ({ folder, round }) => {
     const exports = `${folder}/export ${round}`;

@@ -53,6 +53,16 @@ export const placedVerbs: Readonly<Record<string, PreparedVerb>> = {
       copies.import({ folder: exportOf(place), name: 'back', disksFolder: disksFolder(place) }, {}),
     look,
   },
+  'import of an exported checkpoint of disk images': {
+    prepare: async (engine, place) => {
+      await prepare(engine, place);
+      await rm(exportOf(place), { recursive: true });
+      await engine.copies.export({ machine, target: exportOf(place), checkpoint: 'placed one' }, {});
+    },
+    verb: ({ copies }, place) =>
+      copies.import({ folder: exportOf(place), name: 'back', disksFolder: disksFolder(place) }, {}),
+    look,
+  },
   'clone of disk images': {
     prepare,
     verb: ({ copies }, place) =>

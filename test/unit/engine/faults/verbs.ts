@@ -1,5 +1,9 @@
+import { mkdir, readdir, truncate } from 'node:fs/promises';
+import path from 'node:path';
+import { faultsOfHome } from '../../../support/faults/home-state.ts';
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 import { doctorVerbs } from './doctor-verbs.ts';
+import { dueVerbs } from './due-verbs.ts';
 import { placedVerbs } from './placed-verbs.ts';
 import { savedVerbs } from './saved-verbs.ts';
 
@@ -59,6 +63,21 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
     verb: ({ merges }) => merges.mergeLayers({ machine }, {}),
     look: async ({ service }) => (await service.show({ machine })).hiddenLayers?.length ?? 'unknown',
   },
+  move: {
+    prepare: (_engine, { home }) => mkdir(path.join(home, 'elsewhere')),
+    verb: ({ copies }, { home }) => copies.move({ machine, folder: path.join(home, 'elsewhere') }, {}),
+    look: async ({ service }, { home }) => {
+      // Who died is this process, which lives: a lock that went along with its folder still names it.
+      await truncate(path.join(home, 'elsewhere', machine, 'lock')).catch(() => undefined);
+      await service.list();
+      return {
+        folder: path.relative(home, (await service.show({ machine })).machine.folder),
+        elsewhere: await readdir(path.join(home, 'elsewhere')),
+        faults: await faultsOfHome(home),
+      };
+    },
+  },
+  ...dueVerbs,
   ...doctorVerbs,
   ...placedVerbs,
   ...savedVerbs,

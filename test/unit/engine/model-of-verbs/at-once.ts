@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine } from '../../../../engine/engine.ts';
 import { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
-import { requireSameContents, requireSameTree } from './same-as-model.ts';
+import { requireSameContents, requireSameTree, requireSameWaysBack } from './same-as-model.ts';
 import { chooseDeed, codeOf, type Bench, type Deed } from './random-verbs.ts';
 import type { TreeModel } from './tree-model.ts';
 
@@ -98,11 +98,16 @@ function after(model: TreeModel, ended: Ended): TreeModel | undefined {
   return next;
 }
 
-/** Two orders can lead to one tree, in which what two undos kept holds the other one's bytes: so those are read, too. */
+/**
+ * Two orders can lead to one tree, in which what two undos kept holds the other one's bytes, or remembers the other one's
+ * way back: so those are looked at, too.
+ */
 async function isSame(engine: Engine, { model: before, folder }: Bench, model: TreeModel): Promise<boolean> {
   try {
     await requireSameTree(engine, model, folder);
-    await requireSameContents(engine, model, folder, (id) => !before.points.has(id) && !before.trash.has(id));
+    const isNew = (id: string): boolean => !before.points.has(id) && !before.trash.has(id);
+    await requireSameContents(engine, model, folder, isNew);
+    await requireSameWaysBack(engine, model, isNew);
     return true;
   } catch (error) {
     if (error instanceof assert.AssertionError) {

@@ -52,6 +52,21 @@ export async function requireSameContents(
   }
 }
 
+/** What kept states remember: what could be undone and redone before them, as far as that is still there. */
+export async function requireSameWaysBack(
+  { service }: Engine,
+  model: TreeModel,
+  which: (id: string) => boolean,
+): Promise<void> {
+  const folder = new MachineFolder((await service.show({ machine })).machine.folder);
+  const there = (id: string | undefined): string | undefined =>
+    id !== undefined && (model.points.has(id) || model.trash.has(id)) ? id : undefined;
+  for (const { id, undo, redo } of (await folder.read()).checkpoints.filter((one) => which(one.id))) {
+    const expected = model.point(id);
+    assert.deepEqual([there(undo), there(redo)], [there(expected.undo), there(expected.redo)], id);
+  }
+}
+
 export async function requireSameClones({ service }: Engine, model: TreeModel, allowed: string): Promise<void> {
   for (const [name, { content }] of model.clones) {
     const { machine: found } = await service.show({ machine: name });
