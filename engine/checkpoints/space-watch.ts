@@ -105,6 +105,6 @@ function sentence({ volume, machines, freeBytes, minutesLeft }: Omit<SpaceWarnin
   return (
     `The volume of ${volume} has ${formatSize(freeBytes)} free${when}. ` +
     `Machines that write there stand still once it is full: ${machines.map((one) => `“${one}”`).join(', ')}. ` +
-    'Free space with ckpt free-space, or pause them.'
+    'Free space, or pause them.'
   );
 }

@@ -84,7 +84,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   verb('list', 'show hosts, machines and checkpoints as a tree').action((options: CommonOptions) =>
     run(options, async ({ service }) => {
       const listed = await service.list();
-      const warnings = (listed.warnings ?? []).map(({ message }) => `! ${message}`);
+      const warnings = (listed.warnings ?? []).map(({ message }) => `! ${message} (ckpt free-space)`);
       output.result(listed, [hostsText(listed.hosts), ...warnings].join('\n'));
     }),
   );

@@ -88,7 +88,7 @@ export function addRetentionVerbs(program: Command, output: Output, calls: Reten
         ...spaceText(one),
         `  free on its volume: ${formatSize(one.freeBytes)}`,
       ]);
-      const warnings = (shown.warnings ?? []).map(({ message }) => `! ${message}`);
+      const warnings = (shown.warnings ?? []).map(({ message }) => `! ${message} (ckpt free-space)`);
       output.result(shown, [...lines, ...warnings, ...failures].join('\n'));
       if (failures.length > 0) {
         fail();
