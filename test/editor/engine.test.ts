@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
 import { until } from '../support/vscode/until.ts';
@@ -13,12 +12,8 @@ describe('the engine process', () => {
   let workbench: Workbench;
 
   before(async () => {
-    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
-      await home.ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
-    });
+    session = await EditorSession.ofMachine(machine);
     workbench = session.workbench;
-    await workbench.openView('VM Checkpoints');
-    await workbench.treeRow(machine);
   });
   after(() => session.close());
 

@@ -15,12 +15,8 @@ describe('a volume that running machines fill', () => {
   let workbench: Workbench;
 
   before(async () => {
-    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async ({ ckpt }) => {
-      await ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    });
+    session = await EditorSession.ofMachine(name);
     workbench = session.workbench;
-    await workbench.openView('VM Checkpoints');
-    await workbench.treeRow(name);
   });
   after(() => session.close());
 
@@ -33,10 +29,10 @@ describe('a volume that running machines fill', () => {
     await ckpt.run('move', ['move', name, volume]);
     context.after(() => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined));
     await ckpt.run('start', ['start', name]);
-    const warning = await workbench.waitForNotification(/“web”.*free/, 60_000);
+    const warning = await workbench.waitForNotification(/ free.*“web”/, 60_000);
     assert.match(warning.message, new RegExp(path.basename(volume)));
     await workbench.screenshot('60-low-space');
-    await workbench.clickNotificationButton(/“web”.*free/, 'Show Space');
+    await workbench.clickNotificationButton(/ free.*“web”/, 'Show Space');
     await workbench
       .webview()
       .locator('body', { hasText: /Deleting it frees/ })
@@ -50,10 +46,14 @@ describe('a volume that running machines fill', () => {
     const paused = await workbench.waitForNotification(/Paused: “web”\./, 90_000);
     await workbench.screenshot('61-paused');
     assert.match(paused.message, /“web”/);
-    await until('the machine to stand still', async () => {
-      const { machine } = await ckpt.run('show', ['show', name]);
-      return machine.state === 'paused';
-    });
+    await until(
+      'the machine to stand still',
+      async () => {
+        const { machine } = await ckpt.run('show', ['show', name]);
+        return machine.state === 'paused';
+      },
+      { timeoutMilliseconds: 30_000 },
+    );
     await workbench.clickNotificationButton(/Paused: “web”\./, /Free Space/);
     await workbench.waitForNotification(/Nothing can go at once/);
   });

@@ -13,12 +13,8 @@ describe('tasks with checkpoints', () => {
   let workbench: Workbench;
 
   before(async () => {
-    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
-      await home.ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
-    });
+    session = await EditorSession.ofMachine(machine);
     workbench = session.workbench;
-    await workbench.openView('VM Checkpoints');
-    await workbench.treeRow(machine);
   });
   after(() => session.close());
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
 import { EditorSession } from '../support/editor-session.ts';
@@ -12,12 +11,8 @@ describe('what is deleted and undone, by clicks', () => {
   let workbench: Workbench;
 
   before(async () => {
-    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async (home) => {
-      await home.ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
-    });
+    session = await EditorSession.ofMachine(machine);
     workbench = session.workbench;
-    await workbench.openView('VM Checkpoints');
-    await workbench.treeRow([machine, 'Now']);
   });
   after(() => session.close());
 

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { artifactsFolder, codeServerFolder, vsixFile } from './project.ts';
+import { artifactsFolder, codeServerFolder, projectFolder, vsixFile } from './project.ts';
 import { TestHome } from './test-home.ts';
 import { startBrowser, type TestBrowser } from './vscode/browser.ts';
 import { installCodeServer } from './vscode/install.ts';
@@ -60,6 +60,16 @@ export class EditorSession {
       await rm(workspaceFolder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** On the test workspace, with one machine that was never started, and the view of machines opened. */
+  static async ofMachine(machine: string): Promise<EditorSession> {
+    const session = await EditorSession.open(path.join(projectFolder, 'test/editor/workspace'), async ({ ckpt }) => {
+      await ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
+    });
+    await session.workbench.openView('VM Checkpoints');
+    await session.workbench.treeRow(machine);
+    return session;
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Engine } from '../../../../engine/engine.ts';
 import { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
 import { requireSameContents, requireSameTree, requireSameWaysBack } from './same-as-model.ts';
-import { chooseDeed, codeOf, type Bench, type Deed } from './random-verbs.ts';
+import { chooseDeed, codeOf, type Bench, type Deed, type VerbEngine } from './random-verbs.ts';
 import type { TreeModel } from './tree-model.ts';
 
 /** How a deed ended: with what it does to the model, or refused. */
@@ -18,7 +17,7 @@ const mostTries = 200;
  */
 export async function allAtOnce(
   bench: Bench,
-  engines: readonly Engine[],
+  engines: readonly VerbEngine[],
   deedsOfEach: number,
 ): Promise<{ model: TreeModel; told: string; refusals: number }> {
   const programs = engines.map((engine) => ({
@@ -45,7 +44,7 @@ export async function allAtOnce(
   throw new Error(`no order of these leads to what is there: ${told}`);
 }
 
-async function untilFree(deed: Deed, engine: Engine, onRefusal: () => void): Promise<Ended> {
+async function untilFree(deed: Deed, engine: VerbEngine, onRefusal: () => void): Promise<Ended> {
   for (let tries = 1; ; tries++) {
     try {
       return { deed, effect: await deed.run(engine) };
@@ -56,7 +55,7 @@ async function untilFree(deed: Deed, engine: Engine, onRefusal: () => void): Pro
       if (error.code !== 'Locked' || tries === mostTries) {
         return { deed, code: codeOf(error) };
       }
-      assert.match(error.message, /engine \d \(process \d+, [a-z ]+\)/, 'it says who holds the machine');
+      assert.match(error.message, /\S \(process \d+, [a-z ]+\)/, 'it says who holds the machine');
       onRefusal();
       await delay(5);
     }
@@ -102,7 +101,7 @@ function after(model: TreeModel, ended: Ended): TreeModel | undefined {
  * Two orders can lead to one tree, in which what two undos kept holds the other one's bytes, or remembers the other one's
  * way back: so those are looked at, too.
  */
-async function isSame(engine: Engine, { model: before, folder }: Bench, model: TreeModel): Promise<boolean> {
+async function isSame(engine: VerbEngine, { model: before, folder }: Bench, model: TreeModel): Promise<boolean> {
   try {
     await requireSameTree(engine, model, folder);
     const isNew = (id: string): boolean => !before.points.has(id) && !before.trash.has(id);

@@ -20,13 +20,36 @@ export interface Bench {
   folder: string;
 }
 
+/** What the verbs need of an engine, which may be another process. */
+export interface VerbEngine {
+  service: Pick<
+    Engine['service'],
+    | 'show'
+    | 'take'
+    | 'apply'
+    | 'revert'
+    | 'undo'
+    | 'redo'
+    | 'delete'
+    | 'restore'
+    | 'emptyTrash'
+    | 'annotate'
+    | 'rename'
+    | 'removeMachine'
+  >;
+  groups: Pick<Engine['groups'], 'groupTake' | 'groupApply' | 'groupDelete'>;
+  copies: Pick<Engine['copies'], 'clone' | 'flatten' | 'export' | 'import'>;
+  retention: Pick<Engine['retention'], 'policy' | 'prune'>;
+  doctor: Pick<Engine['doctor'], 'doctor'>;
+}
+
 /** One verb with what it is given. */
 export interface Deed {
   told: string;
   /** The code that the engine refuses with when the machine is as the model is. */
   refusal(model: TreeModel): string | undefined;
   /** Carries it out. @returns what it does to the model */
-  run(engine: Engine): Promise<(model: TreeModel) => void>;
+  run(engine: VerbEngine): Promise<(model: TreeModel) => void>;
 }
 
 type Chooser = (bench: Bench) => Deed | undefined;

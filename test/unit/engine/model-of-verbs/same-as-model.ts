@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { openChain } from '../../../../engine/disks/open-chain.ts';
-import type { Engine } from '../../../../engine/engine.ts';
 import type { DiskFormat } from '../../../../engine/model/machine.ts';
 import { LayerFiles } from '../../../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { lab as machine } from '../../../support/faults/stopped-lab.ts';
+import type { VerbEngine } from './random-verbs.ts';
 import type { TreeModel } from './tree-model.ts';
 
+type ShowingEngine = Pick<VerbEngine, 'service'>;
+
 /** The tree is the model's, and so is what Now holds. */
-export async function requireSameTree({ service }: Engine, model: TreeModel, allowed: string): Promise<void> {
+export async function requireSameTree({ service }: ShowingEngine, model: TreeModel, allowed: string): Promise<void> {
   const { machine: found } = await service.show({ machine });
   assert.deepEqual(
     Object.fromEntries(
@@ -35,7 +37,7 @@ export async function requireSameTree({ service }: Engine, model: TreeModel, all
 
 /** @param which checkpoints to look at; those in the trash too */
 export async function requireSameContents(
-  { service }: Engine,
+  { service }: ShowingEngine,
   model: TreeModel,
   allowed: string,
   which: (id: string) => boolean,
@@ -54,7 +56,7 @@ export async function requireSameContents(
 
 /** What kept states remember: what could be undone and redone before them, as far as that is still there. */
 export async function requireSameWaysBack(
-  { service }: Engine,
+  { service }: ShowingEngine,
   model: TreeModel,
   which: (id: string) => boolean,
 ): Promise<void> {
@@ -67,7 +69,7 @@ export async function requireSameWaysBack(
   }
 }
 
-export async function requireSameClones({ service }: Engine, model: TreeModel, allowed: string): Promise<void> {
+export async function requireSameClones({ service }: ShowingEngine, model: TreeModel, allowed: string): Promise<void> {
   for (const [name, { content }] of model.clones) {
     const { machine: found } = await service.show({ machine: name });
     await requireContent(found.disks[0]?.activeLayer ?? '', content, [allowed]);
