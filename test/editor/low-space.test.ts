@@ -29,6 +29,7 @@ describe('a volume that running machines fill', () => {
     await ckpt.run('move', ['move', name, volume]);
     context.after(() => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined));
     await ckpt.run('start', ['start', name]);
+    fillUp(volume, 80 * mebibyte);
     const warning = await workbench.waitForNotification(/ free.*“web”/, 60_000);
     assert.match(warning.message, new RegExp(path.basename(volume)));
     await workbench.screenshot('60-low-space');
@@ -42,7 +43,7 @@ describe('a volume that running machines fill', () => {
 
     const settings = path.join(session.workspaceFolder, '.vscode', 'settings.json');
     await writeFile(settings, JSON.stringify({ 'vmCheckpoints.pauseWhenFull': true }));
-    fillUp(volume, 40 * mebibyte);
+    fillUp(volume, 15 * mebibyte);
     const paused = await workbench.waitForNotification(/Paused: “web”\./, 90_000);
     await workbench.screenshot('61-paused');
     assert.match(paused.message, /“web”/);

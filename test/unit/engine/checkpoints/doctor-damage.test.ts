@@ -204,7 +204,8 @@ test('a disk outside: touched, replaced by a copy, changed → told of once; acc
   await rename(copy, place.image);
   const [told] = (await look(added)).filter(({ severity }) => severity !== 'info');
   assert.equal(told?.code, 'changed');
-  assert.match(told.message, /changed after it was added.*“added” stands on it.*accept/s);
+  assert.match(told.message, /changed after it was added.*“added” stands on it/s);
+  assert.deepEqual(told.remedies, [{ does: 'acceptChanged', machine: 'added' }]);
   assert.ok(!(await found({ ...added, repair: true })).includes('+changed'), 'not on the time alone');
   assert.ok((await found({ ...added, repair: true, deep: true })).includes('+changed'));
   assert.deepEqual(await found(added), []);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
 import { requireSameContents, requireSameTree, requireSameWaysBack } from './same-as-model.ts';
-import { chooseDeed, codeOf, type Bench, type Deed, type VerbEngine } from './random-verbs.ts';
+import { chooseDeed, codeOf, type Bench, type Deed } from './random-verbs.ts';
 import type { TreeModel } from './tree-model.ts';
+import type { VerbEngine } from './verb-engine.ts';
 
 /** How a deed ended: with what it does to the model, or refused. */
 type Ended = { deed: Deed } & ({ effect: (model: TreeModel) => void } | { code: string });

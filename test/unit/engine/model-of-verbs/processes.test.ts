@@ -14,9 +14,9 @@ import { seededRandom } from '../../../support/seeded-random.ts';
 import { Client } from '../server/client.ts';
 import { folderOf } from '../temporary-folder.ts';
 import { allAtOnce } from './at-once.ts';
-import type { VerbEngine } from './random-verbs.ts';
 import { requireSameContents, requireSameTree } from './same-as-model.ts';
 import { TreeModel } from './tree-model.ts';
+import type { VerbEngine } from './verb-engine.ts';
 
 const rounds = Number(process.env['CKPT_MODEL_ROUNDS'] ?? 12);
 const diskBytes = 192 * 1024;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CheckpointError } from '../../../../engine/model/checkpoint-error.ts';
-import type { Engine } from '../../../../engine/engine.ts';
 import type { HostId } from '../../../../engine/protocol/machines.ts';
 import { taggedContent } from '../../../support/disks/disk-model.ts';
 import { lab as machine, writeToNow } from '../../../support/faults/stopped-lab.ts';
 import { requireContent } from './same-as-model.ts';
 import type { TreeModel } from './tree-model.ts';
+import type { VerbEngine } from './verb-engine.ts';
 
 /** What a random step is chosen by. */
 export interface Bench {
@@ -18,29 +18,6 @@ export interface Bench {
   host: HostId;
   /** Folder that chains may lead to, and that exports are made in. */
   folder: string;
-}
-
-/** What the verbs need of an engine, which may be another process. */
-export interface VerbEngine {
-  service: Pick<
-    Engine['service'],
-    | 'show'
-    | 'take'
-    | 'apply'
-    | 'revert'
-    | 'undo'
-    | 'redo'
-    | 'delete'
-    | 'restore'
-    | 'emptyTrash'
-    | 'annotate'
-    | 'rename'
-    | 'removeMachine'
-  >;
-  groups: Pick<Engine['groups'], 'groupTake' | 'groupApply' | 'groupDelete'>;
-  copies: Pick<Engine['copies'], 'clone' | 'flatten' | 'export' | 'import'>;
-  retention: Pick<Engine['retention'], 'policy' | 'prune'>;
-  doctor: Pick<Engine['doctor'], 'doctor'>;
 }
 
 /** One verb with what it is given. */

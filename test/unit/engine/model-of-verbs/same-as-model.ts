@@ -4,8 +4,8 @@ import type { DiskFormat } from '../../../../engine/model/machine.ts';
 import { LayerFiles } from '../../../../engine/store/layer-files.ts';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { lab as machine } from '../../../support/faults/stopped-lab.ts';
-import type { VerbEngine } from './random-verbs.ts';
 import type { TreeModel } from './tree-model.ts';
+import type { VerbEngine } from './verb-engine.ts';
 
 type ShowingEngine = Pick<VerbEngine, 'service'>;
 
