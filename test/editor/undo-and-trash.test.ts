@@ -30,7 +30,7 @@ describe('what is deleted and undone, by clicks', () => {
     await workbench.contextMenu('base', 'Delete Checkpoint…');
     assert.match(
       (await workbench.modalDialog()).detail,
-      /To the trash, restorable until .*: “base”\.\n“tools” then hangs from no checkpoint\./,
+      /To the trash, restorable until .*: “base”\.\s*“tools” then hangs from no checkpoint\./,
     );
     await workbench.screenshot('20-delete-question');
     await workbench.clickDialogButton('Delete');
