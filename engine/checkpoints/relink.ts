@@ -33,8 +33,10 @@ export async function executeRelink(
     await renameLayer(files, records, disk, from, to);
   } else {
     const { layers: needed } = await readLayerGraph(files, records, false);
-    // Otherwise the merge was interrupted, and the layers stand as before.
-    if (!needed.some((one) => one.disk === disk.id && one.layer === from)) {
+    if (needed.some((one) => one.disk === disk.id && one.layer === from)) {
+      // The merge was interrupted, and the layers stand as before.
+      await freeze(files, { [disk.id]: from });
+    } else {
       await folder.removeFile(files.fileOf(disk, from));
     }
   }

@@ -25,8 +25,8 @@ export interface Tidied {
 
 /**
  * Makes hidden layers go where they can: what nothing stands on is removed, what one layer stands on is merged with it, in
- * the direction that moves fewer bytes. While data moves, the chain reads as before at every instant, so that an
- * interruption leaves nothing to recover: the next time starts with what is left.
+ * the direction that moves fewer bytes. While data moves, the chain reads as before at every instant, so that after an
+ * interruption the layers only have to be made read-only again: the next time starts with what is left.
  */
 export async function tidy(context: EngineContext, machine: OpenMachine, call: Call): Promise<Tidied> {
   const { folder } = machine;
@@ -86,7 +86,6 @@ async function mergeHidden(
     { folder, records },
   );
   const sizeBefore = await sizes(upper, lower);
-  await changing(files, disk, [step.upper, step.lower]);
   const children = graph.layers.filter((one) => one.disk === disk.id && one.parent === step.upper);
   const [from, to] = direction === 'ancestor' ? [step.upper, step.lower] : [step.lower, step.upper];
   const journal: Omit<JournalRecord, 'version'> = {
@@ -99,10 +98,13 @@ async function mergeHidden(
     releasedLayers: [],
     relink: { disk: disk.id, from, to, direction },
   };
-  if (direction === 'child') {
-    // The end of such a merge is what leaves the lower layer without a use.
-    await folder.writeJournal(journal);
-  }
+  // Where it is cut off: the lower layer goes if nothing needs it any more, which is how a merge into the child ends; else both stand as before.
+  const cutOff: typeof journal = {
+    ...journal,
+    relink: { disk: disk.id, from: step.lower, to: step.upper, direction: 'child' },
+  };
+  await folder.writeJournal(cutOff);
+  await changing(files, disk, [step.upper, step.lower]);
   const chain = await openChain(upper, { ...options, access: (depth) => (depth < 2 ? 'write' : 'read') });
   let movedBytes: number;
   try {
@@ -121,11 +123,8 @@ async function mergeHidden(
       : mergeIntoChild(chain, 1, long)));
   } catch (error) {
     await chain.close();
-    await freezeAgain(files, disk, [step.upper, step.lower], records.now.activeLayers);
-    if (direction === 'child') {
-      await executeRelink(folder, await folder.read(), journal);
-      await folder.clearJournal();
-    }
+    await executeRelink(folder, await folder.read(), cutOff);
+    await folder.clearJournal();
     throw error;
   }
   await chain.close();

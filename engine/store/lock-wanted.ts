@@ -6,8 +6,8 @@ import type { LockHolder } from './lock-holder.ts';
 /** A merge holds its lock for long, and gives it up for a while when somebody wants it. */
 export const yieldingOperation = 'merge';
 
-/** What waits until such an operation is over: it comes by itself, and again. */
-const patientOperations: readonly string[] = [yieldingOperation, 'prune'];
+/** For whom it is not worth it: what comes by itself, and again, and who only looks and can say that a merge is under way. */
+const patientOperations: readonly string[] = [yieldingOperation, 'prune', 'doctor'];
 
 const wantedRecord = z.object({ operation: z.string().max(100), face: z.string().max(100) });
 export type Wanted = z.output<typeof wantedRecord>;
