@@ -34,7 +34,9 @@ export class LifeService implements LifeCalls {
   }
 
   async discardState({ machine }: Params<'discardState'>): Promise<Result<'discardState'>> {
-    const freedBytes = await changeMachine(this.#context, machine, 'discard the saved state', discardState);
+    const freedBytes = await changeMachine(this.#context, machine, 'discard the saved state', (open) =>
+      discardState(this.#context, open),
+    );
     return { ...(await this.#shown(machine)), freedBytes };
   }
 

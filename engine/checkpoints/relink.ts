@@ -13,16 +13,18 @@ import { freeze, thaw } from './layers.ts';
 /**
  * The end of a merge, from whichever step it got to. `ancestor`: `to` has all that `from` had, so what stands on `from` stands
  * on `to`, what names it names `to`, and `from` goes. `child`: `from` goes if the merge came to its end.
+ * @returns whether `from` is gone
  */
 export async function executeRelink(
   folder: MachineFolder,
   records: MachineRecords,
   journal: Pick<JournalRecord, 'relink'>,
-): Promise<void> {
+): Promise<boolean> {
   const { relink } = journal;
   if (relink === undefined) {
-    return;
+    return false;
   }
+  let isGone = true;
   const { from, to } = relink;
   const files = new LayerFiles(folder, records.definition, records.now.activeLayers);
   const disk = files.disk(relink.disk);
@@ -35,6 +37,7 @@ export async function executeRelink(
     const { layers: needed } = await readLayerGraph(files, records, false);
     if (needed.some((one) => one.disk === disk.id && one.layer === from)) {
       // The merge was interrupted, and the layers stand as before.
+      isGone = false;
       await freeze(files, { [disk.id]: from });
     } else {
       await folder.removeFile(files.fileOf(disk, from));
@@ -44,6 +47,7 @@ export async function executeRelink(
   const now = files.withActive(after.now.activeLayers);
   const layers = { [disk.id]: to };
   await (after.now.activeLayers[disk.id] === to ? thaw(now, layers) : freeze(now, layers));
+  return isGone;
 }
 
 async function relinkChildren(

@@ -6,6 +6,7 @@ import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
 import { factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { twice } from './carry-out.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { acceptBases } from './examine-bases.ts';
 import { examineMachine, reserveFinding, type Patient } from './examine-machine.ts';
@@ -61,7 +62,7 @@ async function rescueLost({ folder, findings }: Patient): Promise<Finding[]> {
   const mended: Finding[] = [];
   for (const checkpoint of await lostCheckpoints(folder)) {
     const file = folder.inner(`checkpoints/${checkpoint.id}.json`);
-    await folder.writeCheckpoint(checkpoint);
+    await twice(folder, () => folder.writeCheckpoint(checkpoint));
     mended.push(
       ...findings
         .filter((one) => one.path === file)

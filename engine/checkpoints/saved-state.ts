@@ -3,7 +3,7 @@ import { withoutMemory, type Now } from '../model/machine.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { JournalRecord } from '../store/records.ts';
-import { carryOut } from './carry-out.ts';
+import { carryOut, orLeft } from './carry-out.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { presentMachine } from './firmware-copy.ts';
 import type { OpenMachine } from './locked-machine.ts';
@@ -132,7 +132,7 @@ async function orDiscard(machine: string, act: () => Promise<void>): Promise<voi
 }
 
 /** Gives up what was saved. @returns bytes of the volume that this freed @throws MachineNotSaved */
-export async function discardState(machine: OpenMachine): Promise<number> {
+export async function discardState(context: EngineContext, machine: OpenMachine): Promise<number> {
   const { folder, records } = machine;
   const { definition, now } = records;
   const { memory } = now;
@@ -153,10 +153,12 @@ export async function discardState(machine: OpenMachine): Promise<number> {
     releasedMemoryFile: memory.file,
     releasedLayers: [],
   };
-  return carryOut(
-    folder,
-    journal,
-    async () => executeDiscard(folder, await folder.read(), journal),
-    () => folder.writeNow(now),
+  return orLeft(context, memory.sizeBytes, () =>
+    carryOut(
+      folder,
+      journal,
+      async () => executeDiscard(folder, await folder.read(), journal),
+      () => folder.writeNow(now),
+    ),
   );
 }

@@ -123,9 +123,13 @@ async function mergeHidden(
       : mergeIntoChild(chain, 1, long)));
   } catch (error) {
     await chain.close();
-    await executeRelink(folder, await folder.read(), cutOff);
+    const isMerged = await executeRelink(folder, await folder.read(), cutOff);
     await folder.clearJournal();
-    throw error;
+    if (!isMerged) {
+      throw error;
+    }
+    // It failed at what comes after its end.
+    return { movedBytes: bytes, freedBytes: Math.max(0, sizeBefore - (await sizes(upper))) };
   }
   await chain.close();
   await carryOut(folder, journal, async () => executeRelink(folder, await folder.read(), journal));
