@@ -85,9 +85,13 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       ...(empty ? [] : shown.map((host) => this.#host(host, before))),
       ...(groups.length === 0 ? [] : [this.#groups(groups, before)]),
     ];
-    const nodes = changed?.map((machine) => this.#nodes.get(MachineNode.idOf(machine)));
     const groupsNode = this.#nodes.get(GroupsNode.id);
-    const isWhole = nodes?.every((node) => node !== undefined) === true && groupsNode === before.get(GroupsNode.id);
+    const nodes = (changed ?? []).flatMap((machine) => {
+      const node = this.#nodes.get(MachineNode.idOf(machine));
+      // A machine that was moved has another node, of which its host does not know yet.
+      return node !== undefined && before.get(node.id) === node ? [node] : [];
+    });
+    const isWhole = nodes.length === changed?.length && groupsNode === before.get(GroupsNode.id);
     this.#change.fire(isWhole ? [...nodes, ...(groupsNode === undefined ? [] : [groupsNode])] : undefined);
   }
 

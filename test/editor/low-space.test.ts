@@ -29,6 +29,7 @@ describe('a volume that running machines fill', () => {
     await ckpt.run('move', ['move', name, volume]);
     context.after(() => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined));
     await ckpt.run('start', ['start', name]);
+    await workbench.waitForTreeState(name, /running/);
     fillUp(volume, 80 * mebibyte);
     const warning = await workbench.waitForNotification(/ free.*“web”/, 60_000);
     assert.match(warning.message, new RegExp(path.basename(volume)));
