@@ -22,12 +22,12 @@ describe('a volume that running machines fill', () => {
 
   it('→ a warning that names the machine, with what to do; then, as the setting says, it is paused before there is no space', async (context) => {
     const { ckpt } = session.home;
-    const volume = await smallVolume(context, 1024 * mebibyte, 'ext4');
+    const stop = (): Promise<unknown> => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined);
+    const volume = await smallVolume(context, 1024 * mebibyte, 'ext4', stop);
     if (volume === undefined) {
       return;
     }
     await ckpt.run('move', ['move', name, volume]);
-    context.after(() => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined));
     await ckpt.run('start', ['start', name]);
     await workbench.waitForTreeState(name, /running/);
     fillUp(volume, 80 * mebibyte);

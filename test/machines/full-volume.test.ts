@@ -17,7 +17,11 @@ const mebibyte = 2 ** 20;
 
 /** A machine that runs on a volume of its own, which is unmounted after its hypervisor has ended. */
 async function machineOnSmallVolume(context: TestContext): Promise<{ volume: string; ckpt: Ckpt } | undefined> {
-  const volume = await smallVolume(context, 512 * mebibyte, 'ext4');
+  const running: Ckpt[] = [];
+  const stop = async (): Promise<void> => {
+    await running[0]?.run('stop', ['stop', name, '--force']).catch(() => undefined);
+  };
+  const volume = await smallVolume(context, 512 * mebibyte, 'ext4', stop);
   if (volume === undefined) {
     return undefined;
   }
@@ -25,7 +29,7 @@ async function machineOnSmallVolume(context: TestContext): Promise<{ volume: str
   await cp(path.join(guestFolder, guestImageName), path.join(home, 'images', guestImageName), { recursive: true });
   const ckpt = new Ckpt(home);
   await ckpt.run('createMachine', ['create-machine', name, '--image', guestImageName]);
-  context.after(() => ckpt.run('stop', ['stop', name, '--force']).catch(() => undefined));
+  running.push(ckpt);
   await ckpt.run('start', ['start', name]);
   return { volume, ckpt };
 }

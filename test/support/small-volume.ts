@@ -13,12 +13,14 @@ export type VolumeKind = 'tmpfs' | 'ext4';
 
 /**
  * A really small volume, mounted for one test.
+ * @param endUse ends what uses it, before it is unmounted: what a test asks for at its end comes in the order of asking
  * @returns undefined where mounting is not allowed: the test is skipped then, with the reason
  */
 export async function smallVolume(
   context: TestContext,
   sizeBytes: number,
   kind: VolumeKind = 'tmpfs',
+  endUse?: () => Promise<unknown>,
 ): Promise<string | undefined> {
   const folder = await mkdtemp(path.join(realpathSync(tmpdir()), 'ckpt-volume-'));
   const image = `${folder}.image`;
@@ -43,6 +45,7 @@ export async function smallVolume(
     return undefined;
   }
   context.after(async () => {
+    await endUse?.();
     await run('umount', ['--lazy', folder]);
     await remove();
   });
