@@ -2,7 +2,7 @@
 // TypeScript program that is named. Uses nothing but Node itself.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname ?? '.', '../..');
@@ -19,6 +19,13 @@ const lock = createHash('sha256')
   .digest('hex');
 const stamp = path.join(root, 'node_modules/.installed-lock');
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+  // npm would empty what it leads to, which others may be using.
+  if (lstatSync(path.dirname(stamp), { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    console.error(
+      'node_modules is a link, and does not fit package-lock.json: run npm ci where it leads, or remove it.',
+    );
+    process.exit(1);
+  }
   console.log('Installing the node dependencies (npm ci) …');
   const npm = process.env.npm_execpath;
   const installed =
