@@ -73,6 +73,7 @@ function outsideFolder(): string {
 export async function removeSocketsFolder(folder: string, runFolder: string): Promise<void> {
   const isOurs = [runFolder, outsideFolder()].includes(path.dirname(folder)) && folderName.test(path.basename(folder));
   if (isOurs) {
-    await rm(folder, { recursive: true, force: true });
+    // A console that looks for the machine puts its lock in there meanwhile.
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
