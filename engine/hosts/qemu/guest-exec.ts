@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { GuestCommand, GuestCommandEnd } from '../host.ts';
 import { GuestAgent } from './guest-agent.ts';
+import { started, status, type Status } from './guest-exec-answers.ts';
 import { isWindows } from './file-system-freeze.ts';
 
 const connectLimitMs = 3000;
@@ -13,20 +13,6 @@ const longestIntervalMs = 1000;
 const endLimitMs = 5000;
 /** How long the agent may be silent, or refuse, while a program runs: it does so while the file systems are frozen. */
 const silenceLimitMs = 30_000;
-
-const started = z.object({ pid: z.int() });
-const base64 = z.base64().optional();
-/** `GuestExecStatus`: `signal` is the number of a signal on POSIX systems, and an exception code on Windows. */
-const status = z.object({
-  exited: z.boolean(),
-  exitcode: z.int().optional(),
-  signal: z.int().optional(),
-  'out-data': base64,
-  'err-data': base64,
-  'out-truncated': z.boolean().optional(),
-  'err-truncated': z.boolean().optional(),
-});
-type Status = z.output<typeof status>;
 
 /**
  * Runs a program in the guest and waits for its end (`guest-exec`, `guest-exec-status`). The agent serves one client at a

@@ -1,21 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { GuestAgent } from './guest-agent.ts';
+import { started, status } from './guest-exec-answers.ts';
 
-const started = z.object({ pid: z.int() });
-const progress = z.object({
-  exited: z.boolean(),
-  exitcode: z.int().optional(),
-  'out-data': z.string().optional(),
-  'err-data': z.string().optional(),
-});
 const askLimitMs = 5000;
 const intervalMs = 50;
 const longestWords = 300;
 
 /**
- * Runs a program in the guest to its end (`guest-exec`).
+ * Runs a short program in the guest to its end, over a connection to the agent that is kept; see `execInGuest` for long ones.
  * @returns what it printed
  * @throws GuestNotResponding when the agent may not run programs, the program fails, or it does not end within the limit
  */
@@ -25,7 +18,7 @@ export async function runInGuest(agent: GuestAgent, program: string, args: strin
     await agent.execute('guest-exec', { path: program, arg: args, 'capture-output': true }, askLimitMs),
   );
   for (;;) {
-    const found = progress.parse(await agent.execute('guest-exec-status', { pid }, askLimitMs));
+    const found = status.parse(await agent.execute('guest-exec-status', { pid }, askLimitMs));
     if (found.exited) {
       const output = decoded(found['out-data']);
       if (found.exitcode === 0) {
