@@ -80,6 +80,33 @@ describe('endings', () => {
     await inGuest(home.folder, name, (shell) => shell.run('echo written > /root/file && sync'));
   });
 
+  // A background snapshot that was cancelled would stop the guest at its next write to a page not yet saved.
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    it(`${signal} once QEMU saves the memory → the guest runs on, and goes on writing`, async () => {
+      const saved = async (): Promise<number> => {
+        const files = await readdir(inFolder('memory')).catch(() => []);
+        const sizes = await Promise.all(files.map((file) => stat(inFolder('memory', file)).catch(() => undefined)));
+        return sizes.reduce((sum, found) => sum + (found?.size ?? 0), 0);
+      };
+      const child = engine(['take', name, signal, '--json']);
+      const exit = untilExit(child);
+      while ((await saved()) === 0) {
+        assert.equal(child.exitCode, null, 'the operation has not ended yet');
+        await delay(1);
+      }
+      child.kill(signal);
+      await exit;
+      const { machine } = await home.ckpt.run('show', ['show', name]);
+      assert.equal(machine.state, 'running');
+      await inGuest(home.folder, name, (shell) => shell.run('head -c 100m /dev/urandom | sha256sum', 180_000));
+      await home.ckpt.run('take', ['take', name, `after ${signal}`]);
+      await inGuest(home.folder, name, (shell) => shell.run('echo written > /root/file && sync'));
+      for (const checkpoint of (await home.ckpt.run('show', ['show', name])).machine.checkpoints.toReversed()) {
+        await home.ckpt.run('delete', ['delete', name, checkpoint.id]);
+      }
+    });
+  }
+
   for (const ending of ['its client asks it to shut down', 'its client is gone', 'SIGTERM']) {
     it(`an engine that ends in the middle of a take because ${ending} → the take comes to its end first`, async () => {
       const child = engine(['serve', '--stdio']);

@@ -29,7 +29,7 @@ import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { endMerge, mergeInChain } from './live-merge.ts';
-import { cancelMigration, captureMemory, pauseFor, saveMemory } from './memory-capture.ts';
+import { captureMemory, endMigration, pauseFor, saveMemory } from './memory-capture.ts';
 import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import { endProcess, incomingDescriptor, launch, livingProcess, runState } from './qemu-process.ts';
@@ -245,7 +245,7 @@ export class QemuHost implements Host {
         return { pauseMs, totalMs: since(started), memory };
       } catch (error) {
         // Should one of these fail too, `settle` sees to it, and the new layers stay in the chain.
-        await cancelMigration(monitor).catch(() => undefined);
+        await endMigration(monitor).catch(() => undefined);
         await target?.discard();
         await layers.undo().catch(() => undefined);
         throw error;
@@ -272,7 +272,7 @@ export class QemuHost implements Host {
         return { file: memoryFile, ...saved, method: 'stopped', wasPaused, hypervisor: living.hypervisor };
       } catch (error) {
         // Fails only when QEMU is gone, and then the first error says so.
-        await cancelMigration(monitor).catch(() => undefined);
+        await endMigration(monitor).catch(() => undefined);
         await target.discard();
         throw error;
       }
@@ -333,7 +333,7 @@ export class QemuHost implements Host {
     if (living !== undefined) {
       await withMonitor(living.socketsFolder, async (monitor) => {
         if ((await runState(monitor)) === 'finish-migrate' || outcome === 'stay') {
-          await cancelMigration(monitor);
+          await endMigration(monitor);
         }
         if (run) {
           await monitor.execute('cont');
