@@ -5,8 +5,11 @@ import { artifactsFolder, codeServerFolder, projectFolder, vsixFile } from './pr
 import { TestHome } from './test-home.ts';
 import { startBrowser, type TestBrowser } from './vscode/browser.ts';
 import { installCodeServer } from './vscode/install.ts';
-import { startServer, type Server } from './vscode/server.ts';
+import { startServer, type Server, type ServerOptions } from './vscode/server.ts';
 import type { Workbench } from './vscode/workbench.ts';
+
+/** In which way VS Code is not as it comes. */
+export type EditorOptions = Pick<ServerOptions, 'language' | 'settings' | 'workspaceTrust'>;
 
 /** A home, a real VS Code with the packaged extension, and a window on a workspace. */
 export class EditorSession {
@@ -34,7 +37,11 @@ export class EditorSession {
    * @param workspace folder whose copy is opened
    * @param prepare what is to be in the home before the window opens
    */
-  static async open(workspace: string, prepare: (home: TestHome) => Promise<void>): Promise<EditorSession> {
+  static async open(
+    workspace: string,
+    prepare: (home: TestHome) => Promise<void>,
+    options: EditorOptions = {},
+  ): Promise<EditorSession> {
     const home = await TestHome.withGuest();
     const workspaceFolder = await mkdtemp(path.join(tmpdir(), 'ckpt-workspace-'));
     let server: Server | undefined;
@@ -45,6 +52,7 @@ export class EditorSession {
       const codeServer = await installCodeServer('4.139.1', codeServerFolder, console.log);
       server = await startServer({
         codeServer,
+        ...options,
         workspaceFolder,
         extensions: [vsixFile],
         env: { VM_CHECKPOINTS_HOME: home.folder },
@@ -70,6 +78,11 @@ export class EditorSession {
     await session.workbench.openView('VM Checkpoints');
     await session.workbench.treeRow(machine);
     return session;
+  }
+
+  /** Another window on the same workspace. */
+  openWindow(): Promise<Workbench> {
+    return this.#browser.openWorkbench(this.#server, { artifactsFolder });
   }
 
   async close(): Promise<void> {

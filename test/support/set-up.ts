@@ -52,7 +52,7 @@ export async function packageExtension(file = vsixFile, target?: string): Promis
 async function packagedContent(): Promise<string> {
   const hash = createHash('sha256');
   const folders = await Promise.all(
-    ['dist', 'media'].map((folder) =>
+    ['dist', 'media', 'extension/l10n'].map((folder) =>
       readdir(path.join(projectFolder, folder), { recursive: true, withFileTypes: true }),
     ),
   );
@@ -60,7 +60,8 @@ async function packagedContent(): Promise<string> {
     .flat()
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name));
-  const single = ['package.json', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', '.vscodeignore'];
+  const texts = (await readdir(projectFolder)).filter((file) => file.startsWith('package.nls.')).sort();
+  const single = ['package.json', ...texts, 'README.md', 'CHANGELOG.md', 'LICENSE', '.vscodeignore'];
   for (const file of [...files.sort(), ...single.map((name) => path.join(projectFolder, name))]) {
     hash.update(`${path.relative(projectFolder, file)}\n`).update(await readFile(file));
   }

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import path from 'node:path';
 import { cleanEnvironment } from './environment.ts';
 import type { CodeServer } from './install.ts';
+import { writeLanguagePack } from './language-pack.ts';
 import { type ProcessGroup, spawnGroup } from './process-group.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
@@ -28,6 +29,8 @@ export interface ServerOptions {
    * only with the setting `security.workspace.trust.startupPrompt: always`.
    */
   readonly workspaceTrust?: boolean;
+  /** Such as `de`; English otherwise. VS Code's own texts stay English. */
+  readonly language?: string;
   /** Lets a page run extension tests. It also suppresses notification toasts. */
   readonly smokeTestDriver?: boolean;
   readonly log: (line: string) => void;
@@ -73,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const userDataFolder = path.resolve(options.userDataFolder ?? (await temporaryFolder()));
     const settings = { 'security.workspace.trust.enabled': options.workspaceTrust ?? false, ...options.settings };
     const userData = await prepareUserData(userDataFolder, settings, options.log);
+    if (options.language !== undefined) await writeLanguagePack(userDataFolder, options.language);
     for (const extension of options.extensions ?? []) {
       options.log(`installing ${path.basename(extension)}`);
       await installExtension(options.codeServer, userData, extension);
@@ -114,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
 }
 
-function switches({ workspaceTrust, smokeTestDriver }: ServerOptions): string[] {
+function switches({ workspaceTrust, language, smokeTestDriver }: ServerOptions): string[] {
   return [
     '--accept-server-license-terms',
     '--disable-telemetry',
@@ -123,6 +127,7 @@ function switches({ workspaceTrust, smokeTestDriver }: ServerOptions): string[] 
     '--disable-getting-started-override',
     '--force-disable-user-env',
     ...(workspaceTrust === true ? [] : ['--disable-workspace-trust']),
+    ...(language === undefined ? [] : ['--locale', language]),
     ...(smokeTestDriver === true ? ['--enable-smoke-test-driver'] : []),
   ];
 }

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { EditorSession } from '../support/editor-session.ts';
+import type { Workbench } from '../support/vscode/workbench.ts';
+
+const machine = 'playground';
+
+describe('in a German VS Code with a high contrast theme', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+
+  before(async () => {
+    session = await EditorSession.open(
+      path.join(import.meta.dirname, 'workspace'),
+      async ({ ckpt }) => {
+        await ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
+      },
+      { language: 'de', settings: { 'workbench.colorTheme': 'Default High Contrast' } },
+    );
+    workbench = session.workbench;
+  });
+  after(() => session.close());
+
+  it('the tree, what a screen reader hears, and the menus are German', async () => {
+    await workbench.openView('VM Checkpoints');
+    assert.match((await workbench.treeRow(machine)).ariaLabel, /^Maschine playground, ausgeschaltet/);
+    await workbench.expandRow(machine);
+    await workbench.treeRow([machine, 'Jetzt']);
+    const items = await workbench.contextMenuItems(machine);
+    assert.ok(items.includes('Prüfpunkt erstellen …'), items.join(', '));
+    await workbench.screenshot('70-german-tree');
+  });
+
+  it('take, apply and undo are asked and told in German', async () => {
+    await workbench.runCommand('VM Checkpoints: Prüfpunkt erstellen …');
+    await workbench.quickPick(machine);
+    assert.match(await workbench.quickInputMessage(), /Name des Prüfpunkts/);
+    await workbench.quickInput('vorher');
+    await workbench.waitForNotification('Prüfpunkt „vorher“ von „playground“ erstellt.');
+    await workbench.treeRow([machine, 'vorher', 'Jetzt']);
+    await workbench.contextMenu([machine, 'vorher'], 'Prüfpunkt anwenden …');
+    const question = await workbench.modalDialog();
+    assert.match(question.message, /„vorher“ auf „playground“ anwenden\?/);
+    assert.match(question.detail, /wird bis .* aufgehoben; dies lässt sich also rückgängig machen/);
+    await workbench.screenshot('71-german-question');
+    await workbench.clickDialogButton('Anwenden');
+    await workbench.clickNotificationButton('„vorher“ auf „playground“ angewendet.', 'Rückgängig machen');
+    await workbench.waitForNotification(/Rückgängig gemacht: „playground“ ist wieder, was sie vorher war/);
+    await workbench.screenshot('72-german-undone');
+  });
+});
