@@ -1,4 +1,4 @@
-// Bundles the extension and the engine into dist/, each one file, the engine's with another that starts it, and with the
+// Bundles the extension and the engine into dist/, each one file, the engine's with another that starts it, the page of details, and the
 // native files of one platform: node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without,
 // this computer's.
 import { existsSync } from 'node:fs';
@@ -97,6 +97,14 @@ const results = await Promise.all([
     plugins: [nativeBinary, callsIntoLibc, oneLanguage],
   }),
 ]);
+await build({
+  ...common,
+  entryPoints: { details: 'extension/details/page/main.ts', 'details-page': 'extension/details/page/details.css' },
+  outdir: 'dist',
+  platform: 'browser',
+  format: 'iife',
+  target: 'chrome120',
+});
 await chmod(path.join(dist, 'engine.js'), 0o755);
 await writeFile(path.join(dist, 'THIRD-PARTY-NOTICES.txt'), await notices(results));
 await cp(

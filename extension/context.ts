@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { commandCategory } from './contributions/commands.ts';
 import { MachineConsoles } from './console/machine-consoles.ts';
+import { DetailsPanels } from './details/details-panels.ts';
 import { Engine } from './engine/engine.ts';
 import { engineProgram } from './engine/environment.ts';
 import { JobList } from './machines/job-list.ts';
@@ -18,6 +19,7 @@ export class CheckpointsContext implements vscode.Disposable {
   readonly view: MachineView;
   readonly #trashSizes: TrashSizes;
   readonly consoles: MachineConsoles;
+  readonly details: DetailsPanels;
   readonly reports = new Reports();
   /** Remembers choices in this workspace. */
   readonly workspaceState: vscode.Memento;
@@ -31,6 +33,7 @@ export class CheckpointsContext implements vscode.Disposable {
     this.#trashSizes = new TrashSizes(this.engine, this.log);
     this.view = new MachineView(this.engine, this.machines, this.jobs, this.#trashSizes);
     this.consoles = new MachineConsoles(program);
+    this.details = new DetailsPanels({ extensionUri, engine: this.engine, machines: this.machines, log: this.log });
     this.workspaceState = workspaceState;
   }
 
@@ -42,6 +45,7 @@ export class CheckpointsContext implements vscode.Disposable {
   dispose(): void {
     vscode.Disposable.from(
       this.reports,
+      this.details,
       this.consoles,
       this.view,
       this.#trashSizes,

@@ -28,6 +28,7 @@ import { showEngineMenu } from './engine/show-engine-menu.ts';
 import { showLog } from './engine/show-log.ts';
 import { showProblem } from './engine/show-problem.ts';
 import { applyGroup, deleteGroup, takeGroup } from './group/group-commands.ts';
+import { showDetails } from './details/show-details.ts';
 import { endGuard } from './guard/end-guard.ts';
 import { doctor } from './health/doctor.ts';
 import { freeSpace } from './health/free-space.ts';
@@ -90,6 +91,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.takeGroup': { run: takeGroup, effect: 'changes' },
   'vmCheckpoints.applyGroup': { run: applyGroup, effect: 'changes' },
   'vmCheckpoints.deleteGroup': { run: deleteGroup, effect: 'changes' },
+  'vmCheckpoints.showDetails': { run: showDetails, effect: 'shows' },
   'vmCheckpoints.clone': { run: clone, effect: 'changes' },
   'vmCheckpoints.exportMachine': { run: exportMachine, effect: 'changes' },
   'vmCheckpoints.exportCheckpoint': { run: exportCheckpoint, effect: 'changes' },

@@ -16,6 +16,8 @@ import { TrashNode, TrashedNode } from '../tree/trash-nodes.ts';
 interface Reference {
   machine?: string;
   checkpoint?: string;
+  /** Its present state, and not the machine as a whole. */
+  isNow?: true;
 }
 
 /**
@@ -138,7 +140,10 @@ export function referenceOf(context: CheckpointsContext, argument: unknown): Ref
   if (argument instanceof TrashedNode) {
     return { machine: argument.machine.id, checkpoint: argument.trashed.checkpoint.id };
   }
-  if (argument instanceof MachineNode || argument instanceof NowNode || argument instanceof TrashNode) {
+  if (argument instanceof NowNode) {
+    return { machine: argument.machine.id, isNow: true };
+  }
+  if (argument instanceof MachineNode || argument instanceof TrashNode) {
     return { machine: argument.machine.id };
   }
   if (typeof argument !== 'object' || argument === null) {

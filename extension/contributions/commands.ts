@@ -41,6 +41,7 @@ export const commands = {
   'vmCheckpoints.takeGroup': { title: 'Take Group Checkpoint…' },
   'vmCheckpoints.applyGroup': { title: 'Apply Group…', icon: '$(history)' },
   'vmCheckpoints.deleteGroup': { title: 'Delete Group…' },
+  'vmCheckpoints.showDetails': { title: 'Show Details', icon: '$(type-hierarchy)' },
   'vmCheckpoints.clone': { title: 'Clone…' },
   'vmCheckpoints.exportMachine': { title: 'Export Machine…' },
   'vmCheckpoints.exportCheckpoint': { title: 'Export Disks…' },

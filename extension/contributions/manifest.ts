@@ -3,7 +3,7 @@ import { commandCategory, commands } from './commands.ts';
 import { keybindings, menus } from './menus.ts';
 import { settings } from './settings.ts';
 import { checkpointTaskProperties, checkpointTaskType, requiredCheckpointTaskProperties } from './tasks.ts';
-import { machinesViewId, viewContainerId, viewStateKey, welcomes } from './views.ts';
+import { detailsViewType, machinesViewId, viewContainerId, viewStateKey, welcomes } from './views.ts';
 
 /** Members of package.json that are written from the declarations, and no others. */
 export interface ManifestMembers {
@@ -48,7 +48,12 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
     extensionKind: ['workspace'],
     // Views and commands activate by themselves.
     // A debug session that a hook holds back begins with the second of these.
-    activationEvents: [`onTaskType:${checkpointTaskType}`, 'onDebugResolve', 'onLanguage:jsonc'],
+    activationEvents: [
+      `onTaskType:${checkpointTaskType}`,
+      'onDebugResolve',
+      'onLanguage:jsonc',
+      `onWebviewPanel:${detailsViewType}`,
+    ],
     capabilities: {
       untrustedWorkspaces: {
         supported: 'limited',

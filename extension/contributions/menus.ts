@@ -121,6 +121,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.exportMachine', when: trusted(item('machine', ...idle)), group: '6_copies@2' },
     { command: 'vmCheckpoints.move', when: trusted(item('machine', ...idle)), group: '6_copies@3' },
     { command: 'vmCheckpoints.flatten', when: trusted(item('machine', ...idle)), group: '6_copies@4' },
+    { command: 'vmCheckpoints.showDetails', when: item('machine', ...undamaged), group: '7_health@0' },
     { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
     { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },
@@ -132,6 +133,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.revertDiscard', when: trusted(item('now', 'canRevert')), group: '3_checkpoints@3' },
     { command: 'vmCheckpoints.undo', when: trusted(item('now', 'canUndo')), group: '3_checkpoints@4' },
     { command: 'vmCheckpoints.redo', when: trusted(item('now', 'canRedo')), group: '3_checkpoints@5' },
+    { command: 'vmCheckpoints.showDetails', when: item('now', ...undamaged), group: '7_health@0' },
     { command: 'vmCheckpoints.showCommand', when: item('now', ...undamaged), group: '8_command@1' },
 
     { command: 'vmCheckpoints.apply', when: trusted(item('checkpoint', ...undamaged)), group: '3_checkpoints@1' },
@@ -142,6 +144,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.setColour', when: trusted(item('checkpoint', ...undamaged)), group: '4_edit@4' },
     { command: 'vmCheckpoints.clone', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@1' },
     { command: 'vmCheckpoints.exportCheckpoint', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@2' },
+    { command: 'vmCheckpoints.showDetails', when: item('checkpoint', ...undamaged), group: '7_health@0' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },
     { command: 'vmCheckpoints.deleteSubtree', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@2' },
@@ -187,6 +190,12 @@ export const keybindings: readonly KeybindingEntry[] = [
     key: 'delete',
     mac: 'cmd+backspace',
     when: `focusedView == ${machinesViewId} && isWorkspaceTrusted`,
+    args: { selection: true },
+  },
+  {
+    command: 'vmCheckpoints.showDetails',
+    key: 'alt+enter',
+    when: `focusedView == ${machinesViewId}`,
     args: { selection: true },
   },
 ];

@@ -2,6 +2,8 @@
 
 export const viewContainerId = 'vmCheckpoints';
 export const machinesViewId = 'vmCheckpoints.machines';
+/** Of the editor tab with the details of a machine. */
+export const detailsViewType = 'vmCheckpoints.details';
 
 /** What the view shows, as the context key {@link viewStateKey}; the welcome texts depend on it. */
 export type ViewState = 'loading' | 'machines' | 'noMachines' | 'hostNotAvailable' | 'engineFailed';

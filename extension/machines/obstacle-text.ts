@@ -78,6 +78,7 @@ export function noneText(operation: MachineOperation): string {
     case 'editPolicy':
     case 'remove':
     case 'showCommand':
+    case 'showDetails':
       return vscode.l10n.t('Every machine is damaged. The tree tells what is wrong with each.');
   }
 }

@@ -29,7 +29,8 @@ export type MachineOperation =
   | 'flatten'
   | 'editPolicy'
   | 'remove'
-  | 'showCommand';
+  | 'showCommand'
+  | 'showDetails';
 
 export type Obstacle =
   | 'damaged'
@@ -110,6 +111,7 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'take':
     case 'editPolicy':
     case 'showCommand':
+    case 'showDetails':
       return undefined;
   }
 }

@@ -1,17 +1,9 @@
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
-import {
-  consistencyText,
-  createdByText,
-  describeCheckpoint,
-  firmwareText,
-  memoryMethodText,
-} from '../machines/descriptions.ts';
+import { checkpointFacts } from '../machines/checkpoint-facts.ts';
+import { describeCheckpoint } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
-import { expiry, localTime } from '../presentation/age.ts';
-import { formatDuration } from '../presentation/duration.ts';
-import { formatSize } from '../presentation/size.ts';
 import { factsOf } from './facts.ts';
 import { tooltip } from './tooltip.ts';
 import { TreeNode } from './tree-node.ts';
@@ -52,24 +44,7 @@ export class CheckpointNode extends TreeNode {
     const description = [...(guarded === undefined ? [] : [guarded]), describeCheckpoint(checkpoint)].join(' · ');
     item.description = description;
     item.iconPath = checkpointIcon(checkpoint);
-    item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
-      [vscode.l10n.t('Grew from'), grewFrom?.name],
-      [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
-      [vscode.l10n.t('Why'), createdByText(checkpoint.createdBy)],
-      [vscode.l10n.t('Guarded command'), checkpoint.guard?.command.join(' ')],
-      [vscode.l10n.t('Guard'), guarded],
-      [
-        vscode.l10n.t('Expires'),
-        checkpoint.expires && `${localTime(checkpoint.expires)} (${expiry(checkpoint.expires)})`,
-      ],
-      [vscode.l10n.t('Memory'), memoryText(checkpoint)],
-      [vscode.l10n.t('Consistency'), consistencyText(checkpoint.consistency)],
-      [vscode.l10n.t('Stood still'), checkpoint.pauseMs === undefined ? undefined : formatDuration(checkpoint.pauseMs)],
-      [vscode.l10n.t('Took'), checkpoint.totalMs === undefined ? undefined : formatDuration(checkpoint.totalMs)],
-      [vscode.l10n.t('Firmware'), firmwareText(machine)],
-      [vscode.l10n.t('Git'), checkpoint.git && gitText(checkpoint.git)],
-      [vscode.l10n.t('Id'), checkpoint.id],
-    ]);
+    item.tooltip = tooltip(checkpoint.name, checkpoint.notes, checkpointFacts(machine, checkpoint, grewFrom));
     item.accessibilityInformation = {
       label:
         grewFrom === undefined
@@ -97,20 +72,4 @@ function iconName({ pinned, expires, hasMemory }: CheckpointInfo): string {
     return 'watch';
   }
   return hasMemory ? 'circle-filled' : 'circle-outline';
-}
-
-function memoryText({ hasMemory, memoryFileBytes, memoryMethod }: CheckpointInfo): string {
-  if (!hasMemory) {
-    return vscode.l10n.t('none: the machine starts from its disks');
-  }
-  return [
-    vscode.l10n.t('saved'),
-    ...(memoryFileBytes === undefined ? [] : [formatSize(memoryFileBytes)]),
-    ...(memoryMethod === undefined ? [] : [memoryMethodText(memoryMethod)]),
-  ].join(', ');
-}
-
-function gitText({ branch, commit }: { branch?: string; commit: string }): string {
-  const short = commit.slice(0, 10);
-  return branch === undefined ? short : `${branch}, ${short}`;
 }

@@ -4,6 +4,10 @@ import { projectFolder, runProgram } from './project.ts';
 /** Checks that read the code without running it. */
 export const staticChecks: { name: string; run(): Promise<unknown> }[] = [
   { name: 'types (tsc)', run: () => runNode('typescript/bin/tsc', ['--noEmit', '--project', '.']) },
+  {
+    name: 'types of the page (tsc)',
+    run: () => runNode('typescript/bin/tsc', ['--noEmit', '--project', 'extension/details/page']),
+  },
   { name: 'rules (eslint)', run: () => runNode('eslint/bin/eslint.js', ['.']) },
   {
     name: 'the house (dependency-cruiser)',

@@ -99,6 +99,7 @@ test('context menus fit the item', () => {
     'setColour',
     'clone',
     'exportCheckpoint',
+    'showDetails',
     'showCommand',
     'delete',
     'deleteSubtree',
@@ -112,6 +113,7 @@ test('context menus fit the item', () => {
     'revert',
     'revertDiscard',
     'undo',
+    'showDetails',
     'showCommand',
   ]);
 });
@@ -135,6 +137,7 @@ test('a machine of plain disk images is offered checkpoints and no power', () =>
     'exportMachine',
     'move',
     'flatten',
+    'showDetails',
     'showSpace',
     'editPolicy',
     'doctor',
@@ -152,6 +155,7 @@ test('what starts or changes something is in no menu of an untrusted workspace',
     'showCommand',
     'showProblem',
     'showSpace',
+    'showDetails',
   ]);
   for (const { command, when = '' } of [...menus['view/title'], ...menus['view/item/context'], ...keybindings]) {
     const changes = !shows.has(command.replace('vmCheckpoints.', ''));

@@ -1,0 +1,158 @@
+/** Puts into words what the page of a machine shows. */
+import * as vscode from 'vscode';
+import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+import type { MachineSpace } from '../../engine/protocol/space.ts';
+import type { EngineState } from '../engine/engine.ts';
+import { checkpointFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
+import { colourText, describeCheckpoint, describeMachine, firmwareText } from '../machines/descriptions.ts';
+import { guardState } from '../machines/guard-text.ts';
+import { parentOfNow } from '../machines/possible.ts';
+import { age, expiry } from '../presentation/age.ts';
+import { formatSize } from '../presentation/size.ts';
+import { freedText } from '../report/space-report.ts';
+import { checkpointActions, machineActions, nowActions } from './actions.ts';
+import { edgeSize, leastSize } from './edge-size.ts';
+import type { DetailsModel, Fact, GuardedPair, MachineSummary, Point, PointShape } from './page-model.ts';
+import { nowId } from './page-model.ts';
+import { pageTexts } from './page-texts.ts';
+
+export interface DetailsFacts {
+  /** Absent while it is not known, and when it is gone. */
+  machine: MachineInfo | undefined;
+  /** The engine has said what machines there are. */
+  isListed: boolean;
+  engine: EngineState;
+  isTrusted: boolean;
+  /** Absent until it was measured. */
+  space?: MachineSpace;
+}
+
+export function detailsModel(facts: DetailsFacts): DetailsModel {
+  const { machine } = facts;
+  return {
+    ...(machine === undefined ? {} : { machine: summary(machine, facts) }),
+    notices: notices(facts),
+    texts: pageTexts(),
+  };
+}
+
+function notices({ machine, isListed, engine, isTrusted }: DetailsFacts): string[] {
+  return [
+    ...(engine.kind === 'failed'
+      ? [vscode.l10n.t('The engine is not running, so this may be out of date. {0}', engine.reason)]
+      : []),
+    ...(isListed || engine.kind === 'failed' ? [] : [vscode.l10n.t('The engine is starting…')]),
+    ...(isListed && machine === undefined ? [vscode.l10n.t('This machine is not there any more.')] : []),
+    ...(machine?.problem === undefined ? [] : [machine.problem]),
+    ...(isTrusted ? [] : [vscode.l10n.t('This workspace is not trusted: nothing is started or changed until it is.')]),
+  ];
+}
+
+function summary(machine: MachineInfo, { space, isTrusted }: DetailsFacts): MachineSummary {
+  return {
+    name: machine.name,
+    state: describeMachine(machine),
+    actions: isTrusted ? machineActions(machine) : [],
+    points: [
+      ...machine.checkpoints.map((checkpoint) => checkpointPoint(machine, checkpoint, space, isTrusted)),
+      nowPoint(machine, space, isTrusted),
+    ],
+    pairs: machine.checkpoints.flatMap((after) => pairOf(machine, after)),
+  };
+}
+
+function checkpointPoint(
+  machine: MachineInfo,
+  checkpoint: CheckpointInfo,
+  space: MachineSpace | undefined,
+  isTrusted: boolean,
+): Point {
+  const { id, parent, name, colour, expires } = checkpoint;
+  const grewFrom = machine.checkpoints.find((one) => one.id === parent);
+  const takes = space?.checkpoints.find((one) => one.id === id);
+  const description = describeCheckpoint(checkpoint);
+  const guard = guardState(machine, checkpoint);
+  return {
+    id,
+    ...(grewFrom === undefined ? {} : { parent: grewFrom.id }),
+    name,
+    shape: shapeOf(checkpoint),
+    ...(colour === undefined ? {} : { colour }),
+    line: [
+      age(checkpoint.created),
+      ...(colour === undefined ? [] : [colourText(colour)]),
+      ...(expires === undefined ? [] : [expiry(expires)]),
+      ...(guard === undefined ? [] : [guard]),
+    ].join(' · '),
+    spoken: [
+      grewFrom === undefined
+        ? vscode.l10n.t('Checkpoint {0}, {1}', name, description)
+        : vscode.l10n.t('Checkpoint {0}, {1}, grown from {2}', name, description, grewFrom.name),
+      ...(guard === undefined ? [] : [guard]),
+      ...(takes === undefined ? [] : [vscode.l10n.t('takes {0} alone', freedText(takes.exclusive))]),
+    ].join(', '),
+    ...(takes === undefined ? {} : { size: edgeSize(takes.exclusive) }),
+    facts: known([
+      [vscode.l10n.t('Takes alone'), takes && freedText(takes.exclusive)],
+      [vscode.l10n.t('Shares with others'), takes && formatSize(takes.sharedBytes)],
+      ...checkpointFacts(machine, checkpoint, grewFrom),
+    ]),
+    notes: checkpoint.notes ?? '',
+    actions: isTrusted ? checkpointActions(machine, checkpoint) : [],
+  };
+}
+
+function nowPoint(machine: MachineInfo, space: MachineSpace | undefined, isTrusted: boolean): Point {
+  const grewFrom = parentOfNow(machine);
+  const description = describeMachine(machine);
+  return {
+    id: nowId,
+    ...(grewFrom === undefined ? {} : { parent: grewFrom.id }),
+    name: vscode.l10n.t('Now'),
+    shape: 'now',
+    line: description,
+    spoken:
+      grewFrom === undefined
+        ? vscode.l10n.t('Now, the present state of {0}, {1}', machine.name, description)
+        : vscode.l10n.t('Now, the present state of {0}, {1}, grown from {2}', machine.name, description, grewFrom.name),
+    ...(space === undefined ? {} : { size: leastSize(space.nowBytes) }),
+    facts: known([
+      [vscode.l10n.t('State'), description],
+      [vscode.l10n.t('Busy'), machine.busy && `${machine.busy.operation} (${machine.busy.holder})`],
+      [vscode.l10n.t('Grew from'), grewFrom?.name],
+      [vscode.l10n.t('Takes alone'), space && formatSize(space.nowBytes)],
+      [vscode.l10n.t('Memory'), machine.memoryBytes === undefined ? undefined : formatSize(machine.memoryBytes)],
+      [
+        vscode.l10n.t('Saved state'),
+        machine.now.savedMemoryBytes === undefined ? undefined : formatSize(machine.now.savedMemoryBytes),
+      ],
+      [vscode.l10n.t('CPUs'), machine.cpus?.toString()],
+      [vscode.l10n.t('Firmware'), firmwareText(machine)],
+      [vscode.l10n.t('Process'), machine.pid?.toString()],
+      [vscode.l10n.t('Log'), machine.hypervisorLog],
+      [vscode.l10n.t('Folder'), machine.folder],
+    ]),
+    actions: isTrusted ? nowActions(machine) : [],
+  };
+}
+
+function pairOf(machine: MachineInfo, after: CheckpointInfo): GuardedPair[] {
+  const before = machine.checkpoints.find(({ id }) => id === after.guardOf);
+  return before === undefined || after.parent !== before.id
+    ? []
+    : [{ before: before.id, after: after.id, text: guardState(machine, before) ?? '' }];
+}
+
+function shapeOf({ pinned, expires, hasMemory }: CheckpointInfo): PointShape {
+  if (pinned === true) {
+    return 'pinned';
+  }
+  if (expires !== undefined) {
+    return 'expiring';
+  }
+  return hasMemory ? 'memory' : 'disks';
+}
+
+function known(facts: readonly NamedFact[]): Fact[] {
+  return facts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }]));
+}

@@ -1,0 +1,80 @@
+/** What the Details page shows: texts that are ready to be shown, for the page has no words of its own. */
+import type { Colour } from '../../engine/protocol/machines.ts';
+import type { PageCommand } from './page-commands.ts';
+
+export interface DetailsModel {
+  /** Absent while it is not known, and when it is gone; `notices` say which. */
+  machine?: MachineSummary;
+  /** Sentences above everything else. */
+  notices: string[];
+  texts: PageTexts;
+}
+
+export interface MachineSummary {
+  name: string;
+  /** Such as `running`. */
+  state: string;
+  actions: Action[];
+  /** Checkpoints in order of creation, then Now. */
+  points: Point[];
+  pairs: GuardedPair[];
+}
+
+/** A checkpoint, or Now. */
+export interface Point {
+  /** Of a checkpoint its id, of Now {@link nowId}. */
+  id: string;
+  /** Absent for a root. */
+  parent?: string;
+  name: string;
+  shape: PointShape;
+  colour?: Colour;
+  /** Under its name. */
+  line: string;
+  /** What a screen reader says. */
+  spoken: string;
+  /** What it alone takes; absent until that is known. */
+  size?: EdgeSize;
+  facts: Fact[];
+  /** Empty for none; absent where there can be none. */
+  notes?: string;
+  actions: Action[];
+}
+
+/** Told apart by form: with memory, disks only, pinned, deleted by itself some day, Now. */
+export type PointShape = 'memory' | 'disks' | 'pinned' | 'expiring' | 'now';
+
+export interface EdgeSize {
+  text: string;
+  /** How thick the line is, from 0 to 3. */
+  weight: number;
+}
+
+export interface Fact {
+  label: string;
+  value: string;
+}
+
+/** A guarded command: the checkpoint before it, and the one after it. */
+export interface GuardedPair {
+  before: string;
+  after: string;
+  /** How it ended. */
+  text: string;
+}
+
+export interface Action {
+  command: PageCommand;
+  title: string;
+  isPrimary?: boolean;
+}
+
+export interface PageTexts {
+  graph: string;
+  selected: string;
+  facts: string;
+  actions: string;
+}
+
+/** Id of Now among the points. */
+export const nowId = 'now';

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FrameLocator, Locator } from 'playwright-core';
+import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
+import { EditorSession } from '../support/editor-session.ts';
+import { until } from '../support/vscode/until.ts';
+import { actionTimeoutMilliseconds, type Workbench } from '../support/vscode/workbench.ts';
+
+const machine = 'playground';
+const hostile = '<img src=x onerror=document.title=1> &amp; <b>';
+
+describe('the details of a machine', () => {
+  let session: EditorSession;
+  let workbench: Workbench;
+  let page: FrameLocator;
+
+  before(async () => {
+    session = await EditorSession.ofMachine(machine);
+    workbench = session.workbench;
+    page = workbench.webview();
+    const { ckpt } = session.home;
+    for (const name of ['base', 'tools', 'compiler']) {
+      await ckpt.run('take', ['take', machine, name]);
+    }
+    await ckpt.run('apply', ['apply', machine, 'tools']);
+    await ckpt.run('take', ['take', machine, hostile]);
+    await workbench.treeRow(hostile);
+  });
+  after(() => session.close());
+
+  const shown = async () => (await session.home.ckpt.run('show', ['show', machine])).machine;
+  const named = async (name: string): Promise<CheckpointInfo | undefined> =>
+    (await shown()).checkpoints.find((checkpoint) => checkpoint.name === name);
+  const point = (name: string): Locator =>
+    page.locator('[role=treeitem]').filter({ has: workbench.page.locator('.name').getByText(name, { exact: true }) });
+  const selected = (): Locator => page.locator('[role=treeitem][aria-selected=true] .name');
+  const untilSelected = (name: string): Promise<unknown> =>
+    until(
+      async () => `${name} to be selected, and not ${await selected().innerText()}`,
+      async () => (await selected().innerText()) === name,
+      { timeoutMilliseconds: actionTimeoutMilliseconds },
+    );
+  const press = (key: string): Promise<void> => workbench.page.keyboard.press(key);
+
+  it('the context menu of a checkpoint opens them at that checkpoint', async () => {
+    await workbench.contextMenu('base', 'Show Details');
+    await untilSelected('base');
+    await page.locator('.selected h2', { hasText: 'base' }).waitFor();
+    assert.equal(await page.locator('[role=treeitem]').count(), 6);
+    await page
+      .locator('svg .size', { hasText: /\d (bytes|KiB|MiB)/ })
+      .first()
+      .waitFor();
+    await workbench.screenshot('70-details');
+  });
+
+  it('names are text, whatever is in them', async () => {
+    await point(hostile).waitFor();
+    assert.equal(await page.locator('img, b').count(), 0);
+  });
+
+  it('arrow keys go through the tree', async () => {
+    await point('base').focus();
+    await press('ArrowDown');
+    await untilSelected('tools');
+    await press('ArrowDown');
+    await untilSelected('compiler');
+    await press('ArrowRight');
+    await untilSelected(hostile);
+    await press('ArrowUp');
+    await untilSelected('tools');
+    await press('End');
+    await untilSelected('Now');
+    await press('Home');
+    await untilSelected('base');
+  });
+
+  it('what another process does is shown, and the focus stays where it is', async () => {
+    await point('tools').click();
+    await session.home.ckpt.run('take', ['take', machine, 'from outside']);
+    await point('from outside').waitFor();
+    await untilSelected('tools');
+    assert.equal(await page.locator('[role=treeitem]:focus .name').innerText(), 'tools');
+    await session.home.ckpt.run('delete', ['delete', machine, 'from outside']);
+    await point('from outside').waitFor({ state: 'detached' });
+    assert.equal(await page.locator('[role=treeitem]:focus .name').innerText(), 'tools');
+  });
+
+  it('apply from the page asks as everywhere, and moves Now', async () => {
+    await point('base').click();
+    await page.getByRole('button', { name: 'Apply…' }).click();
+    assert.match((await workbench.modalDialog()).message, /base/);
+    await workbench.clickDialogButton('Apply');
+    await workbench.waitForNotification(`Applied “base” to “${machine}”.`);
+    assert.equal((await shown()).now.parent, (await named('base'))?.id);
+    await page.locator('[role=treeitem][aria-label*="Now"][aria-label*="grown from base"]').waitFor();
+    await workbench.clearNotifications();
+    await workbench.screenshot('71-applied');
+  });
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { commands } from '../../../../extension/contributions/commands.ts';
+import { machineOfState, parseFromPage } from '../../../../extension/details/messages.ts';
+import { pageCommands } from '../../../../extension/details/page-commands.ts';
+import { keptState } from '../../../../extension/details/page/page-state.ts';
+
+test('what a page asks for is one of the commands that there are', () => {
+  for (const command of pageCommands) {
+    assert.ok(`vmCheckpoints.${command}` in commands, command);
+    const message = { kind: 'run', command, point: 'now' };
+    assert.deepEqual(parseFromPage(message), message);
+  }
+});
+
+test('anything else is no message', () => {
+  for (const message of [
+    undefined,
+    null,
+    'ready',
+    {},
+    { kind: 'run' },
+    { kind: 'run', command: 'removeMachine', point: 'now' },
+    { kind: 'run', command: '../workbench.action.quit', point: 'now' },
+    { kind: 'run', command: 'apply', point: 7 },
+    { kind: 'run', command: 'apply', point: '' },
+    { kind: 'run', command: 'apply', point: 'x'.repeat(10_000) },
+    { kind: 'model' },
+  ]) {
+    assert.equal(parseFromPage(message), undefined, JSON.stringify(message));
+  }
+});
+
+test('what a message has beside its members is left out', () => {
+  assert.deepEqual(parseFromPage({ kind: 'ready', more: 1 }), { kind: 'ready' });
+});
+
+test('the state of a page says which machine it was of, and anything else says nothing', () => {
+  assert.equal(machineOfState({ machine: 'id', selected: 'now' }), 'id');
+  for (const state of [undefined, null, {}, { machine: 5 }, { machine: '' }, 'id']) {
+    assert.equal(machineOfState(state), undefined);
+  }
+  assert.deepEqual(keptState({ machine: 'id', selected: 5 }), { machine: 'id' });
+  assert.deepEqual(keptState(null), {});
+});
