@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { median, verdictOf } from './disks/verdict.ts';
 import type { BenchRow } from './disks/row.ts';
 import { disksRows } from './disks/rows.ts';
 
@@ -32,8 +33,8 @@ export async function benchRows(rows: readonly BenchRow[], words: readonly strin
       const found = await measure(row.name, folder);
       const ours = median(found.ours);
       const peer = found.peer.length === 0 ? undefined : median(found.peer);
-      const isReached = row.isReached(ours, peer ?? Infinity) && found.peakBytes < 128 * 1024 * 1024;
-      missed += isReached ? 0 : 1;
+      const verdict = found.peakBytes < 128 * 1024 * 1024 ? verdictOf(row, ours, peer) : 'MISSED';
+      missed += verdict === 'reached' ? 0 : 1;
       console.log(
         line([
           row.name,
@@ -42,14 +43,18 @@ export async function benchRows(rows: readonly BenchRow[], words: readonly strin
           peer === undefined ? '–' : `${(peer / ours).toFixed(2)} ×`,
           row.reach,
           (found.peakBytes / 1024 / 1024).toFixed(0),
-          isReached ? 'reached' : 'MISSED',
+          verdict,
         ]),
       );
+    } catch (error) {
+      missed += 1;
+      console.log(line([row.name, '–', '–', '–', row.reach, '–', 'FAILED']));
+      console.log(`  ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
   }
-  console.log(missed === 0 ? 'All reached.' : `${missed} missed.`);
+  console.log(missed === 0 ? 'All reached.' : `${missed} not reached.`);
 }
 
 export function benchDisks(words: readonly string[]): Promise<void> {
@@ -74,13 +79,6 @@ function measure(row: string, folder: string): Promise<Measurement> {
       }
     });
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
 function line(cells: readonly string[]): string {

@@ -2,10 +2,12 @@
 
 import { benchCheckpoints } from './checkpoints.ts';
 import { benchDisks } from './disks.ts';
+import { benchMachines } from './machines.ts';
 
 const suites: Readonly<Record<string, (rows: readonly string[]) => Promise<void>>> = {
   disks: benchDisks,
   checkpoints: benchCheckpoints,
+  machines: benchMachines,
 };
 
 async function main([name, ...rows]: string[]): Promise<void> {

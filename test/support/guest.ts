@@ -33,6 +33,11 @@ export class GuestShell {
     if (socketPath === undefined) {
       throw new Error(`“${machine}” has no serial port: ${stdout}`);
     }
+    return GuestShell.connect(socketPath);
+  }
+
+  /** The same at the serial port of a guest that somebody else runs. */
+  static async connect(socketPath: string): Promise<GuestShell> {
     const socket = net.connect(socketPath);
     await once(socket, 'connect');
     const shell = new GuestShell(socket);

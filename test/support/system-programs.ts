@@ -37,6 +37,16 @@ export const diskPeerPrograms: SystemProgram[] = [
   { names: ['nbdinfo', 'nbdcopy'], debianPackage: 'libnbd-bin' },
 ];
 
+/** The other manager of machines, which running machines are compared with. */
+export const libvirtPrograms: SystemProgram[] = [
+  { names: ['virsh'], debianPackage: 'libvirt-clients' },
+  { names: ['libvirtd'], debianPackage: 'libvirt-daemon' },
+  {
+    names: ['/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so'],
+    debianPackage: 'libvirt-daemon-driver-qemu',
+  },
+];
+
 /** Thrown when a person has to do something before set-up can go on. */
 export class SetUpError extends Error {
   override readonly name = 'SetUpError';

@@ -116,7 +116,8 @@ const reasons: Readonly<Record<string, string>> = {
   'subsystem-reset': 'the guest reset itself',
 };
 
-function eventsLog(socketsFolder: string): string {
+/** What QEMU tells, line by line. */
+export function eventsLog(socketsFolder: string): string {
   return path.join(socketsFolder, 'events.log');
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import {
   changedMethod,
@@ -19,10 +20,19 @@ export interface EngineClient {
   stop(): Promise<void>;
 }
 
-export async function startEngine(home: string): Promise<EngineClient> {
-  const child = spawn(process.execPath, [engineFile, 'serve', '--stdio'], {
-    env: { ...process.env, VM_CHECKPOINTS_HOME: home },
+/** Whose engine it is, and a copy of the program that they may read. */
+export interface EngineUser {
+  id: number;
+  program: string;
+}
+
+/** @param user somebody else than who runs the bench */
+export async function startEngine(home: string, user?: EngineUser): Promise<EngineClient> {
+  const child = spawn(process.execPath, [user?.program ?? engineFile, 'serve', '--stdio'], {
+    env: { ...process.env, ...(user === undefined ? {} : { HOME: home }), VM_CHECKPOINTS_HOME: home },
+    cwd: path.dirname(home),
     stdio: ['pipe', 'pipe', 'inherit'],
+    ...(user === undefined ? {} : { uid: user.id, gid: user.id }),
   });
   const connection = createMessageConnection(
     new StreamMessageReader(child.stdout),
