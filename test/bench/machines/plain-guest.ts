@@ -50,7 +50,12 @@ export class PlainMachine {
     const events = await openEvents(folder);
     const log = await open(path.join(folder, 'hypervisor.log'), 'a');
     try {
-      const child = spawn(program, args, { cwd: folder, stdio: [events.input, events.output, log.fd] });
+      // A session of its own, as ours and libvirt's have: the kernel shares the processors out among sessions.
+      const child = spawn(program, args, {
+        cwd: folder,
+        detached: true,
+        stdio: [events.input, events.output, log.fd],
+      });
       await once(child, 'spawn');
       return new PlainGuest(child, socketsIn(folder), node);
     } finally {

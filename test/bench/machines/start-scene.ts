@@ -65,6 +65,6 @@ async function promptSince(began: number, log: string): Promise<number> {
     if (performance.now() - began > limitMs) {
       throw new Error(`The guest showed no prompt within ${limitMs} ms.`);
     }
-    await delay(2);
+    await delay(10);
   }
 }
