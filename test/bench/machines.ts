@@ -113,6 +113,6 @@ function textOf(error: unknown): string {
 }
 
 function line(cells: readonly string[]): string {
-  const widths = [72, 9, 9, 10, 22, 8];
-  return cells.map((cell, at) => (at === 0 ? cell.padEnd(72) : cell.padStart(widths[at] ?? 8))).join(' ');
+  const widths = [64, 9, 9, 10, 22, 8];
+  return cells.map((cell, at) => (at === 0 ? cell.padEnd(64) : cell.padStart(widths[at] ?? 8))).join(' ');
 }

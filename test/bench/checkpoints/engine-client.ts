@@ -39,7 +39,9 @@ export async function startEngine(home: string, user?: EngineUser): Promise<Engi
     new StreamMessageWriter(child.stdin),
   );
   connection.listen();
-  await connection.sendRequest('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
+  // It looks whether its client lives, which another user's processes may not be asked.
+  const processId = user === undefined ? process.pid : null;
+  await connection.sendRequest('initialize', { processId, rootUri: null, capabilities: {} });
   await connection.sendNotification('initialized', {});
   return {
     request: (name, params) => connection.sendRequest(methodOf(name), params),

@@ -12,7 +12,7 @@ import type { FigureRow, Figures, Participant, PreparedScene, Scene } from './sc
 const isRoot = process.getuid?.() === 0;
 /** “nobody”, on every Linux. */
 const otherUser = 65534;
-const virshSnapshot = 'virsh snapshot-create-as --memspec';
+const virshSnapshot = 'virsh --memspec';
 const [virsh, plainQemu] = ['virsh', 'QEMU snapshot-save'];
 const settleMs = 500;
 

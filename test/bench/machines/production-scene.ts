@@ -13,7 +13,7 @@ export const productionScene: Scene = {
   name: 'production',
   rows: [
     {
-      name: 'production: freeze to thaw (virsh snapshot-create-as --quiesce)',
+      name: 'production: freeze to thaw (virsh --quiesce)',
       figure: 'silence',
       peer: 'virsh',
       reach: '≤ 50 ms and ≤ the peer',
