@@ -6,7 +6,7 @@ import type { EngineState } from '../engine/engine.ts';
 import { checkpointFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
 import { colourText, describeCheckpoint, describeMachine, firmwareText } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
-import { parentOfNow } from '../machines/possible.ts';
+import { obstacle, parentOfNow } from '../machines/possible.ts';
 import { age, expiry } from '../presentation/age.ts';
 import { formatSize } from '../presentation/size.ts';
 import { freedText } from '../report/space-report.ts';
@@ -53,6 +53,7 @@ function summary(machine: MachineInfo, { space, isTrusted }: DetailsFacts): Mach
     name: machine.name,
     state: describeMachine(machine),
     actions: isTrusted ? machineActions(machine) : [],
+    canAnnotate: isTrusted && obstacle('annotate', machine) === undefined,
     points: [
       ...machine.checkpoints.map((checkpoint) => checkpointPoint(machine, checkpoint, space, isTrusted)),
       nowPoint(machine, space, isTrusted),
@@ -114,7 +115,12 @@ function nowPoint(machine: MachineInfo, space: MachineSpace | undefined, isTrust
     spoken:
       grewFrom === undefined
         ? vscode.l10n.t('Now, the present state of {0}, {1}', machine.name, description)
-        : vscode.l10n.t('Now, the present state of {0}, {1}, grown from {2}', machine.name, description, grewFrom.name),
+        : vscode.l10n.t(
+            'Now, the present state of {0}, {1}, grown from checkpoint {2}',
+            machine.name,
+            description,
+            grewFrom.name,
+          ),
     ...(space === undefined ? {} : { size: leastSize(space.nowBytes) }),
     facts: known([
       [vscode.l10n.t('State'), description],

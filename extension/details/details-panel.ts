@@ -7,6 +7,7 @@ import { detailsModel } from './details-model.ts';
 import { parseFromPage, type FromPage, type ToPage } from './messages.ts';
 import { pageFolder, pageHtml } from './page-html.ts';
 import { nowId } from './page-model.ts';
+import { saveNotes } from './save-notes.ts';
 
 /** Ages grow old while they are looked at. */
 const redrawMs = 60_000;
@@ -81,6 +82,9 @@ export class DetailsPanel implements vscode.Disposable {
         break;
       case 'run':
         this.#run(message);
+        break;
+      case 'saveNotes':
+        void saveNotes(this.#sources, this.#machineId, message).then((answer) => this.#post(answer));
         break;
       case undefined:
         this.#sources.log.warn('A page of details sent what is no message');

@@ -6,10 +6,20 @@ import type { DetailsModel } from './page-model.ts';
 /** A checkpoint's id, or Now's; nobody else's ids get anywhere, because commands look them up. */
 const pointId = z.string().check(z.minLength(1), z.maxLength(200));
 
+/** The engine says what notes may be. */
+const notesText = z.string().check(z.maxLength(1_000_000));
+
 const fromPage = z.discriminatedUnion('kind', [
   /** It was loaded, for the first time or again, and wants to know what to show. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('run'), command: z.enum(pageCommands), point: pointId }),
+  z.object({
+    kind: z.literal('saveNotes'),
+    checkpoint: pointId,
+    notes: notesText,
+    /** What they were when the person began to write. */
+    before: notesText,
+  }),
 ]);
 
 export type FromPage = z.infer<typeof fromPage>;
@@ -29,7 +39,20 @@ export function machineOfState(state: unknown): string | undefined {
   return parsed.success ? parsed.data.machine : undefined;
 }
 
+/** What became of notes that were to be saved. */
+export interface NotesAnswer {
+  kind: 'notes';
+  checkpoint: string;
+  /** `changed`: they are not what they were, and were not saved. */
+  outcome: 'saved' | 'changed' | 'failed';
+  /** A sentence. */
+  text: string;
+  /** What they are, when they were changed. */
+  theirs?: string;
+}
+
 export type ToPage =
+  | NotesAnswer
   | { kind: 'model'; machine: string; model: DetailsModel }
   /** To show a point. */
   | { kind: 'select'; point: string };

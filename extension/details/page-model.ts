@@ -15,6 +15,8 @@ export interface MachineSummary {
   /** Such as `running`. */
   state: string;
   actions: Action[];
+  /** Notes can be written. */
+  canAnnotate: boolean;
   /** Checkpoints in order of creation, then Now. */
   points: Point[];
   pairs: GuardedPair[];
@@ -74,6 +76,10 @@ export interface PageTexts {
   selected: string;
   facts: string;
   actions: string;
+  notes: string;
+  noNotes: string;
+  save: string;
+  discardDraft: string;
 }
 
 /** Id of Now among the points. */

@@ -86,6 +86,40 @@ describe('the details of a machine', () => {
     assert.equal(await page.locator('[role=treeitem]:focus .name').innerText(), 'tools');
   });
 
+  it('notes are written, saved, and found by others', async () => {
+    await point('tools').click();
+    const notes = page.getByLabel('Notes');
+    await notes.click();
+    await workbench.page.keyboard.type('gcc 14,\n');
+    await workbench.page.keyboard.type(hostile);
+    await point('base').click();
+    assert.equal(await notes.inputValue(), '');
+    await point('tools').click();
+    assert.equal(await notes.inputValue(), `gcc 14,\n${hostile}`, 'a draft stays');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    assert.equal((await named('tools'))?.notes, `gcc 14,\n${hostile}`);
+  });
+
+  it('notes that somebody else changed meanwhile are not overwritten unseen', async () => {
+    const notes = page.getByLabel('Notes');
+    await notes.fill('mine');
+    await session.home.ckpt.run('annotate', ['annotate', machine, 'tools', '--notes', 'theirs']);
+    await until('the engine to have told', async () => (await named('tools'))?.notes === 'theirs', {
+      timeoutMilliseconds: actionTimeoutMilliseconds,
+    });
+    assert.equal(await notes.inputValue(), 'mine');
+    await notes.focus();
+    await press('Control+Enter');
+    await page.getByText('somebody else changed these notes').waitFor();
+    await page.locator('blockquote', { hasText: 'theirs' }).waitFor();
+    assert.equal((await named('tools'))?.notes, 'theirs');
+    await workbench.screenshot('72-notes-changed');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    assert.equal((await named('tools'))?.notes, 'mine');
+  });
+
   it('apply from the page asks as everywhere, and moves Now', async () => {
     await point('base').click();
     await page.getByRole('button', { name: 'Apply…' }).click();
@@ -93,7 +127,7 @@ describe('the details of a machine', () => {
     await workbench.clickDialogButton('Apply');
     await workbench.waitForNotification(`Applied “base” to “${machine}”.`);
     assert.equal((await shown()).now.parent, (await named('base'))?.id);
-    await page.locator('[role=treeitem][aria-label*="Now"][aria-label*="grown from base"]').waitFor();
+    await page.locator('[role=treeitem][aria-label*="Now"][aria-label*="grown from checkpoint base"]').waitFor();
     await workbench.clearNotifications();
     await workbench.screenshot('71-applied');
   });

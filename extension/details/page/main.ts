@@ -5,6 +5,7 @@ import { draw } from './draw.ts';
 import { element, type PageNode } from './element.ts';
 import { elementIdOf, graphView, layoutOf } from './graph-view.ts';
 import type { GraphLayout } from './graph-layout.ts';
+import { NotesEditor } from './notes-editor.ts';
 import { keptState, type KeptState } from './page-state.ts';
 import { buttons, pointView } from './point-view.ts';
 
@@ -23,6 +24,13 @@ let model: DetailsModel | undefined;
 /** Of the machine in the model. */
 let layout: GraphLayout | undefined;
 
+const notes = new NotesEditor({
+  drafts: () => kept.drafts ?? {},
+  keepDrafts: (drafts) => keep({ drafts }),
+  send: (message) => vscode.postMessage(message),
+  redraw: show,
+});
+
 function keep(change: Partial<KeptState>): void {
   kept = { ...kept, ...change };
   vscode.setState(kept);
@@ -33,13 +41,13 @@ function show(): void {
 }
 
 function page({ machine, notices, texts }: DetailsModel): PageNode[] {
-  const notes = element(
+  const notice = element(
     'div',
     { class: 'notices', role: 'status' },
-    notices.map((notice) => element('p', {}, [notice])),
+    notices.map((sentence) => element('p', {}, [sentence])),
   );
   if (machine === undefined) {
-    return [notes];
+    return [notice];
   }
   layout ??= layoutOf(machine);
   const selected =
@@ -54,7 +62,7 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
       element('span', { class: 'state' }, [machine.state]),
       buttons(machine.actions, texts, run(nowId)),
     ]),
-    notes,
+    notice,
     element('main', {}, [
       element(
         'div',
@@ -64,7 +72,13 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
           : [graphView(machine, layout, selected.id, texts, { select, enter: enterSelected })],
         { on: { scroll: keepScroll } },
       ),
-      selected && pointView(selected, texts, run(selected.id)),
+      selected &&
+        pointView(
+          selected,
+          texts,
+          run(selected.id),
+          selected.notes === undefined ? undefined : notes.view(selected, texts, machine.canAnnotate),
+        ),
     ]),
   ];
 }
@@ -126,6 +140,9 @@ function receive(message: ToPage): void {
       }
       break;
     }
+    case 'notes':
+      notes.answered(message);
+      break;
     case 'select':
       keep({ selected: message.point });
       show();

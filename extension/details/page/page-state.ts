@@ -6,6 +6,14 @@ export interface KeptState {
   selected?: string;
   /** Of the picture. */
   scroll?: { left: number; top: number };
+  /** Notes that are not saved yet, by checkpoint. */
+  drafts?: Readonly<Record<string, NotesDraft>>;
+}
+
+export interface NotesDraft {
+  text: string;
+  /** What the notes were when it was begun. */
+  before: string;
 }
 
 /** What was kept by this page, or an older version of it. */
@@ -17,6 +25,7 @@ export function keptState(state: unknown): KeptState {
     ...('machine' in state && typeof state.machine === 'string' ? { machine: state.machine } : {}),
     ...('selected' in state && typeof state.selected === 'string' ? { selected: state.selected } : {}),
     ...('scroll' in state ? keptScroll(state.scroll) : {}),
+    ...('drafts' in state ? { drafts: keptDrafts(state.drafts) } : {}),
   };
 }
 
@@ -26,4 +35,22 @@ function keptScroll(scroll: unknown): Pick<KeptState, 'scroll'> {
   }
   const { left, top } = scroll;
   return typeof left === 'number' && typeof top === 'number' ? { scroll: { left, top } } : {};
+}
+
+function keptDrafts(drafts: unknown): Record<string, NotesDraft> {
+  const entries = typeof drafts === 'object' && drafts !== null ? Object.entries(drafts) : [];
+  return Object.fromEntries(
+    entries.flatMap(([checkpoint, draft]: [string, unknown]) => (isDraft(draft) ? [[checkpoint, draft]] : [])),
+  );
+}
+
+function isDraft(draft: unknown): draft is NotesDraft {
+  return (
+    typeof draft === 'object' &&
+    draft !== null &&
+    'text' in draft &&
+    typeof draft.text === 'string' &&
+    'before' in draft &&
+    typeof draft.before === 'string'
+  );
 }

@@ -13,6 +13,11 @@ test('what a page asks for is one of the commands that there are', () => {
   }
 });
 
+test('notes come with what they were', () => {
+  const message = { kind: 'saveNotes', checkpoint: 'id', notes: 'new', before: '' };
+  assert.deepEqual(parseFromPage(message), message);
+});
+
 test('anything else is no message', () => {
   for (const message of [
     undefined,
@@ -26,6 +31,9 @@ test('anything else is no message', () => {
     { kind: 'run', command: 'apply', point: '' },
     { kind: 'run', command: 'apply', point: 'x'.repeat(10_000) },
     { kind: 'model' },
+    { kind: 'saveNotes', checkpoint: 'id', notes: 'new' },
+    { kind: 'saveNotes', checkpoint: 'id', notes: ['new'], before: '' },
+    { kind: 'saveNotes', checkpoint: 'id', notes: 'x'.repeat(2_000_000), before: '' },
   ]) {
     assert.equal(parseFromPage(message), undefined, JSON.stringify(message));
   }
@@ -42,4 +50,8 @@ test('the state of a page says which machine it was of, and anything else says n
   }
   assert.deepEqual(keptState({ machine: 'id', selected: 5 }), { machine: 'id' });
   assert.deepEqual(keptState(null), {});
+  const drafts = { a: { text: 'new', before: '' } };
+  assert.deepEqual(keptState({ drafts: { ...drafts, b: 'no draft', c: { text: 1 } } }), { drafts });
+  assert.deepEqual(keptState({ scroll: { left: 1, top: 2 } }), { scroll: { left: 1, top: 2 } });
+  assert.deepEqual(keptState({ scroll: { left: 1 } }), {});
 });
