@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { libc } from '../../disks/libc.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { syncFolder } from '../../store/atomic-file.ts';
+import { GrowingHash } from './growing-hash.ts';
 import type { QmpConnection } from './qmp.ts';
 
 /** Device state beside the memory itself, generously. */
@@ -91,10 +92,12 @@ class PassedFile implements MemoryTarget {
   readonly isUnfailing: boolean;
   readonly #file: string;
   readonly #handle: FileHandle;
+  readonly #hash: GrowingHash;
 
   constructor(file: string, handle: FileHandle, reservedBytes: number) {
     this.#file = file;
     this.#handle = handle;
+    this.#hash = new GrowingHash(file);
     this.isUnfailing = reserve !== undefined && reserve(handle.fd, keepSize, 0, reservedBytes) === 0;
   }
 
@@ -106,13 +109,14 @@ class PassedFile implements MemoryTarget {
     const { size } = await this.#handle.stat();
     // Gives back what was reserved and is not needed.
     await this.#handle.truncate(size);
-    const [sha256] = await Promise.all([hashOf(this.#file), this.#handle.sync()]);
+    const [sha256] = await Promise.all([this.#hash.end(), this.#handle.sync()]);
     await this.#handle.close();
     await syncFolder(path.dirname(this.#file));
     return { sizeBytes: size, sha256 };
   }
 
   async discard(): Promise<void> {
+    await this.#hash.giveUp();
     await this.#handle.close().catch(() => undefined);
     await rm(this.#file, { force: true });
   }
