@@ -5,6 +5,7 @@ import type { EngineContext } from './checkpoints/engine-context.ts';
 import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
+import { LayerService } from './checkpoints/layer-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
 import { MergeService } from './checkpoints/merge-service.ts';
 import { LongOperations } from './checkpoints/long-operations.ts';
@@ -26,6 +27,7 @@ export interface Engine {
   groups: GroupService;
   guards: GuardService;
   merges: MergeService;
+  layers: LayerService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -69,6 +71,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     groups,
     guards: new GuardService(context, service),
     merges: new MergeService(context, service, jobs),
+    layers: new LayerService(context),
     disks,
     jobs,
     life: new LifeService(context, service),

@@ -11,6 +11,7 @@ import type { JobOperations } from '../protocol/jobs.ts';
 import type { LifeOperations } from '../protocol/life.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
 import type { GuardOperations } from '../protocol/guards.ts';
+import type { LayerOperations } from '../protocol/layers.ts';
 import type { MergeOperations } from '../protocol/merges.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
@@ -357,6 +358,7 @@ export type ServiceCalls = {
       | keyof SpaceOperations
       | keyof DoctorOperations
       | keyof MergeOperations
+      | keyof LayerOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

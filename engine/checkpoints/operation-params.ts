@@ -180,6 +180,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   prune: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
   space: z.strictObject({ machine: reference.exactOptional() }),
   freeSpace: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
+  layers: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional() }),
   mergeLayers: z.strictObject({ ...onMachine, speed }),
   doctor: z.strictObject({
     machine: reference.exactOptional(),

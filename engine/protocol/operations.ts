@@ -3,6 +3,7 @@ import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { guardOperationNames, type GuardOperations } from './guards.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
+import { layerOperationNames, type LayerOperations } from './layers.ts';
 import { lifeOperationNames, type LifeOperations } from './life.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
@@ -43,6 +44,7 @@ export interface Operations
     RetentionOperations,
     SpaceOperations,
     MergeOperations,
+    LayerOperations,
     DoctorOperations,
     PlanOperations,
     GuardOperations {
@@ -259,6 +261,7 @@ export const operationNames = [
   ...retentionOperationNames,
   ...spaceOperationNames,
   ...mergeOperationNames,
+  ...layerOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
   ...guardOperationNames,

@@ -221,6 +221,7 @@ export async function perform<K extends OperationName>(
     space: (given, how) => engine.retention.space(given, how),
     freeSpace: (given, how) => engine.retention.freeSpace(given, how),
     mergeLayers: (given, how) => engine.merges.mergeLayers(given, how),
+    layers: (given, how) => engine.layers.layers(given, how),
     doctor: (given, how) => engine.doctor.doctor(given, how),
     guardBegin: (given, how) => engine.guards.guardBegin(given, how),
     guardEnd: (given, how) => engine.guards.guardEnd(given, how),
