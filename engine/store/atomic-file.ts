@@ -125,6 +125,21 @@ export function draftRecord(file: string, record: object, draftFolder: string): 
   return draftFile(file, textOf(record), 'durable', draftFolder);
 }
 
+/**
+ * As {@link draftRecord}. Whoever reads the file and finds just this there need not take it apart again.
+ * @param draftFolder as in {@link writeFileAtomically}
+ */
+export function draftRemembered<T extends object>(
+  files: RememberedFiles<T>,
+  file: string,
+  record: T,
+  draftFolder: string,
+): Promise<Draft> {
+  const text = textOf(record);
+  files.expect(file, text, record);
+  return draftFile(file, text, 'durable', draftFolder);
+}
+
 function textOf(record: object): string {
   return `${JSON.stringify(record, null, 2)}\n`;
 }
@@ -159,6 +174,11 @@ export async function readRecord<S extends z.ZodType>(
       return known;
     }
     read = readRecordText(file);
+    const same = memory?.files.getSaying(file, read.text);
+    if (same !== undefined) {
+      memory?.files.remember(file, read.found, same, read.found.size, { reader: memory.reader, text: read.text });
+      return same;
+    }
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
       return undefined;
@@ -180,7 +200,7 @@ export async function readRecord<S extends z.ZodType>(
     const field = issue === undefined ? '' : issue.path.join('.');
     throw damaged(file, `the field “${field}” is not as expected: ${issue?.message ?? 'unknown'}`);
   }
-  memory?.files.remember(file, read.found, parsed.data, read.found.size, memory.reader);
+  memory?.files.remember(file, read.found, parsed.data, read.found.size, { reader: memory.reader, text: read.text });
   return parsed.data;
 }
 

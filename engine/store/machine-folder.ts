@@ -7,6 +7,7 @@ import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import {
   draftRecord,
+  draftRemembered,
   readRecord,
   syncFolder,
   writeFileAtomically,
@@ -181,7 +182,7 @@ export class MachineFolder {
 
   /** Has Now ready on the disk: only its name is missing for it to have happened. */
   draftNow(now: Now): Promise<Draft> {
-    return draftRecord(this.#now, { version: recordVersion, ...now }, this.path);
+    return draftRemembered(remembered.nows, this.#now, { version: recordVersion, ...now }, this.path);
   }
 
   get #now(): string {
@@ -190,7 +191,8 @@ export class MachineFolder {
 
   /** @param first what has to be done before a later engine may find it; the wait for the disk begins meanwhile */
   async writeCheckpoint(checkpoint: Checkpoint, first?: Promise<void>): Promise<void> {
-    const draft = await draftRecord(
+    const draft = await draftRemembered(
+      remembered.checkpoints,
       manifestOf(this.path, 'checkpoints', checkpoint.id),
       { version: recordVersion, ...checkpoint },
       this.path,
@@ -248,7 +250,10 @@ export class MachineFolder {
 
   /** Not made durable: losing it costs a warning less, nothing more. */
   async writeFrozen(layers: FrozenRecord['layers']): Promise<void> {
-    await writeFileAtomically(this.#frozen, `${JSON.stringify({ version: recordVersion, layers })}\n`, 'in passing');
+    const record: FrozenRecord = { version: recordVersion, layers };
+    const text = `${JSON.stringify(record)}\n`;
+    remembered.frozen.expect(this.#frozen, text, record);
+    await writeFileAtomically(this.#frozen, text, 'in passing');
   }
 
   get #frozen(): string {

@@ -5,12 +5,23 @@ import { systemCode } from '../model/checkpoint-error.ts';
 
 const run = promisify(execFile);
 
+/** Of this process: it stays the same. */
+let own: string | undefined;
+
 /**
  * Something that no later process with the same number shares: boot id and start time on Linux (proc(5), `stat` field 22),
  * the start time elsewhere.
  * @returns undefined when there is no such process, or the system does not tell.
  */
 export async function processIdentity(pid: number): Promise<string | undefined> {
+  if (pid === process.pid) {
+    own ??= await identityOf(pid);
+    return own;
+  }
+  return identityOf(pid);
+}
+
+async function identityOf(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     try {
       // At once: the kernel makes both up in memory, and nothing has to be waited for.
@@ -56,7 +67,7 @@ export async function isProcessAlive(pid: number, identity: string | undefined):
 
 /** False when the computer was restarted since a process had this identity; true where the system does not tell. */
 export async function isOfThisBoot(identity: string): Promise<boolean> {
-  const own = process.platform === 'linux' ? await processIdentity(process.pid) : undefined;
-  const [boot] = own?.split(':') ?? [];
+  const found = process.platform === 'linux' ? await processIdentity(process.pid) : undefined;
+  const [boot] = found?.split(':') ?? [];
   return boot === undefined || identity.startsWith(`${boot}:`);
 }

@@ -5,7 +5,9 @@ import { mayChangeUnseen } from './clock-step.ts';
 export type FileStamp = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>;
 
 interface Entry<T> {
-  stamp: FileStamp;
+  /** Absent: only a file that says {@link Entry.text} is the one that this was made of. */
+  stamp: FileStamp | undefined;
+  text: string | undefined;
   value: T;
   sizeBytes: number;
   /** Whether a later change of the file would show in its stamp. */
@@ -19,6 +21,7 @@ interface Entry<T> {
  *
  * A file that had been changed only just before it was read could be changed once more in the same tick of the clock, and
  * that would not show. What was made of it counts for the reader alone that made it: one that nobody else changes files for.
+ * Others read it again; when it says the same, letter by letter, what was made of it is right.
  *
  * Holds so many bytes at most, by what its users say that each entry takes; what was not asked for the longest goes first.
  */
@@ -41,8 +44,12 @@ export class RememberedFiles<T> {
     if (entry === undefined) {
       return undefined;
     }
-    if (!isSame(entry.stamp, stamp)) {
-      this.forget(file);
+    if (entry.stamp === undefined || !isSame(entry.stamp, stamp)) {
+      if (entry.text === undefined) {
+        this.forget(file);
+      } else {
+        entry.stamp = undefined;
+      }
       return undefined;
     }
     if (!entry.isSettled && (reader === undefined || entry.reader !== reader)) {
@@ -53,16 +60,47 @@ export class RememberedFiles<T> {
     return entry.value;
   }
 
-  /** @param stamp of the file before it was read */
-  remember(file: string, stamp: FileStamp, value: T, sizeBytes: number, reader?: object): void {
+  /** @returns what was made of a file that has this text now */
+  getSaying(file: string, text: string): T | undefined {
+    const entry = this.#entries.get(file);
+    return entry?.text === text ? entry.value : undefined;
+  }
+
+  /**
+   * @param stamp of the file before it was read
+   * @param read for whom, and what it said
+   */
+  remember(
+    file: string,
+    stamp: FileStamp,
+    value: T,
+    sizeBytes: number,
+    read: { reader?: object | undefined; text?: string } = {},
+  ): void {
     this.forget(file);
     const isSettled = !mayChangeUnseen(file, Math.max(stamp.mtimeMs, stamp.ctimeMs));
-    if ((!isSettled && reader === undefined) || sizeBytes > this.#mostBytes) {
+    const text = isSettled ? undefined : read.text;
+    if (!isSettled && read.reader === undefined && text === undefined) {
       return;
     }
     const { dev, ino, size, mtimeMs, ctimeMs } = stamp;
-    this.#entries.set(file, { stamp: { dev, ino, size, mtimeMs, ctimeMs }, value, sizeBytes, isSettled, reader });
-    this.#bytes += sizeBytes;
+    const known = { dev, ino, size, mtimeMs, ctimeMs };
+    this.#set(file, { stamp: known, text, value, sizeBytes, isSettled, reader: read.reader });
+  }
+
+  /** What a file is about to say, and what a reader would make of that. */
+  expect(file: string, text: string, value: T): void {
+    this.forget(file);
+    this.#set(file, { stamp: undefined, text, value, sizeBytes: text.length, isSettled: false, reader: undefined });
+  }
+
+  #set(file: string, made: Entry<T>): void {
+    const entry = { ...made, sizeBytes: made.sizeBytes + (made.text?.length ?? 0) };
+    if (entry.sizeBytes > this.#mostBytes) {
+      return;
+    }
+    this.#entries.set(file, entry);
+    this.#bytes += entry.sizeBytes;
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= this.#mostBytes) {
         break;

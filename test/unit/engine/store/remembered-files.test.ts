@@ -71,10 +71,34 @@ test('a file that was changed only just now → only whoever read it believes wh
   const [files, reader] = [new RememberedFiles<string>(100), {}];
   files.remember(file, found, 'made', 1);
   assert.equal(files.get(file, found), undefined);
-  files.remember(file, found, 'made', 1, reader);
+  files.remember(file, found, 'made', 1, { reader });
   assert.equal(files.get(file, found), undefined);
   assert.equal(files.get(file, found, {}), undefined);
   assert.equal(files.get(file, found, reader), 'made');
+});
+
+test('a file that was changed only just now → for others it counts when it says the same', async (context) => {
+  const file = path.join(await folderOf(context), 'new');
+  await writeFile(file, 'x');
+  const { dev, ino, size, mtimeMs } = statSync(file);
+  const found = { dev, ino, size, mtimeMs, ctimeMs: Date.now() + 60_000 };
+  const files = new RememberedFiles<string>(100);
+  files.remember(file, found, 'made of x', 1, { text: 'x' });
+  assert.equal(files.get(file, found), undefined);
+  assert.equal(files.getSaying(file, 'x'), 'made of x');
+  assert.equal(files.getSaying(file, 'y'), undefined);
+  files.remember(file, longAgo, 'made of x', 1, { text: 'x' });
+  assert.equal(files.get(file, longAgo), 'made of x');
+  assert.equal(files.getSaying(file, 'x'), undefined, 'its times tell');
+});
+
+test('what a file is about to say counts once it says that', () => {
+  const files = new RememberedFiles<string>(100);
+  files.remember('a', longAgo, 'old', 10);
+  files.expect('a', 'anew', 'new');
+  assert.equal(files.get('a', longAgo), undefined);
+  assert.equal(files.getSaying('a', 'old'), undefined);
+  assert.equal(files.getSaying('a', 'anew'), 'new');
 });
 
 test('it holds no more than it may; what was not asked for the longest goes first', () => {
@@ -126,6 +150,18 @@ test('under the lock a record is not read again even when it was written only ju
   await folder.writeCheckpoint(checkpoint('0000000b', { parent: '0000000a', name: 'anew' }));
   const names = (await folder.read()).checkpoints.map(({ name }) => name);
   assert.ok(names.includes('anew'));
+});
+
+test('a record that was written is not taken apart when it is read; another one that took its place is', async (context) => {
+  const { folder, manifest } = await readMachine(context);
+  const written = checkpoint('0000000a', { name: 'before' });
+  const found = async (): Promise<{ name: string; layers: unknown } | undefined> =>
+    (await folder.read()).checkpoints[0];
+  await folder.writeCheckpoint(written);
+  assert.equal((await found())?.layers, written.layers);
+  await folder.writeCheckpoint(written);
+  await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('before', 'AFTER!'));
+  assert.equal((await found())?.name, 'AFTER!');
 });
 
 for (const { name, change } of changes) {
