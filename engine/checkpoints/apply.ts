@@ -13,7 +13,7 @@ import { isCloned } from './clone-records.ts';
 import { FirmwareCopy, hasFirmwareState, presentMachine } from './firmware-copy.ts';
 import { newGeneration } from './generation.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
-import { createLayers, lookAhead, newLayerNames, thaw } from './layers.ts';
+import { createLayers, lookAhead, newLayerNames, thaw, verifyAhead } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
 import { newMemoryFile, shareMemory } from './share-memory.ts';
@@ -149,9 +149,11 @@ export async function apply(
   const files = new LayerFiles(folder, definition, now.activeLayers);
   call.signal?.throwIfAborted();
   const isUp = presence.state !== 'stopped';
-  // A guest that runs still writes to them.
+  const placing = folder.placeJournal(journal);
+  // While that waits for the disk. A guest that runs still writes to them; what is used in its place moves first.
   const looking = isUp || decided.kept === undefined ? undefined : lookAhead(files, now.activeLayers);
-  const { durable } = await folder.placeJournal(journal);
+  const verifying = isUp || reusesLayers || hasPlaces(files) ? undefined : verifyAhead(files, target.layers);
+  const { durable } = await placing;
   let kept: Checkpoint | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
@@ -161,7 +163,7 @@ export async function apply(
     }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     const make = (): Promise<void> =>
-      reusesLayers ? thaw(files, newLayers) : createLayers(prepared, newLayers, target.layers, call.signal);
+      reusesLayers ? thaw(files, newLayers) : createLayers(prepared, newLayers, target.layers, call.signal, verifying);
     // A successor stands on them.
     const isFirst = isUp || memory !== undefined;
     if (isFirst) {

@@ -60,23 +60,27 @@ export function restingStem(place: string): string {
  */
 const mostLayers = 256;
 
+/** Layers that others can be made on, by disk. */
+export type VerifiedParents = ReadonlyMap<string, Layer>;
+
 /**
  * Makes an empty layer on top of each parent, durably.
- * @throws NotSupported for a chain that could not be run any more
- * @throws what {@link ChainReader.chainOf} and {@link requireFrozen} throw for a parent that does not verify
+ * @param verified of the parents, where they were looked at before
+ * @throws as {@link verifyParents}
  */
 export async function createLayers(
   files: LayerFiles,
   layers: LayerOfDisk,
   parents: LayerOfDisk,
   signal?: AbortSignal,
+  verified?: Promise<VerifiedParents>,
 ): Promise<void> {
-  const reader = new ChainReader(files);
+  const parentOf = await (verified ?? verifyParents(files, parents));
   const folders = new Set<string>();
   for (const disk of files.disks) {
     signal?.throwIfAborted();
     const parent = files.layerOf(parents, disk);
-    const layer = await verifiedLayer(reader, files, disk, parent);
+    const layer = parentOf.get(disk.id);
     if (layer !== undefined) {
       const target = files.restingFileOf(disk, files.layerOf(layers, disk));
       const relativePath = path.basename(files.restingFileOf(disk, parent));
@@ -92,12 +96,28 @@ export async function createLayers(
   }
 }
 
-/** Sees that layers can be made on these. @throws as {@link createLayers} */
-export async function verifyParents(files: LayerFiles, parents: LayerOfDisk): Promise<void> {
+/**
+ * Sees that layers can be made on these.
+ * @throws NotSupported for a chain that could not be run any more
+ * @throws what {@link ChainReader.chainOf} and {@link requireFrozen} throw for a parent that does not verify
+ */
+export async function verifyParents(files: LayerFiles, parents: LayerOfDisk): Promise<VerifiedParents> {
   const reader = new ChainReader(files);
+  const verified = new Map<string, Layer>();
   for (const disk of files.disks) {
-    await verifiedLayer(reader, files, disk, files.layerOf(parents, disk));
+    const layer = await verifiedLayer(reader, files, disk, files.layerOf(parents, disk));
+    if (layer !== undefined) {
+      verified.set(disk.id, layer);
+    }
   }
+  return verified;
+}
+
+/** The same ahead of {@link createLayers}, which tells what is wrong with them. */
+export function verifyAhead(files: LayerFiles, parents: LayerOfDisk): Promise<VerifiedParents> {
+  const verifying = verifyParents(files, parents);
+  verifying.catch(() => undefined);
+  return verifying;
 }
 
 async function verifiedLayer(

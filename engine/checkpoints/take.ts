@@ -16,7 +16,7 @@ import { FirmwareCopy, presentMachine } from './firmware-copy.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { hostOf, signalOf } from './engine-context.ts';
 import { together } from './together.ts';
-import { createLayers, freeze, lookAhead, newLayerNames } from './layers.ts';
+import { createLayers, freeze, lookAhead, newLayerNames, verifyAhead } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
 import { shareMemory } from './share-memory.ts';
@@ -132,9 +132,7 @@ export async function take(
   const isUp = presence.state !== 'stopped';
   const wasRunning = presence.state === 'running';
   call.signal?.throwIfAborted();
-  // A guest that runs still writes to them.
-  const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
-  const { durable } = await folder.placeJournal({
+  const placing = folder.placeJournal({
     operation: 'take',
     started: new Date().toISOString(),
     checkpoint: decided.checkpoint.id,
@@ -147,6 +145,10 @@ export async function take(
     ...(firmwareFolder === undefined ? {} : { madeFirmware: [firmwareFolder] }),
     releasedLayers: [],
   });
+  // While that waits for the disk. A guest that runs still writes to them; what is used in its place moves first.
+  const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
+  const verifying = isUp || hasPlaces(files) ? undefined : verifyAhead(files, now.activeLayers);
+  const { durable } = await placing;
   let checkpoint: Checkpoint | undefined;
   let problem: string | undefined;
   let drafting: Promise<Draft> | undefined;
@@ -156,7 +158,7 @@ export async function take(
       await durable;
     }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
-    const create = (): Promise<void> => createLayers(prepared, newLayers, now.activeLayers, call.signal);
+    const create = (): Promise<void> => createLayers(prepared, newLayers, now.activeLayers, call.signal, verifying);
     if (isUp) {
       await create();
     }
