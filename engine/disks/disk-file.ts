@@ -1,4 +1,17 @@
-import { close, closeSync, constants, fdatasync, fstatSync, ftruncate, open, read, write } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncate,
+  ftruncateSync,
+  open,
+  openSync,
+  read,
+  write,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { diskInUse, lockForWriting } from './image-lock.ts';
@@ -60,6 +73,8 @@ export type LayerAccess = Exclude<FileAccess, 'create'>;
 const longestCachedBytes = 256 * 1024;
 /** Shorter writes are metadata, or a guest's: they are read again soon. */
 const shortestUncachedBytes = 64 * 1024;
+/** So little of a new file never has to wait for room in memory: it is written at once, and a turn of a thread saved. */
+const firstBytes = 64 * 1024;
 
 interface NativeFiles {
   trim(fd: number, offset: number, length: number): Promise<void>;
@@ -108,7 +123,8 @@ export async function openUnlessLink(path: string, access: LayerAccess): Promise
 }
 
 async function openRegular(path: string, access: FileAccess, flags: number, finalPath: string): Promise<DiskFile> {
-  const atOnce = access === 'read' ? openCached?.(path, flags) : undefined;
+  const atOnce =
+    access === 'create' ? openSync(path, flags, 0o600) : access === 'read' ? openCached?.(path, flags) : undefined;
   let fd: number;
   try {
     fd = atOnce ?? (await opened(path, flags, 0o600));
@@ -119,7 +135,11 @@ async function openRegular(path: string, access: FileAccess, flags: number, fina
     }
     throw ['EISDIR', 'ENXIO'].includes(systemCode(error) ?? '') ? notRegular(path) : error;
   }
-  const file = new SystemFile(finalPath, fd, { isReadOnly: access === 'read', isOpenAtOnce: atOnce !== undefined });
+  const file = new SystemFile(finalPath, fd, {
+    isReadOnly: access === 'read',
+    isNew: access === 'create',
+    isOpenAtOnce: access === 'read' && atOnce !== undefined,
+  });
   try {
     if (!isRegular(fd)) {
       throw notRegular(path);
@@ -154,13 +174,16 @@ class SystemFile implements DiskFile {
   readonly #isOpenAtOnce: boolean;
   #isClosed = false;
   #isUncached = false;
+  /** What may still be written at once. */
+  #firstBytes: number;
 
   /** @param how whether it was opened without waiting, by {@link openCached} */
-  constructor(path: string, fd: number, how: { isReadOnly: boolean; isOpenAtOnce: boolean }) {
+  constructor(path: string, fd: number, how: { isReadOnly: boolean; isNew: boolean; isOpenAtOnce: boolean }) {
     this.path = path;
     this.#fd = fd;
     this.isReadOnly = how.isReadOnly;
     this.#isOpenAtOnce = how.isOpenAtOnce;
+    this.#firstBytes = how.isNew ? firstBytes : 0;
   }
 
   // At once: the system has the length of an open file in memory, and a turn of a thread costs ten times as much.
@@ -195,9 +218,21 @@ class SystemFile implements DiskFile {
   }
 
   write(buffer: Buffer, offset: number): Promise<void> {
+    if (buffer.length <= this.#firstBytes) {
+      return this.#writeAtOnce(buffer, offset);
+    }
+    this.#firstBytes = 0;
     return this.#isUncached && buffer.length >= shortestUncachedBytes
       ? this.#writeUncached(buffer, offset)
       : this.#writeCached(buffer, offset);
+  }
+
+  async #writeAtOnce(buffer: Buffer, offset: number): Promise<void> {
+    this.#firstBytes -= buffer.length;
+    let done = 0;
+    while (done < buffer.length) {
+      done += writeSync(this.#fd, buffer, done, buffer.length - done, offset + done);
+    }
   }
 
   async #writeUncached(buffer: Buffer, offset: number): Promise<void> {
@@ -232,8 +267,12 @@ class SystemFile implements DiskFile {
     });
   }
 
-  truncate(sizeBytes: number): Promise<void> {
-    return truncated(this.#fd, sizeBytes);
+  async truncate(sizeBytes: number): Promise<void> {
+    if (this.#firstBytes > 0) {
+      ftruncateSync(this.#fd, sizeBytes);
+    } else {
+      await truncated(this.#fd, sizeBytes);
+    }
   }
 
   async punchHole(offset: number, length: number): Promise<boolean> {
@@ -269,8 +308,8 @@ class SystemFile implements DiskFile {
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      if (this.#isOpenAtOnce) {
-        // Only for reading: nothing is left to be written, which could take its time.
+      if (this.#isOpenAtOnce || this.#firstBytes > 0) {
+        // Hardly anything is left to be written, which could take its time.
         closeSync(this.#fd);
       } else {
         await closed(this.#fd);

@@ -136,7 +136,7 @@ export class ChainReader {
     requireOwnFile(file);
     const opening = this.#open(file, base.format === 'raw' ? 'raw' : undefined, undefined);
     // A file that was changed may be no disk any more; that it was changed is what the user has to know.
-    await requireUnchanged(
+    requireUnchanged(
       base,
       await opening.then(
         ({ format: found }) => found,
@@ -210,8 +210,8 @@ function requireOwnFile(file: string): Stats {
   return found;
 }
 
-async function requireUnchanged(base: ExternalBase, format: DiskFormat | undefined): Promise<void> {
-  const { size, mtimeMs } = await lstat(base.path);
+function requireUnchanged(base: ExternalBase, format: DiskFormat | undefined): void {
+  const { size, mtimeMs } = lstatSync(base.path);
   const found = { format: format ?? base.format, sizeBytes: size, modifiedMs: Math.floor(mtimeMs) };
   const differs = (['format', 'sizeBytes', 'modifiedMs'] as const).find((fact) => found[fact] !== base[fact]);
   if (differs !== undefined) {
