@@ -53,9 +53,11 @@ export async function startEngine(home: string, user?: EngineUser): Promise<Engi
         });
       }),
     async stop() {
-      const exit = once(child, 'exit');
-      child.stdin.end();
-      await exit;
+      if (child.exitCode === null && child.signalCode === null) {
+        const exit = once(child, 'exit');
+        child.stdin.end();
+        await exit;
+      }
       connection.dispose();
     },
   };

@@ -44,7 +44,14 @@ function rowsOf(scene: string, limitMs: number): FigureRow[] {
     { name: `${scene}: pause, the guest's ticks (${plainQemu})`, figure: 'silence', peer: plainQemu, ...pauses },
     { name: `${scene}: longest pause of ticks in an idle second`, figure: 'idle', peer: virsh, ...shown },
     { name: `${scene}: take in all (virsh save)`, figure: 'save', peer: virsh, reach: 'no longer', ...noMore },
-    { name: `${scene}: size of memory, MiB (virsh save)`, figure: 'size', peer: virsh, reach: 'no larger', ...noMore },
+    {
+      name: `${scene}: size of memory, MiB (virsh save)`,
+      figure: 'size',
+      peer: virsh,
+      // No two guests use their memory alike to the page.
+      reach: 'no larger, to 1 %',
+      isReached: (ours, peer) => ours <= 1.01 * peer,
+    },
     {
       name: `${scene}: apply until the guest runs (virsh restore)`,
       figure: 'restore',

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { eventsLog } from '../../../engine/hosts/qemu/ending.ts';
 import { socketsIn, type Sockets } from '../../../engine/hosts/qemu/sockets-folder.ts';
 import { MachineFolder } from '../../../engine/store/machine-folder.ts';
+import { isProcessAlive } from '../../../engine/store/process-identity.ts';
+import type { ProcessRecord } from '../../../engine/store/records.ts';
 import { engineFile, guestFolder, runProgram } from '../../support/project.ts';
 import { guestImageName } from '../../support/set-up.ts';
 import { startEngine, type EngineClient } from '../checkpoints/engine-client.ts';
@@ -57,12 +59,17 @@ export class OurGuest {
     return (await readFile(`/proc/${String(pid)}/cmdline`, 'utf8')).split('\0').slice(0, -1);
   }
 
+  /** Whatever failed before, and be it the engine: no QEMU is left. */
   async remove(): Promise<void> {
+    const left = await this.#process().catch(() => undefined);
     await this.engine.request('stop', { machine, force: true }).catch(() => undefined);
     await this.engine.stop();
+    if (left?.pid !== undefined && (await isProcessAlive(left.pid, left.identity))) {
+      process.kill(left.pid, 'SIGKILL');
+    }
   }
 
-  async #process(): Promise<{ socketsFolder: string; pid?: number | undefined }> {
+  async #process(): Promise<ProcessRecord> {
     const found = await new MachineFolder(this.folder).readProcess('current');
     if (found === undefined) {
       throw new Error('The machine has no QEMU.');
