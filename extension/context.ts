@@ -33,7 +33,13 @@ export class CheckpointsContext implements vscode.Disposable {
     this.#trashSizes = new TrashSizes(this.engine, this.log);
     this.view = new MachineView(this.engine, this.machines, this.jobs, this.#trashSizes);
     this.consoles = new MachineConsoles(program);
-    this.details = new DetailsPanels({ extensionUri, engine: this.engine, machines: this.machines, log: this.log });
+    this.details = new DetailsPanels({
+      extensionUri,
+      engine: this.engine,
+      machines: this.machines,
+      jobs: this.jobs,
+      log: this.log,
+    });
     this.workspaceState = workspaceState;
   }
 

@@ -1,7 +1,6 @@
 /** Puts into words what the page of a machine shows. */
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
-import type { MachineSpace } from '../../engine/protocol/space.ts';
 import type { EngineState } from '../engine/engine.ts';
 import { checkpointFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
 import { colourText, describeCheckpoint, describeMachine, firmwareText } from '../machines/descriptions.ts';
@@ -11,10 +10,14 @@ import { age, expiry } from '../presentation/age.ts';
 import { formatSize } from '../presentation/size.ts';
 import { freedText } from '../report/space-report.ts';
 import { checkpointActions, machineActions, nowActions } from './actions.ts';
+import { disksModel } from './disks-model.ts';
 import { edgeSize, leastSize } from './edge-size.ts';
+import { historyModel } from './history-model.ts';
+import type { Measured, Space } from './measure.ts';
 import type { DetailsModel, Fact, GuardedPair, MachineSummary, Point, PointShape } from './page-model.ts';
 import { nowId } from './page-model.ts';
 import { pageTexts } from './page-texts.ts';
+import { spaceModel } from './space-model.ts';
 
 export interface DetailsFacts {
   /** Absent while it is not known, and when it is gone. */
@@ -24,7 +27,7 @@ export interface DetailsFacts {
   engine: EngineState;
   isTrusted: boolean;
   /** Absent until it was measured. */
-  space?: MachineSpace;
+  measured?: Measured;
 }
 
 export function detailsModel(facts: DetailsFacts): DetailsModel {
@@ -36,7 +39,7 @@ export function detailsModel(facts: DetailsFacts): DetailsModel {
   };
 }
 
-function notices({ machine, isListed, engine, isTrusted }: DetailsFacts): string[] {
+function notices({ machine, isListed, engine, isTrusted, measured }: DetailsFacts): string[] {
   return [
     ...(engine.kind === 'failed'
       ? [vscode.l10n.t('The engine is not running, so this may be out of date. {0}', engine.reason)]
@@ -44,11 +47,13 @@ function notices({ machine, isListed, engine, isTrusted }: DetailsFacts): string
     ...(isListed || engine.kind === 'failed' ? [] : [vscode.l10n.t('The engine is starting…')]),
     ...(isListed && machine === undefined ? [vscode.l10n.t('This machine is not there any more.')] : []),
     ...(machine?.problem === undefined ? [] : [machine.problem]),
+    ...(machine === undefined ? [] : (measured?.problems ?? [])),
     ...(isTrusted ? [] : [vscode.l10n.t('This workspace is not trusted: nothing is started or changed until it is.')]),
   ];
 }
 
-function summary(machine: MachineInfo, { space, isTrusted }: DetailsFacts): MachineSummary {
+function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): MachineSummary {
+  const space = measured?.space;
   return {
     name: machine.name,
     state: describeMachine(machine),
@@ -59,13 +64,16 @@ function summary(machine: MachineInfo, { space, isTrusted }: DetailsFacts): Mach
       nowPoint(machine, space, isTrusted),
     ],
     pairs: machine.checkpoints.flatMap((after) => pairOf(machine, after)),
+    ...(measured?.layers === undefined ? {} : { disks: disksModel(machine, measured.layers) }),
+    ...(space === undefined ? {} : { space: spaceModel(space) }),
+    ...(measured === undefined ? {} : { history: historyModel(machine, measured.jobs) }),
   };
 }
 
 function checkpointPoint(
   machine: MachineInfo,
   checkpoint: CheckpointInfo,
-  space: MachineSpace | undefined,
+  space: Space | undefined,
   isTrusted: boolean,
 ): Point {
   const { id, parent, name, colour, expires } = checkpoint;
@@ -103,7 +111,7 @@ function checkpointPoint(
   };
 }
 
-function nowPoint(machine: MachineInfo, space: MachineSpace | undefined, isTrusted: boolean): Point {
+function nowPoint(machine: MachineInfo, space: Space | undefined, isTrusted: boolean): Point {
   const grewFrom = parentOfNow(machine);
   const description = describeMachine(machine);
   return {

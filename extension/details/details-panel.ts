@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
-import type { MachineSpace } from '../../engine/protocol/space.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
 import { detailsModel } from './details-model.ts';
 import { parseFromPage, type FromPage, type ToPage } from './messages.ts';
+import { measure, type Measured } from './measure.ts';
 import { pageFolder, pageHtml } from './page-html.ts';
 import { nowId } from './page-model.ts';
 import { saveNotes } from './save-notes.ts';
@@ -17,6 +18,7 @@ export interface DetailsSources {
   extensionUri: vscode.Uri;
   engine: Engine;
   machines: MachineList;
+  jobs: JobList;
   log: vscode.LogOutputChannel;
 }
 
@@ -32,13 +34,13 @@ export class DetailsPanel implements vscode.Disposable {
   #isReady = false;
   /** What the page was told last, as JSON. */
   #told: string | undefined;
-  #space: MachineSpace | undefined;
-  /** What was measured: the machine as it was then. */
-  #measured: MachineInfo | undefined;
+  #measured: Measured | undefined;
+  /** The machine as it was measured. */
+  #asMeasured: MachineInfo | undefined;
   #isMeasuring = false;
 
   constructor(sources: DetailsSources, panel: vscode.WebviewPanel, machineId: string, point: string | undefined) {
-    const { machines, engine, extensionUri } = sources;
+    const { machines, jobs, engine, extensionUri } = sources;
     this.#sources = sources;
     this.#panel = panel;
     this.#machineId = machineId;
@@ -47,6 +49,12 @@ export class DetailsPanel implements vscode.Disposable {
       panel.webview.onDidReceiveMessage((message: unknown) => this.#receive(message)),
       machines.onDidChange((change) => {
         if (change.machines === undefined || change.machines.some(({ id }) => id === machineId)) {
+          this.#tell();
+        }
+      }),
+      jobs.onDidChange(({ progressed }) => {
+        if (progressed === undefined || progressed.some((job) => job.machine?.id === machineId)) {
+          this.#asMeasured = undefined;
           this.#tell();
         }
       }),
@@ -118,33 +126,27 @@ export class DetailsPanel implements vscode.Disposable {
       isListed: machines.hosts !== undefined,
       engine: engine.state,
       isTrusted: vscode.workspace.isTrusted,
-      ...(this.#space === undefined ? {} : { space: this.#space }),
+      ...(this.#measured === undefined ? {} : { measured: this.#measured }),
     });
     const json = JSON.stringify(model);
     if (json !== this.#told) {
       this.#told = json;
       this.#post({ kind: 'model', machine: this.#machineId, model });
     }
-    if (machine !== undefined && machine !== this.#measured) {
+    if (machine !== undefined && machine !== this.#asMeasured) {
       void this.#measure(machine);
     }
   }
 
-  /** Never rejects: sizes that cannot be told are not shown. */
+  /** Never rejects. */
   async #measure(machine: MachineInfo): Promise<void> {
     if (this.#isMeasuring) {
       return;
     }
     this.#isMeasuring = true;
-    this.#measured = machine;
-    try {
-      const { machines } = await this.#sources.engine.request('space', { machine: machine.id });
-      this.#space = machines[0] ?? this.#space;
-    } catch (error) {
-      this.#sources.log.warn(`The space that ${machine.name} takes could not be measured`, error);
-    } finally {
-      this.#isMeasuring = false;
-    }
+    this.#asMeasured = machine;
+    this.#measured = await measure(this.#sources.engine, machine.id);
+    this.#isMeasuring = false;
     // It may have changed meanwhile, and is measured again then.
     this.#tell();
   }

@@ -20,7 +20,56 @@ export interface MachineSummary {
   /** Checkpoints in order of creation, then Now. */
   points: Point[];
   pairs: GuardedPair[];
+  /** These are absent until they are known. */
+  disks?: DisksModel;
+  space?: SpaceModel;
+  history?: HistoryEntry[];
 }
+
+export interface DisksModel {
+  disks: { id: string; title: string }[];
+  layers: LayerRow[];
+  /** By point: the files that its disks begin at. */
+  tops: Readonly<Partial<Record<string, readonly string[]>>>;
+}
+
+/** One file of a disk. */
+export interface LayerRow {
+  file: string;
+  disk: string;
+  name: string;
+  isHidden: boolean;
+  role: string;
+  format: string;
+  size: string;
+  /** File that it stands on. */
+  parent?: string;
+}
+
+export interface SpaceModel {
+  summary: string;
+  rows: SpaceRow[];
+}
+
+export interface SpaceRow {
+  name: string;
+  frees: string;
+  shared: string;
+  /** Of all that the machine takes, from 0 to 1. */
+  share: number;
+}
+
+export interface HistoryEntry {
+  when: string;
+  time: string;
+  what: string;
+  more: string;
+  isTrouble: boolean;
+}
+
+/** The page's parts. */
+export const pageTabs = ['checkpoints', 'disks', 'space', 'history'] as const;
+export type PageTab = (typeof pageTabs)[number];
 
 /** A checkpoint, or Now. */
 export interface Point {
@@ -74,12 +123,26 @@ export interface Action {
 export interface PageTexts {
   graph: string;
   selected: string;
-  facts: string;
   actions: string;
   notes: string;
   noNotes: string;
   save: string;
   discardDraft: string;
+  parts: string;
+  tabs: Readonly<Record<PageTab, string>>;
+  chain: string;
+  chainOfNow: string;
+  otherLayers: string;
+  layer: string;
+  format: string;
+  takes: string;
+  role: string;
+  what: string;
+  frees: string;
+  shared: string;
+  when: string;
+  how: string;
+  historyIs: string;
 }
 
 /** Id of Now among the points. */

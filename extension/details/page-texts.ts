@@ -6,11 +6,32 @@ export function pageTexts(): PageTexts {
   return {
     graph: vscode.l10n.t('Checkpoints'),
     selected: vscode.l10n.t('Selected checkpoint'),
-    facts: vscode.l10n.t('Facts'),
     actions: vscode.l10n.t('Actions'),
     notes: vscode.l10n.t('Notes'),
     noNotes: vscode.l10n.t('None yet. What is written here is found again in the tree, and by “ckpt show”.'),
     save: vscode.l10n.t('Save'),
     discardDraft: vscode.l10n.t('Discard'),
+    parts: vscode.l10n.t('Parts of the details'),
+    tabs: {
+      checkpoints: vscode.l10n.t('Checkpoints'),
+      disks: vscode.l10n.t('Disks'),
+      space: vscode.l10n.t('Space'),
+      history: vscode.l10n.t('History'),
+    },
+    chain: vscode.l10n.t('Layers of its disks'),
+    chainOfNow: vscode.l10n.t('What Now stands on, from the layer that is written down to the base'),
+    otherLayers: vscode.l10n.t('Layers of other branches'),
+    layer: vscode.l10n.t('Layer'),
+    format: vscode.l10n.t('Format'),
+    takes: vscode.l10n.t('Takes'),
+    role: vscode.l10n.t('Why it is there'),
+    what: vscode.l10n.t('What'),
+    frees: vscode.l10n.t('Deleting it frees'),
+    shared: vscode.l10n.t('Shared with others'),
+    when: vscode.l10n.t('When'),
+    how: vscode.l10n.t('How'),
+    historyIs: vscode.l10n.t(
+      'What is on record: checkpoints that are there or in the trash, and long work of the last days.',
+    ),
   };
 }

@@ -51,7 +51,7 @@ describe('the details of a machine', () => {
       .locator('svg .size', { hasText: /\d (bytes|KiB|MiB)/ })
       .first()
       .waitFor();
-    await workbench.screenshot('70-details');
+    await workbench.screenshot('80-details');
   });
 
   it('names are text, whatever is in them', async () => {
@@ -114,10 +114,29 @@ describe('the details of a machine', () => {
     await page.getByText('somebody else changed these notes').waitFor();
     await page.locator('blockquote', { hasText: 'theirs' }).waitFor();
     assert.equal((await named('tools'))?.notes, 'theirs');
-    await workbench.screenshot('72-notes-changed');
+    await workbench.screenshot('82-notes-changed');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
     assert.equal((await named('tools'))?.notes, 'mine');
+  });
+
+  it('the parts: disks, space, history; by clicks and arrow keys', async () => {
+    await page.getByRole('tab', { name: 'Disks' }).click();
+    await page.getByRole('row', { name: /disk0-\w+\.qcow2 qcow2 .* written by Now/ }).waitFor();
+    await page.getByRole('row', { name: /frozen by “base”/ }).waitFor();
+    await workbench.screenshot('83-disks');
+    await press('ArrowRight');
+    await page
+      .getByRole('tabpanel', { name: 'Space' })
+      .getByRole('row', { name: /^tools/ })
+      .waitFor();
+    await workbench.screenshot('84-space');
+    await press('ArrowRight');
+    await page.getByRole('row', { name: /Deleted “from outside”/ }).waitFor();
+    await page.getByRole('row', { name: /Took “tools”/ }).waitFor();
+    await workbench.screenshot('85-history');
+    await press('ArrowRight');
+    await point('tools').waitFor();
   });
 
   it('apply from the page asks as everywhere, and moves Now', async () => {
@@ -129,6 +148,6 @@ describe('the details of a machine', () => {
     assert.equal((await shown()).now.parent, (await named('base'))?.id);
     await page.locator('[role=treeitem][aria-label*="Now"][aria-label*="grown from checkpoint base"]').waitFor();
     await workbench.clearNotifications();
-    await workbench.screenshot('71-applied');
+    await workbench.screenshot('81-applied');
   });
 });

@@ -1,13 +1,15 @@
 /** The page: shows what the extension sends, and asks it for what is to be done. */
 import type { FromPage, ToPage } from '../messages.ts';
-import { nowId, type DetailsModel } from '../page-model.ts';
+import { nowId, type DetailsModel, type PageTab } from '../page-model.ts';
 import { draw } from './draw.ts';
 import { element, type PageNode } from './element.ts';
 import { elementIdOf, graphView, layoutOf } from './graph-view.ts';
 import type { GraphLayout } from './graph-layout.ts';
 import { NotesEditor } from './notes-editor.ts';
 import { keptState, type KeptState } from './page-state.ts';
+import { chainView, disksView, historyView, spaceView } from './part-views.ts';
 import { buttons, pointView } from './point-view.ts';
+import { tabList, tabPanel } from './tabs-view.ts';
 
 interface VsCode {
   postMessage(message: FromPage): void;
@@ -50,6 +52,7 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
     return [notice];
   }
   layout ??= layoutOf(machine);
+  const { tab = 'checkpoints' } = kept;
   const selected =
     machine.points.find(({ id }) => id === kept.selected) ?? machine.points.find(({ id }) => id === nowId);
   const run = (point: string) => ({
@@ -63,28 +66,37 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
       buttons(machine.actions, texts, run(nowId)),
     ]),
     notice,
+    tabList(tab, texts, chooseTab),
     element('main', {}, [
-      element(
-        'div',
-        { class: 'graph' },
-        selected === undefined
-          ? []
-          : [graphView(machine, layout, selected.id, texts, { select, enter: enterSelected })],
-        { on: { scroll: keepScroll } },
-      ),
-      selected &&
-        pointView(
-          selected,
-          texts,
-          run(selected.id),
-          selected.notes === undefined ? undefined : notes.view(selected, texts, machine.canAnnotate),
+      tabPanel('checkpoints', tab, [
+        element(
+          'div',
+          { class: 'graph' },
+          selected === undefined
+            ? []
+            : [graphView(machine, layout, selected.id, texts, { select, enter: enterSelected })],
+          { on: { scroll: keepScroll } },
         ),
+        selected &&
+          pointView(selected, texts, run(selected.id), {
+            notes: selected.notes === undefined ? undefined : notes.view(selected, texts, machine.canAnnotate),
+            chain: machine.disks && chainView(machine.disks, selected.id, texts),
+          }),
+      ]),
+      tabPanel('disks', tab, machine.disks === undefined ? [] : disksView(machine.disks, texts)),
+      tabPanel('space', tab, machine.space === undefined ? [] : spaceView(machine.space, texts)),
+      tabPanel('history', tab, machine.history === undefined ? [] : historyView(machine.history, texts)),
     ]),
   ];
 }
 
+function chooseTab(tab: PageTab): void {
+  keep({ tab });
+  show();
+}
+
 function keepScroll({ currentTarget }: Event): void {
-  if (currentTarget instanceof Element) {
+  if (currentTarget instanceof Element && currentTarget.clientHeight > 0) {
     keep({ scroll: { left: currentTarget.scrollLeft, top: currentTarget.scrollTop } });
   }
 }
@@ -144,7 +156,7 @@ function receive(message: ToPage): void {
       notes.answered(message);
       break;
     case 'select':
-      keep({ selected: message.point });
+      keep({ selected: message.point, tab: 'checkpoints' });
       show();
       focusSelected(message.point);
       break;

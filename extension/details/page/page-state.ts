@@ -1,3 +1,5 @@
+import { pageTabs, type PageTab } from '../page-model.ts';
+
 /** What a page keeps while it is hidden, and from one window to the next. */
 export interface KeptState {
   /** Id of its machine; absent until it has been told. */
@@ -6,6 +8,8 @@ export interface KeptState {
   selected?: string;
   /** Of the picture. */
   scroll?: { left: number; top: number };
+  /** The part that is shown; checkpoints when absent. */
+  tab?: PageTab;
   /** Notes that are not saved yet, by checkpoint. */
   drafts?: Readonly<Record<string, NotesDraft>>;
 }
@@ -24,6 +28,7 @@ export function keptState(state: unknown): KeptState {
   return {
     ...('machine' in state && typeof state.machine === 'string' ? { machine: state.machine } : {}),
     ...('selected' in state && typeof state.selected === 'string' ? { selected: state.selected } : {}),
+    ...('tab' in state ? { tab: pageTabs.find((tab) => tab === state.tab) ?? 'checkpoints' } : {}),
     ...('scroll' in state ? keptScroll(state.scroll) : {}),
     ...('drafts' in state ? { drafts: keptDrafts(state.drafts) } : {}),
   };

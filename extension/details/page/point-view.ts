@@ -7,7 +7,12 @@ export interface PointActions {
   run(action: Action): void;
 }
 
-export function pointView(point: Point, texts: PageTexts, actions: PointActions, notes?: PageElement): PageElement {
+export function pointView(
+  point: Point,
+  texts: PageTexts,
+  actions: PointActions,
+  { notes, chain }: { notes: PageElement | undefined; chain: PageElement | undefined },
+): PageElement {
   return element(
     'section',
     { class: 'selected', 'aria-label': texts.selected },
@@ -21,9 +26,10 @@ export function pointView(point: Point, texts: PageTexts, actions: PointActions,
       notes,
       element(
         'dl',
-        { 'aria-label': texts.facts },
+        {},
         point.facts.flatMap(({ label, value }) => [element('dt', {}, [label]), element('dd', {}, [value])]),
       ),
+      chain,
     ],
     { key: point.id },
   );
