@@ -149,17 +149,18 @@ export async function apply(
   const files = new LayerFiles(folder, definition, now.activeLayers);
   call.signal?.throwIfAborted();
   const isUp = presence.state !== 'stopped';
-  const placing = folder.placeJournal(journal);
+  const { placed, durable } = folder.placeJournal(journal);
   // While that waits for the disk. A guest that runs still writes to them; what is used in its place moves first.
   const looking = isUp || decided.kept === undefined ? undefined : lookAhead(files, now.activeLayers);
   const verifying = isUp || reusesLayers || hasPlaces(files) ? undefined : verifyAhead(files, target.layers);
-  const { durable } = await placing;
   let kept: Checkpoint | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
-    // Until the journal is durable, there are only new files that nothing names.
+    // Until the journal is there, there are only drafts; until it is durable, only new files that nothing names.
     if (isUp || memory !== undefined || reusesLayers || hasPlaces(files)) {
       await durable;
+    } else if (newFirmware !== undefined || keptFirmware !== undefined || shared !== undefined) {
+      await placed;
     }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     const make = (): Promise<void> =>
@@ -200,7 +201,7 @@ export async function apply(
       writing.push(shareMemory(folder, target.memory, shared.file));
     }
     if (!isFirst) {
-      writing.push(make());
+      writing.push(placed.then(make));
     }
     await together(durable, drafting, ...writing);
     await host.requireUnused(present);

@@ -132,7 +132,7 @@ export async function take(
   const isUp = presence.state !== 'stopped';
   const wasRunning = presence.state === 'running';
   call.signal?.throwIfAborted();
-  const placing = folder.placeJournal({
+  const { placed, durable } = folder.placeJournal({
     operation: 'take',
     started: new Date().toISOString(),
     checkpoint: decided.checkpoint.id,
@@ -148,14 +148,15 @@ export async function take(
   // While that waits for the disk. A guest that runs still writes to them; what is used in its place moves first.
   const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
   const verifying = isUp || hasPlaces(files) ? undefined : verifyAhead(files, now.activeLayers);
-  const { durable } = await placing;
   let checkpoint: Checkpoint | undefined;
   let problem: string | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
-    // Until the journal is durable, there are only new files that nothing names.
+    // Until the journal is there, there are only drafts; until it is durable, only new files that nothing names.
     if (isUp || hasPlaces(files)) {
       await durable;
+    } else if (firmwareFolder !== undefined || savedMemory !== undefined) {
+      await placed;
     }
     const prepared = await prepareActivation(files, now.activeLayers, newLayers);
     const create = (): Promise<void> => createLayers(prepared, newLayers, now.activeLayers, call.signal, verifying);
@@ -186,7 +187,7 @@ export async function take(
       writing.push(shareMemory(folder, now.memory, savedMemory.file));
     }
     if (!isUp) {
-      writing.push(create());
+      writing.push(placed.then(create));
     }
     await together(durable, drafting, ...writing);
     await host.requireUnused(present);

@@ -270,17 +270,25 @@ export class MachineFolder {
   }
 
   async writeJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
-    await (
-      await this.placeJournal(intent)
-    ).durable;
+    await this.placeJournal(intent).durable;
   }
 
   /**
    * As {@link writeJournal}, for what any later engine is to find, unless the power fails: new files that nothing names yet
    * may be made.
-   * @returns `durable` once it is found even then; to be awaited before anything that there was is changed
+   * @returns `placed` once it is found; to be awaited before anything but a draft is made. `durable` once it is found even
+   *   then; to be awaited before anything that there was is changed
    */
-  async placeJournal(intent: Omit<JournalRecord, 'version'>): Promise<{ durable: Promise<void> }> {
+  placeJournal(intent: Omit<JournalRecord, 'version'>): { placed: Promise<void>; durable: Promise<void> } {
+    const placed = this.#putJournal(intent);
+    const durable = placed.then(() => syncFolder(this.path));
+    // Whoever awaits them is told.
+    placed.catch(() => undefined);
+    durable.catch(() => undefined);
+    return { placed, durable };
+  }
+
+  async #putJournal(intent: Omit<JournalRecord, 'version'>): Promise<void> {
     const draft = await draftRecord(this.#journal, { version: recordVersion, ...intent }, this.path);
     try {
       draft.put();
@@ -288,10 +296,6 @@ export class MachineFolder {
       draft.drop();
       throw error;
     }
-    const durable = syncFolder(this.path);
-    // Whoever awaits it is told.
-    durable.catch(() => undefined);
-    return { durable };
   }
 
   /**
