@@ -27,13 +27,14 @@ function memoryScene(memoryMiB: number, user: number | undefined): Scene {
   const name = `${memoryMiB} MiB${user === undefined ? '' : ', not root'}`;
   return {
     name,
-    rows: rowsOf(name, isRoot && user === undefined ? 20 : 100),
+    rows: rowsOf(name, isRoot && user === undefined ? 20 : 100, memoryMiB <= 256),
     ...(memoryMiB > 256 ? { mostRounds: 3 } : {}),
     prepare: (folder) => prepare(folder, memoryMiB, user),
   };
 }
 
-function rowsOf(scene: string, limitMs: number): FigureRow[] {
+/** @param isSmall how soon a guest of more memory is back is shown only */
+function rowsOf(scene: string, limitMs: number, isSmall: boolean): FigureRow[] {
   const pauses = { reach: `≤ ${limitMs} ms and ≥ 10 ×`, isReached: pauseReached(limitMs) };
   const noMore = { isReached: (ours: number, peer: number) => ours <= peer };
   const shown = { reach: '–', isReached: () => true };
@@ -56,8 +57,7 @@ function rowsOf(scene: string, limitMs: number): FigureRow[] {
       name: `${scene}: apply until the guest runs (virsh restore)`,
       figure: 'restore',
       peer: virsh,
-      reach: '≤ 0.5 × the peer',
-      isReached: (ours, peer) => ours <= peer / 2,
+      ...(isSmall ? { reach: '≤ 0.5 × the peer', isReached: (ours, peer) => ours <= peer / 2 } : shown),
     },
     {
       name: `${scene}: apply until the guest runs (QEMU snapshot-load)`,
