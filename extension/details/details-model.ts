@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { EngineState } from '../engine/engine.ts';
 import { checkpointFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
-import { colourText, describeCheckpoint, describeMachine, firmwareText } from '../machines/descriptions.ts';
+import { colourText, describeMachine, firmwareText } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
 import { obstacle, parentOfNow } from '../machines/possible.ts';
 import { age, expiry } from '../presentation/age.ts';
@@ -54,32 +54,47 @@ function notices({ machine, isListed, engine, isTrusted, measured }: DetailsFact
 
 function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): MachineSummary {
   const space = measured?.space;
+  const byId = new Map(machine.checkpoints.map((checkpoint) => [checkpoint.id, checkpoint]));
+  const takes = new Map(space?.checkpoints.map((one) => [one.id, one]));
+  const pairs = machine.checkpoints.flatMap((after) => pairOf(machine, byId, after));
+  const framed = new Set(pairs.map(({ before }) => before));
   return {
     name: machine.name,
     state: describeMachine(machine),
     actions: isTrusted ? machineActions(machine) : [],
     canAnnotate: isTrusted && obstacle('annotate', machine) === undefined,
     points: [
-      ...machine.checkpoints.map((checkpoint) => checkpointPoint(machine, checkpoint, space, isTrusted)),
+      ...machine.checkpoints.map((checkpoint) =>
+        checkpointPoint(machine, checkpoint, {
+          grewFrom: byId.get(checkpoint.parent ?? ''),
+          takes: takes.get(checkpoint.id),
+          isPair: framed.has(checkpoint.id),
+          isTrusted,
+        }),
+      ),
       nowPoint(machine, space, isTrusted),
     ],
-    pairs: machine.checkpoints.flatMap((after) => pairOf(machine, after)),
+    pairs,
     ...(measured?.layers === undefined ? {} : { disks: disksModel(machine, measured.layers) }),
     ...(space === undefined ? {} : { space: spaceModel(space) }),
     ...(measured === undefined ? {} : { history: historyModel(machine, measured.jobs) }),
   };
 }
 
+interface PointFacts {
+  grewFrom: CheckpointInfo | undefined;
+  takes: Space['checkpoints'][number] | undefined;
+  /** It is the first of a guarded pair, which has a frame. */
+  isPair: boolean;
+  isTrusted: boolean;
+}
+
 function checkpointPoint(
   machine: MachineInfo,
   checkpoint: CheckpointInfo,
-  space: Space | undefined,
-  isTrusted: boolean,
+  { grewFrom, takes, isPair, isTrusted }: PointFacts,
 ): Point {
-  const { id, parent, name, colour, expires } = checkpoint;
-  const grewFrom = machine.checkpoints.find((one) => one.id === parent);
-  const takes = space?.checkpoints.find((one) => one.id === id);
-  const description = describeCheckpoint(checkpoint);
+  const { id, name, colour, expires } = checkpoint;
   const guard = guardState(machine, checkpoint);
   return {
     id,
@@ -91,13 +106,14 @@ function checkpointPoint(
       age(checkpoint.created),
       ...(colour === undefined ? [] : [colourText(colour)]),
       ...(expires === undefined ? [] : [expiry(expires)]),
-      ...(guard === undefined ? [] : [guard]),
+      // What a pair is framed for is told by its frame.
+      ...(guard === undefined || isPair ? [] : [guard]),
     ].join(' · '),
-    spoken: [
-      grewFrom === undefined
-        ? vscode.l10n.t('Checkpoint {0}, {1}', name, description)
-        : vscode.l10n.t('Checkpoint {0}, {1}, grown from {2}', name, description, grewFrom.name),
-      ...(guard === undefined ? [] : [guard]),
+    more: [
+      ...(checkpoint.hasMemory ? [vscode.l10n.t('with memory')] : []),
+      ...(checkpoint.pinned === true ? [vscode.l10n.t('pinned')] : []),
+      ...(grewFrom === undefined ? [] : [vscode.l10n.t('grown from {0}', grewFrom.name)]),
+      ...(guard !== undefined && isPair ? [guard] : []),
       ...(takes === undefined ? [] : [vscode.l10n.t('takes {0} alone', freedText(takes.exclusive))]),
     ].join(', '),
     ...(takes === undefined ? {} : { size: edgeSize(takes.exclusive) }),
@@ -120,15 +136,7 @@ function nowPoint(machine: MachineInfo, space: Space | undefined, isTrusted: boo
     name: vscode.l10n.t('Now'),
     shape: 'now',
     line: description,
-    spoken:
-      grewFrom === undefined
-        ? vscode.l10n.t('Now, the present state of {0}, {1}', machine.name, description)
-        : vscode.l10n.t(
-            'Now, the present state of {0}, {1}, grown from checkpoint {2}',
-            machine.name,
-            description,
-            grewFrom.name,
-          ),
+    more: grewFrom === undefined ? '' : vscode.l10n.t('grown from {0}', grewFrom.name),
     ...(space === undefined ? {} : { size: leastSize(space.nowBytes) }),
     facts: known([
       [vscode.l10n.t('State'), description],
@@ -150,8 +158,8 @@ function nowPoint(machine: MachineInfo, space: Space | undefined, isTrusted: boo
   };
 }
 
-function pairOf(machine: MachineInfo, after: CheckpointInfo): GuardedPair[] {
-  const before = machine.checkpoints.find(({ id }) => id === after.guardOf);
+function pairOf(machine: MachineInfo, byId: ReadonlyMap<string, CheckpointInfo>, after: CheckpointInfo): GuardedPair[] {
+  const before = byId.get(after.guardOf ?? '');
   return before === undefined || after.parent !== before.id
     ? []
     : [{ before: before.id, after: after.id, text: guardState(machine, before) ?? '' }];

@@ -82,8 +82,8 @@ export interface Point {
   colour?: Colour;
   /** Under its name. */
   line: string;
-  /** What a screen reader says. */
-  spoken: string;
+  /** What a screen reader says besides; to be seen in the picture itself. */
+  more: string;
   /** What it alone takes; absent until that is known. */
   size?: EdgeSize;
   facts: Fact[];

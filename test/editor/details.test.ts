@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { FrameLocator, Locator } from 'playwright-core';
 import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
 import { EditorSession } from '../support/editor-session.ts';
+import { engineOf, writeToNow } from '../support/faults/stopped-lab.ts';
+import { accessibilityFaults } from '../support/vscode/accessibility.ts';
 import { until } from '../support/vscode/until.ts';
 import { actionTimeoutMilliseconds, type Workbench } from '../support/vscode/workbench.ts';
 
@@ -15,15 +18,29 @@ describe('the details of a machine', () => {
   let page: FrameLocator;
 
   before(async () => {
-    session = await EditorSession.ofMachine(machine);
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async ({ ckpt, folder }) => {
+      await ckpt.run('createMachine', ['create-machine', machine, '--image', 'playground']);
+      const { guards, service } = engineOf(folder);
+      const write = async (tag: number, mebibytes: number): Promise<void> =>
+        writeToNow((await service.show({ machine })).machine, tag, tag * 16 * 1024 * 1024, mebibytes * 1024 * 1024, [
+          folder,
+        ]);
+      for (const [index, name] of ['base', 'tools', 'compiler'].entries()) {
+        await write(index + 1, 3 * index + 1);
+        await service.take({ machine, name }, {});
+      }
+      await service.annotate({ machine, checkpoint: 'base', pinned: true });
+      await service.annotate({ machine, checkpoint: 'compiler', colour: 'green' });
+      await service.apply({ machine, checkpoint: 'tools' }, {});
+      await service.take({ machine, name: hostile }, {});
+      await service.apply({ machine, checkpoint: 'compiler', discardNow: true }, {});
+      const { checkpoint } = await guards.guardBegin({ machine, command: ['make', 'install'] }, {});
+      await write(5, 12);
+      await guards.guardEnd({ machine, checkpoint: checkpoint.id, end: { exitCode: 0 }, outcome: 'keep' }, {});
+    });
     workbench = session.workbench;
     page = workbench.webview();
-    const { ckpt } = session.home;
-    for (const name of ['base', 'tools', 'compiler']) {
-      await ckpt.run('take', ['take', machine, name]);
-    }
-    await ckpt.run('apply', ['apply', machine, 'tools']);
-    await ckpt.run('take', ['take', machine, hostile]);
+    await workbench.openView('VM Checkpoints');
     await workbench.treeRow(hostile);
   });
   after(() => session.close());
@@ -46,11 +63,12 @@ describe('the details of a machine', () => {
     await workbench.contextMenu('base', 'Show Details');
     await untilSelected('base');
     await page.locator('.selected h2', { hasText: 'base' }).waitFor();
-    assert.equal(await page.locator('[role=treeitem]').count(), 6);
+    assert.equal(await page.locator('[role=treeitem]').count(), 8);
     await page
       .locator('svg .size', { hasText: /\d (bytes|KiB|MiB)/ })
       .first()
       .waitFor();
+    assert.equal(await page.locator('svg .outcome').innerHTML(), 'exit code 0, kept');
     await workbench.screenshot('80-details');
   });
 
@@ -146,8 +164,54 @@ describe('the details of a machine', () => {
     await workbench.clickDialogButton('Apply');
     await workbench.waitForNotification(`Applied “base” to “${machine}”.`);
     assert.equal((await shown()).now.parent, (await named('base'))?.id);
-    await page.locator('[role=treeitem][aria-label*="Now"][aria-label*="grown from checkpoint base"]').waitFor();
+    await page.getByRole('treeitem', { name: /^Now .*grown from base/ }).waitFor();
     await workbench.clearNotifications();
     await workbench.screenshot('81-applied');
+  });
+
+  it('a window that is opened again shows what was looked at', async () => {
+    await workbench.page.reload();
+    await page.getByRole('treeitem', { selected: true }).waitFor({ timeout: 60_000 });
+    await page.getByRole('heading', { name: machine }).waitFor();
+  });
+
+  for (const theme of ['Dark Modern', 'Light Modern', 'Dark High Contrast', 'Light High Contrast']) {
+    it(`${theme}: axe-core finds nothing serious in any part`, async () => {
+      await workbench.runCommand('Preferences: Color Theme');
+      await workbench.fillQuickInput(theme);
+      await workbench.quickPick(theme);
+      for (const part of ['Disks', 'Space', 'History', 'Checkpoints']) {
+        await page.getByRole('tab', { name: part }).click();
+        await page.getByRole('tabpanel', { name: part }).waitFor();
+        assert.deepEqual(await accessibilityFaults(page), [], part);
+      }
+      await workbench.screenshot(`86-details-${theme.toLowerCase().replaceAll(' ', '-')}`);
+    });
+  }
+
+  it('as the README shows it', async () => {
+    await session.home.ckpt.run('rename', ['rename', machine, hostile, 'attempt 1']);
+    await session.home.ckpt.run('annotate', [
+      'annotate',
+      machine,
+      'compiler',
+      '--notes',
+      'gcc 14, with the patch for #2117',
+    ]);
+    await workbench.runCommand('Preferences: Color Theme');
+    await workbench.fillQuickInput('Dark Modern');
+    await workbench.quickPick('Dark Modern');
+    await point('compiler').click();
+    await page.getByLabel('Notes').waitFor();
+    await point('attempt 1').waitFor();
+    await workbench.screenshot('87-details');
+  });
+
+  it('axe-core would find something', async () => {
+    await page
+      .locator('.selected button')
+      .first()
+      .evaluate((button: { replaceChildren(): void }) => button.replaceChildren());
+    assert.match((await accessibilityFaults(page)).join('\n'), /^button-name\n/);
   });
 });

@@ -45,4 +45,30 @@ describe('a long history', () => {
     assert.equal(level, 6);
     await workbench.screenshot('41-end');
   });
+
+  it('its picture: the keys reach both ends, and every point says where it hangs', async () => {
+    await workbench.contextMenu('Now', 'Show Details');
+    const page = workbench.webview();
+    const selected = page.locator('[role=treeitem][aria-selected=true]');
+    const inSight = async (name: string): Promise<void> => {
+      await selected.filter({ hasText: name }).waitFor();
+      const { y = -1 } = (await selected.boundingBox()) ?? {};
+      assert.ok(y > 0 && y < 800, `${name} at ${y}`);
+    };
+    await inSight('Now');
+    assert.equal(await page.getByRole('treeitem').count(), count + 3);
+    await workbench.page.keyboard.press('Home');
+    await inSight('step 1');
+    for (let step = 1; step < 5; step += 1) {
+      await workbench.page.keyboard.press('ArrowDown');
+    }
+    await inSight('step 5');
+    await workbench.page.keyboard.press('ArrowDown');
+    await inSight('attempt 1');
+    await workbench.page.keyboard.press('ArrowRight');
+    await inSight('step 6');
+    await workbench.page.keyboard.press('End');
+    await inSight('Now');
+    await workbench.screenshot('42-long-picture');
+  });
 });

@@ -52,6 +52,7 @@ export function graphView(
   const width = layout.columns * columnWidth - (columnWidth - cardWidth) + 2 * margin;
   const height = layout.rows * rowHeight - (rowHeight - cardHeight) + head + 2 * margin;
   const present = wayTo(nowId, places);
+  const { frames, texts: outcomes } = framesOf(machine.pairs, places);
   const children = Map.groupBy(layout.points, ({ parent }) => parent);
   const known = machine.points.flatMap((point) => {
     const place = places.get(point.id);
@@ -62,9 +63,10 @@ export function graphView(
     { class: 'canvas' },
     [
       element('svg', { width, height, 'aria-hidden': 'true', class: 'lines' }, [
-        ...machine.pairs.flatMap((pair) => frameOf(pair, places)),
+        ...frames,
         ...known.map(({ point, place }) => lineTo(point, place, places, present.has(point.id))),
         ...known.map(({ point, place }) => sizeOf(point, place)),
+        ...outcomes,
       ]),
       element(
         'div',
@@ -92,7 +94,6 @@ function card(
       id: elementIdOf(point.id),
       role: 'treeitem',
       class: `point ${point.shape}${point.colour === undefined ? '' : ` tagged ${point.colour}`}`,
-      'aria-label': point.spoken,
       'aria-level': place.row + 1,
       'aria-posinset': siblings.indexOf(place) + 1,
       'aria-setsize': siblings.length,
@@ -103,7 +104,10 @@ function card(
     [
       shapeIcon(point.shape),
       element('span', { class: 'name' }, [point.name]),
+      ' ',
       element('span', { class: 'line' }, [point.line]),
+      ' ',
+      element('span', { class: 'unseen' }, [point.more]),
     ],
     {
       key: point.id,
@@ -182,27 +186,38 @@ function sizeOf({ id, size }: Point, place: PlacedPoint): PageElement {
   });
 }
 
-function frameOf(pair: GuardedPair, places: ReadonlyMap<string, PlacedPoint>): PageElement[] {
-  const [before, after] = [places.get(pair.before), places.get(pair.after)];
-  if (before === undefined || after === undefined || before.column !== after.column || after.row !== before.row + 1) {
-    return [];
-  }
-  const { left, top } = spotOf(before);
-  return [
-    element(
-      'g',
-      { class: 'guard' },
-      [
-        element('rect', {
+/** Around both checkpoints; how the command ended stands under them. */
+function framesOf(
+  pairs: readonly GuardedPair[],
+  places: ReadonlyMap<string, PlacedPoint>,
+): { frames: PageElement[]; texts: PageElement[] } {
+  const drawn = pairs.flatMap((pair) => {
+    const [before, after] = [places.get(pair.before), places.get(pair.after)];
+    return before !== undefined && before.column === after?.column && before.row + 1 === after.row
+      ? [{ key: pair.before, text: pair.text, ...spotOf(before) }]
+      : [];
+  });
+  const height = rowHeight + cardHeight;
+  return {
+    frames: drawn.map(({ key, left, top }) =>
+      element(
+        'rect',
+        {
+          class: 'guard',
           x: left - frame,
           y: top - frame,
           width: cardWidth + 2 * frame,
-          height: rowHeight + cardHeight + 2 * frame + 14,
+          height: height + 2 * frame + 14,
           rx: 10,
-        }),
-        element('text', { x: left + 4, y: top + rowHeight + cardHeight + frame + 8 }, [pair.text]),
-      ],
-      { key: pair.before },
+        },
+        [],
+        { key },
+      ),
     ),
-  ];
+    texts: drawn.map(({ key, text, left, top }) =>
+      element('text', { class: 'outcome', x: left + 4, y: top + height + frame + 8 }, [text], {
+        key: `outcome ${key}`,
+      }),
+    ),
+  };
 }
