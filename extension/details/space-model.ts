@@ -1,12 +1,14 @@
 import * as vscode from 'vscode';
+import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { formatSize } from '../presentation/size.ts';
 import { freedText } from '../report/space-report.ts';
 import type { Space } from './measure.ts';
 import type { SpaceModel, SpaceRow } from './page-model.ts';
 
 /** What a machine takes, and what deleting its parts would free. */
-export function spaceModel(space: Space): SpaceModel {
-  const { totalBytes, freeBytes, checkpoints, allCheckpoints, trash, nowBytes, unusedBytes } = space;
+export function spaceModel(machine: MachineInfo, space: Space): SpaceModel {
+  const { totalBytes, freeBytes, allCheckpoints, trash, nowBytes, unusedBytes } = space;
+  const takes = new Map(space.checkpoints.map((checkpoint) => [checkpoint.id, checkpoint]));
   const row = (name: string, frees: string, bytes: number, shared = ''): SpaceRow => ({
     name,
     frees,
@@ -21,9 +23,13 @@ export function spaceModel(space: Space): SpaceModel {
     ),
     rows: [
       row(vscode.l10n.t('Now (cannot be deleted)'), formatSize(nowBytes), nowBytes),
-      ...checkpoints.map(({ name, exclusive, sharedBytes }) =>
-        row(name, freedText(exclusive), exclusive.mostBytes, formatSize(sharedBytes)),
-      ),
+      // In the order of the tree; what was not there when it was measured is told next time.
+      ...machine.checkpoints.flatMap(({ id, name }) => {
+        const taken = takes.get(id);
+        return taken === undefined
+          ? []
+          : [row(name, freedText(taken.exclusive), taken.exclusive.mostBytes, formatSize(taken.sharedBytes))];
+      }),
       row(vscode.l10n.t('All checkpoints'), freedText(allCheckpoints), allCheckpoints.mostBytes),
       row(vscode.l10n.t('Trash'), freedText(trash), trash.mostBytes),
       ...(unusedBytes === 0
