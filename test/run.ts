@@ -72,16 +72,21 @@ async function main(args: string[]): Promise<void> {
     );
   }
   await build();
-  for (const name of wanted) {
-    const suite = suites[name];
-    console.log(`\n== ${name}`);
-    if (suite === undefined) {
-      await runChecks();
-    } else {
+  for (const names of steps(wanted)) {
+    console.log(`\n== ${names.join(', ')}`);
+    const together = names.flatMap((name) => suites[name] ?? []);
+    for (const suite of together) {
       await suite.setUp((line) => console.log(line));
-      await runSuite(suite);
     }
+    await Promise.all(together.length === 0 ? [runChecks()] : together.map(runSuite));
   }
+}
+
+/** Real machines need one processor most of the time, and a real editor another: both run at once. */
+function steps(wanted: readonly string[]): string[][] {
+  const isSerial = (name: string): boolean => suites[name]?.concurrency === 1;
+  const serial = wanted.filter(isSerial);
+  return [...wanted.filter((name) => !isSerial(name)).map((name) => [name]), ...(serial.length === 0 ? [] : [serial])];
 }
 
 async function runChecks(): Promise<void> {
