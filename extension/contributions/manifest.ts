@@ -4,6 +4,7 @@ import { keybindings, menus } from './menus.ts';
 import { settings } from './settings.ts';
 import { checkpointTaskProperties, checkpointTaskType, requiredCheckpointTaskProperties } from './tasks.ts';
 import { detailsViewType, machinesViewId, viewContainerId, viewStateKey, welcomes } from './views.ts';
+import { walkthrough } from './walkthrough.ts';
 
 /** Members of package.json that are written from the declarations, and no others. */
 export interface ManifestMembers {
@@ -115,6 +116,20 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
         ),
         contents: text(`welcome.${welcome.key}`, welcome.text),
       })),
+      walkthroughs: [
+        {
+          id: walkthrough.id,
+          title: text('walkthrough.title', walkthrough.title),
+          description: text('walkthrough.description', walkthrough.description),
+          steps: walkthrough.steps.map(({ id, title, description, image, altText, completedBy }) => ({
+            id,
+            title: text(`walkthrough.${id}.title`, title),
+            description: text(`walkthrough.${id}.description`, description),
+            media: { image: `media/${image}`, altText: text(`walkthrough.${id}.altText`, altText) },
+            completionEvents: completedBy.map((command) => `onCommand:${command}`),
+          })),
+        },
+      ],
       taskDefinitions: [
         {
           type: checkpointTaskType,

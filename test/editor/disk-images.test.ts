@@ -30,6 +30,7 @@ describe('plain disk images of another program, by clicks', () => {
 
   it('Add Disk Images… → take → revert', async () => {
     await workbench.screenshot('30-empty');
+    await workbench.screenshot('walkthrough-machine', { clip: { x: 0, y: 34, width: 352, height: 300 } });
     await workbench.runCommand('VM Checkpoints: Add Disk Images…');
     await workbench.screenshot('31-choose');
     await workbench.chooseFile(disk);

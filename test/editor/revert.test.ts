@@ -51,6 +51,7 @@ describe('in a real VS Code, from the packaged extension', () => {
     await workbench.treeRow([machine, 'before experiment', 'Now']);
     assert.deepEqual(await checkpoints(), ['before experiment']);
     await workbench.screenshot('3-taken');
+    await workbench.screenshot('walkthrough-take', { clip: { x: 0, y: 34, width: 352, height: 240 } });
   });
 
   it('a name that is not allowed is refused while it is typed', async () => {
@@ -132,6 +133,7 @@ describe('in a real VS Code, from the packaged extension', () => {
         'Set Colour…',
         'Clone…',
         'Export Disks…',
+        'Show Details',
         'Show Command…',
         'Delete Checkpoint…',
         'Delete Subtree…',

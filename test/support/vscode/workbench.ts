@@ -23,6 +23,14 @@ export const actionTimeoutMilliseconds = 20_000;
 /** How long a view may take to appear, or to fill: extensions start slowly on a busy machine. */
 export const viewTimeoutMilliseconds = 60_000;
 
+/** A part of the window, in CSS pixels. */
+export interface PictureClip {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
  * A VS Code window, in the words of its user. Every method waits until what it needs is there, unless it says otherwise,
  * and throws when the time is up. A {@link Text} that is a string means the whole text, unless "contains" is said.
@@ -330,13 +338,20 @@ export class Workbench {
     return this.page.frameLocator('iframe.webview').frameLocator('#active-frame');
   }
 
-  /** Takes a picture as soon as nothing moves, fades in or spins. @returns the file, named after `name` */
-  async screenshot(name: string, { settle = true } = {}): Promise<string> {
+  /**
+   * Takes a picture as soon as nothing moves, fades in or spins.
+   * @param options.clip of this part of the window only, in CSS pixels
+   * @returns the file, named after `name`
+   */
+  async screenshot(
+    name: string,
+    { settle = true, clip }: { settle?: boolean; clip?: PictureClip } = {},
+  ): Promise<string> {
     await mkdir(this.artifactsFolder, { recursive: true });
     if (await this.page.locator('.monaco-hover').first().isVisible()) await this.page.mouse.move(0, 0); // covers what is asked
     if (settle) await untilSettled(this.page);
     const file = path.join(this.artifactsFolder, `${name}.png`);
-    await this.page.screenshot({ path: file, caret: 'hide' });
+    await this.page.screenshot({ path: file, caret: 'hide', ...(clip === undefined ? {} : { clip }) });
     return file;
   }
 
