@@ -39,7 +39,7 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.quickPick('Now');
     await workbench.screenshot('50-clone-kind');
     await workbench.quickPick('Linked');
-    assert.equal(await workbench.quickInputValue(), 'web-2');
+    await workbench.waitForQuickInputValue(/^web-2$/);
     await assert.rejects(workbench.quickInput('web'), /There is a machine “web” already/);
     await workbench.quickInput('copy');
     await workbench.waitForNotification('Created “copy”.');

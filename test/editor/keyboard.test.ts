@@ -44,7 +44,7 @@ describe('without the mouse', () => {
     await workbench.treeRow([machine, 'Now']);
     await command('VM Checkpoints: Take Checkpoint', /VM Checkpoints: Take Checkpoint…/);
     await choose(/playground/);
-    assert.match(await workbench.quickInputValue(), /^\d{4}-/);
+    await workbench.waitForQuickInputValue(/^\d{4}-/);
     await workbench.page.keyboard.type('by key'); // what is prefilled is selected
     await press('Enter');
     await workbench.treeRow([machine, 'by key', 'Now']);

@@ -45,7 +45,7 @@ describe('in a real VS Code, from the packaged extension', () => {
 
   it('take with the inline button → the name is prefilled with date and time → the checkpoint is in the tree, Now under it', async () => {
     await workbench.clickInlineAction(machine, /Take Checkpoint/);
-    assert.match(await workbench.quickInputValue(), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+    await workbench.waitForQuickInputValue(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
     await workbench.quickInput('before experiment');
     await workbench.waitForNotification(/Took checkpoint “before experiment” of “playground”. \(.* stood still for/);
     await workbench.treeRow([machine, 'before experiment', 'Now']);
@@ -102,7 +102,7 @@ describe('in a real VS Code, from the packaged extension', () => {
     await workbench.runCommand('VM Checkpoints: Rename Checkpoint…');
     await workbench.quickPick(machine);
     await workbench.quickPick('from palette');
-    assert.equal(await workbench.quickInputValue(), 'from palette');
+    await workbench.waitForQuickInputValue(/^from palette$/);
     await workbench.quickInput('renamed');
     await workbench.treeRow('renamed');
 

@@ -121,10 +121,17 @@ export class QuickInput {
     );
   }
 
-  /** The text. */
-  async value(): Promise<string> {
-    await this.input.waitFor({ timeout: timeoutMilliseconds });
-    return this.input.inputValue();
+  /** Waits for this text: what was asked before is in the same box, and leaves it a little later. */
+  async waitForValue(value: RegExp): Promise<void> {
+    let found = '';
+    await until(
+      () => `${String(value)} in an input box, in which is: ${found}`,
+      async () => {
+        found = (await this.input.isVisible()) ? await this.input.inputValue() : '';
+        return value.test(found);
+      },
+      { timeoutMilliseconds },
+    );
   }
 
   /** The line below the text. */

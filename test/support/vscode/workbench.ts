@@ -212,9 +212,9 @@ export class Workbench {
     await this.quick.fill(text);
   }
 
-  /** What is in an input box, such as its default. */
-  async quickInputValue(): Promise<string> {
-    return this.quick.value();
+  /** Waits for an input box with this in it, such as its default. */
+  async waitForQuickInputValue(value: RegExp): Promise<void> {
+    await this.quick.waitForValue(value);
   }
 
   /** The line under an input box: its prompt, or why the value is refused. */
