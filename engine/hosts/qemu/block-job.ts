@@ -15,6 +15,9 @@ const jobsAnswer = z.array(
 );
 export type BlockJob = z.output<typeof jobsAnswer>[number];
 
+/** `BlockDeviceIoStatus` of QEMU's block schema, of each job; its `device` is the job's id. */
+const ioAnswer = z.array(z.object({ device: z.string(), 'io-status': z.string() }));
+
 const pollMs = 40;
 /** A job gives up at its next step; one that waits for a disk needs as long as that disk. */
 const cancelLimitMs = 60_000;
@@ -50,8 +53,9 @@ export async function untilBlockJob(
       if (job === undefined) {
         throw new CheckpointError('QemuFailed', `QEMU's job ${id} is gone.`, { id });
       }
-      if (job.error !== undefined) {
-        throw failed(job.error);
+      const problem = job.error ?? (await whyItWaits(monitor, job));
+      if (problem !== undefined) {
+        throw failed(problem);
       }
       onProgress?.(job['current-progress'], job['total-progress']);
       if (statuses.includes(job.status)) {
@@ -61,6 +65,22 @@ export async function untilBlockJob(
     }
   } finally {
     stopListening();
+  }
+}
+
+/** A job that stops on errors stands still after one, and nothing but its I/O status tells. */
+async function whyItWaits(monitor: QmpConnection, { id, status }: BlockJob): Promise<string | undefined> {
+  if (status !== 'paused') {
+    return undefined;
+  }
+  const found = (await monitor.query('query-block-jobs', ioAnswer)).find(({ device }) => device === id);
+  switch (found?.['io-status']) {
+    case 'nospace':
+      return 'No space left on device';
+    case 'failed':
+      return 'a disk could not be read or written';
+    default:
+      return undefined;
   }
 }
 

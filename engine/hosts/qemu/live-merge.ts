@@ -41,6 +41,10 @@ export async function mergeInChain(
     ...(request.speed === undefined ? {} : { speed: request.speed }),
     'auto-finalize': false,
     'auto-dismiss': false,
+    // A job that gave up by itself would take its filter out of the chain, perhaps while QEMU stops the guest, whose disk cannot be
+    // written either: QEMU 7.2 then keeps half of the filter, and crashes, or never answers the guest's requests.
+    'on-error': 'stop',
+    'filter-node-name': `${id}-filter`,
   };
   if (request.direction === 'ancestor') {
     await monitor.execute('block-commit', {
