@@ -149,4 +149,15 @@ describe('in a real VS Code, from the packaged extension', () => {
     await workbench.waitForTreeState(machine, /stopped/);
     await workbench.screenshot('6-stopped');
   });
+
+  it('the walkthrough leads through the first steps', async () => {
+    await workbench.runCommand('Welcome: Open Walkthrough...');
+    await workbench.quickPick(/Get started with VM Checkpoints/);
+    const page = workbench.page.locator('.gettingStartedContainer');
+    for (const title of ['Bring a machine', 'Take a checkpoint', 'Revert, and undo the revert']) {
+      await page.getByText(title, { exact: true }).first().waitFor();
+    }
+    await page.getByText('Take a checkpoint', { exact: true }).first().click();
+    await workbench.screenshot('6-walkthrough');
+  });
 });

@@ -64,7 +64,7 @@ describe('tasks with checkpoints', () => {
     await workbench.quickPick(machine);
     await workbench.waitForNotification(/install that fails.*(exit code|status) 3|failed/i, 60_000);
     await workbench.screenshot('9-task-failed');
-    await workbench.screenshot('walkthrough-guard');
+    await workbench.screenshot('walkthrough-guard', { clip: { x: 812, y: 644, width: 468, height: 124 } });
     const before = await checkpoints();
     assert.ok(
       before.some(({ name }) => name === 'before task install that fails'),
