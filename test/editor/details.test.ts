@@ -72,13 +72,20 @@ describe('the details of a machine', () => {
     await workbench.screenshot('80-details');
   });
 
+  it('Alt+Enter on another row shows it in the same tab', async () => {
+    await workbench.clickRow('tools');
+    await press('Alt+Enter');
+    await untilSelected('tools');
+    assert.equal(await workbench.page.locator('.tabs-container .tab').count(), 1);
+  });
+
   it('names are text, whatever is in them', async () => {
     await point(hostile).waitFor();
     assert.equal(await page.locator('img, b').count(), 0);
   });
 
   it('arrow keys go through the tree', async () => {
-    await point('base').focus();
+    await point('base').click();
     await press('ArrowDown');
     await untilSelected('tools');
     await press('ArrowDown');
