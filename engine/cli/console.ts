@@ -138,6 +138,8 @@ async function attach(
     return;
   }
   const socket = net.connect(port.socket);
+  // A machine that is put back goes without a word, with what was typed unread: its end is enough to know.
+  socket.on('error', () => undefined);
   const close = (): void => void socket.destroy();
   signal.addEventListener('abort', close, { once: true });
   try {
@@ -158,7 +160,6 @@ async function attach(
       terminal.heard();
       process.stdout.write(chunk);
     });
-    socket.on('error', () => undefined);
     await untilClosed(socket);
   } finally {
     terminal.part();
@@ -168,9 +169,10 @@ async function attach(
   }
 }
 
+/** Never rejects, as `once` would when the connection is reset. */
 async function untilClosed(socket: net.Socket): Promise<void> {
-  if (!socket.destroyed) {
-    await once(socket, 'close');
+  if (!socket.closed) {
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
   }
 }
 

@@ -101,7 +101,7 @@ describe('a guest that comes back with its memory', () => {
     );
   });
 
-  it('a console was open → it joins again, and that is told', async () => {
+  it('a console was open, what was typed not read yet → it joins again, and that is told', async () => {
     const child = spawn(process.execPath, [engineFile, 'console', name], {
       env: { ...process.env, VM_CHECKPOINTS_HOME: home.folder },
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -113,6 +113,9 @@ describe('a guest that comes back with its memory', () => {
       const { machine } = await home.ckpt.run('show', ['show', name]);
       assert.equal(machine.state, 'running');
       await untilTrue(async () => /"filename":"unix:/.test(JSON.stringify(await serialState(await sockets()))));
+      await home.ckpt.run('pause', ['pause', name]);
+      child.stdin.write('#'.repeat(256 * 1024));
+      await untilTrue(() => Promise.resolve(child.stdin.writableLength === 0));
       const { steps } = await home.ckpt.run('revert', ['revert', name]);
       const joined = step(steps, 'console');
       assert.equal(joined.outcome, 'done', joined.detail);
