@@ -178,6 +178,10 @@ export class LayerUse {
         child.set(layer, 'named');
       }
     }
+    // What a linked clone stands on stays byte for byte as it is, down to the bottom.
+    for (const layer of this.#chainsOf(holders.filter(({ kind }) => kind === 'clone'))) {
+      child.set(layer, 'named');
+    }
     const soleChild = (layer: StoredLayer): StoredLayer | undefined => {
       const found = child.get(layer);
       return found === 'several' || found === 'named' ? undefined : found;

@@ -1,6 +1,10 @@
-/** Random numbers in [0, 1) that can be had again: set CKPT_SEED to the number that is printed. */
+/**
+ * Random numbers in [0, 1), the same ones in every run: what a test finds today is not to fail somebody else's change tomorrow.
+ * Others are looked for with CKPT_SEED=random, and had again by the number that is printed.
+ */
 export function seededRandom(): () => number {
-  const seed = Number(process.env['CKPT_SEED'] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
+  const wanted = process.env['CKPT_SEED'] ?? '1';
+  const seed = wanted === 'random' ? Math.floor(Math.random() * 2 ** 32) : Number(wanted) >>> 0;
   console.log(`CKPT_SEED=${seed}`);
   return randomFrom(seed);
 }
