@@ -49,7 +49,7 @@ async function adopt(given: string, id: string, call: Call): Promise<MachineDisk
     if (format === 'raw' || format === 'vmdk' || details['data_file'] !== undefined) {
       throw new CheckpointError(
         'UnsupportedDisk',
-        `The disk ${place} is of a kind that no differencing layer can take the place of. Convert it first: ckpt disk convert ${place} TARGET --to qcow2.`,
+        `The disk ${place} is of a kind that no differencing layer can take the place of. Convert it first (ckpt disk convert ${place} TARGET --to qcow2).`,
         { path: place, format },
       );
     }

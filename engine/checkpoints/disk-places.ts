@@ -64,7 +64,7 @@ export function disksFolderOf(
   if (wanted === undefined) {
     throw new CheckpointError(
       'InvalidArgument',
-      `The disks of “${name}” are for another program. Say in which new folder those of the new machine are to lie: ${verb} --folder DIR.`,
+      `The disks of “${name}” are for another program. Say in which new folder those of the new machine are to lie (${verb} --folder DIR).`,
       { machine: name, missing: 'disksFolder' },
     );
   }

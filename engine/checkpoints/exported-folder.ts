@@ -20,7 +20,7 @@ export async function requireExportedFolder(context: EngineContext, place: strin
   if (ways.some((way) => way === '' || !(way.startsWith('..') || path.isAbsolute(way)))) {
     throw new CheckpointError(
       'InvalidArgument',
-      `${place} is where machines are. Make another one of it: ckpt clone.`,
+      `${place} is where machines are. Make another one of it by a clone (ckpt clone).`,
       {
         path: place,
       },

@@ -54,9 +54,13 @@ export async function findGroup(context: EngineContext, reference: string): Prom
   const found = named.length > 0 || reference.length < 4 ? named : groups.filter(({ id }) => id.startsWith(reference));
   const [first, ...others] = found;
   if (first === undefined) {
-    throw new CheckpointError('CheckpointNotFound', `There is no group “${reference}”. See them: ckpt group list.`, {
-      group: reference,
-    });
+    throw new CheckpointError(
+      'CheckpointNotFound',
+      `There is no group “${reference}” (ckpt group list tells those there are).`,
+      {
+        group: reference,
+      },
+    );
   }
   if (others.length > 0) {
     const ids = found.map(({ id }) => id);

@@ -62,7 +62,7 @@ function sameIdError(id: string, folders: readonly MachineFolder[]): CheckpointE
 export function sameIdProblem(id: string, machines: readonly string[]): string {
   return (
     `${machines.map((name) => `“${name}”`).join(' and ')} have the same id (${id}): the folder of a machine was copied. ` +
-    'Give the copy an id of its own: ckpt doctor MACHINE --repair, with the name of the copy.'
+    'Give the copy an id of its own: check it for problems, and let them be repaired (ckpt doctor COPY --repair).'
   );
 }
 

@@ -22,7 +22,7 @@ export async function requireRoomToGoOn({ folder, records, presence }: OpenMachi
     if (freeBytes < leastBytes) {
       throw new CheckpointError(
         'NotEnoughSpace',
-        `The volume of ${place} is still full (${formatSize(freeBytes)} free), so “${definition.name}” would stand still again at once. Free space, such as with ckpt free-space, then resume it.`,
+        `The volume of ${place} is still full (${formatSize(freeBytes)} free), so “${definition.name}” would stand still again at once. Free space (ckpt free-space), then resume it.`,
         { path: place, machine: definition.name },
       );
     }

@@ -30,7 +30,7 @@ export function findTrashed(records: MachineRecords, reference: string): Trashed
   }
   throw new CheckpointError(
     'NotInTrash',
-    `The trash of machine “${name}” has no checkpoint “${reference}”. See what it has: ckpt trash list ${name}.`,
+    `The trash of machine “${name}” has no checkpoint “${reference}” (ckpt trash list ${name} tells what it has).`,
     { machine: name, checkpoint: reference },
   );
 }

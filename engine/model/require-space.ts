@@ -24,7 +24,7 @@ function adviceOn({ waysToFree: ways, shortBytes, freeSpaceBytes }: SpaceShortag
   const atOnce =
     freeSpaceBytes === undefined
       ? ''
-      : ` Trash and kept states go at once with ckpt free-space (${formatSize(freeSpaceBytes)}).`;
+      : ` Trash and kept states, ${formatSize(freeSpaceBytes)}, can go at once (ckpt free-space).`;
   return `To free space, in this order: ${steps}.${atOnce}${lacking}`;
 }
 

@@ -109,7 +109,7 @@ export async function requireFrozen(folder: MachineFolder, chain: readonly Chain
         'ParentMismatch',
         `The layer ${file} was changed after it was frozen: its ${difference.field} was ${difference.expected}, and is ${difference.found}. ` +
           'What stands on it would be corrupted, so it is not used. Restore that file from a backup; ' +
-          'or, if you know that its content is the same, accept it as it is: ckpt doctor MACHINE --accept-changed.',
+          'or, if you know that its content is the same, check the machine for problems, and accept the change (ckpt doctor MACHINE --accept-changed).',
         { path: file, ...difference },
       );
     }

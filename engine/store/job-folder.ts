@@ -181,7 +181,7 @@ export class JobFolder {
 export function jobNotFound(reference: string): CheckpointError {
   return new CheckpointError(
     'JobNotFound',
-    `There is no job “${reference}”. Jobs that ended are forgotten after a while; ckpt jobs shows those there are.`,
+    `There is no job “${reference}”. Jobs that ended are forgotten after a while (ckpt jobs tells those there are).`,
     { job: reference },
   );
 }

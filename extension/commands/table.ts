@@ -32,6 +32,7 @@ import { showDetails } from './details/show-details.ts';
 import { endGuard } from './guard/end-guard.ts';
 import { doctor } from './health/doctor.ts';
 import { freeSpace } from './health/free-space.ts';
+import { mergeLayers } from './health/merge-layers.ts';
 import { showSpace } from './health/show-space.ts';
 import { cancelJob, resumeJob, undoJob } from './job/job-commands.ts';
 import { addDiskImages } from './machine/add-disk-images.ts';
@@ -101,6 +102,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.doctor': { run: doctor, effect: 'changes' },
   'vmCheckpoints.showSpace': { run: showSpace, effect: 'shows' },
   'vmCheckpoints.freeSpace': { run: freeSpace, effect: 'changes' },
+  'vmCheckpoints.mergeLayers': { run: mergeLayers, effect: 'changes' },
   'vmCheckpoints.editPolicy': { run: editPolicy, effect: 'changes' },
   'vmCheckpoints.prune': { run: prune, effect: 'changes' },
   'vmCheckpoints.endGuard': { run: endGuard, effect: 'changes' },

@@ -51,6 +51,7 @@ export const commands = {
   'vmCheckpoints.doctor': { title: 'Check for Problems…' },
   'vmCheckpoints.showSpace': { title: 'Show Space' },
   'vmCheckpoints.freeSpace': { title: 'Free Space…' },
+  'vmCheckpoints.mergeLayers': { title: 'Merge Hidden Layers' },
   'vmCheckpoints.editPolicy': { title: 'Retention Policy…' },
   'vmCheckpoints.prune': { title: 'Prune Checkpoints…' },
   'vmCheckpoints.endGuard': { title: 'End Interrupted Guard…' },

@@ -125,6 +125,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
     { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },
+    { command: 'vmCheckpoints.mergeLayers', when: trusted(item('machine', ...undamaged)), group: '7_health@4' },
     { command: 'vmCheckpoints.showCommand', when: item('machine', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.removeMachine', when: trusted(item('machine')), group: '9_remove@1' },
 

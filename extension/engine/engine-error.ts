@@ -1,5 +1,6 @@
 import type { ErrorCode, WireError } from '../../engine/protocol/errors.ts';
 import { checkpointErrorRpcCode, errorCodes } from '../../engine/protocol/errors.ts';
+import { withoutShellWords } from '../presentation/shell-words.ts';
 
 /**
  * Why a request was not answered with a result: one of the engine's codes, or one of two that only its client can know.
@@ -35,7 +36,7 @@ export function engineErrorFrom(rejection: unknown): EngineError {
   const message = rejection instanceof Error ? rejection.message : String(rejection);
   const { code, data } = rpcErrorOf(rejection);
   if (code === checkpointErrorRpcCode && isWireError(data)) {
-    return new EngineError(data.code, data.message, data.data, cause);
+    return new EngineError(data.code, withoutShellWords(data.message), data.data, cause);
   }
   if (code === requestCancelled) {
     return new EngineError('Cancelled', message, {}, cause);

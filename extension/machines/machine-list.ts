@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EngineError } from '../engine/engine-error.ts';
+import { withoutShellWords } from '../presentation/shell-words.ts';
 import type { RefreshScope } from './refresh-queue.ts';
 import { RefreshQueue } from './refresh-queue.ts';
 
@@ -56,7 +57,8 @@ export class MachineList implements vscode.Disposable {
 
   /** Asks for everything at once; an error is the caller's to show. */
   async reload(): Promise<void> {
-    const { hosts } = await this.#engine.request('list', {});
+    const { hosts: told } = await this.#engine.request('list', {});
+    const hosts = told.map((host) => ({ ...forEditor(host), machines: host.machines.map(forEditor) }));
     const before = this.#hosts;
     this.#hosts = hosts;
     if (before === undefined || !isDeepStrictEqual(before.map(outline), hosts.map(outline))) {
@@ -73,7 +75,8 @@ export class MachineList implements vscode.Disposable {
   }
 
   /** Takes in what an operation answered with, before the engine announces it. */
-  put(machine: MachineInfo): void {
+  put(told: MachineInfo): void {
+    const machine = forEditor(told);
     const known = this.find(machine.id);
     if (known === undefined || known.name !== machine.name || this.#hosts === undefined) {
       this.#queue.add('all');
@@ -119,6 +122,10 @@ export class MachineList implements vscode.Disposable {
       this.#change.fire({ machines });
     }
   }
+}
+
+function forEditor<T extends { problem?: string }>(told: T): T {
+  return told.problem === undefined ? told : { ...told, problem: withoutShellWords(told.problem) };
 }
 
 /** Of a host, what the tree shows beside the content of its machines. */

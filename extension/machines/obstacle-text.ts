@@ -75,6 +75,7 @@ export function noneText(operation: MachineOperation): string {
     case 'emptyTrash':
       return vscode.l10n.t('The trash of every machine is empty.');
     case 'take':
+    case 'mergeLayers':
     case 'editPolicy':
     case 'remove':
     case 'showCommand':

@@ -27,6 +27,7 @@ export type MachineOperation =
   | 'exportCheckpoint'
   | 'move'
   | 'flatten'
+  | 'mergeLayers'
   | 'editPolicy'
   | 'remove'
   | 'showCommand'
@@ -109,6 +110,7 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'deleteForGood':
       return machine.checkpoints.length === 0 && machine.trash.length === 0 ? 'noCheckpoint' : undefined;
     case 'take':
+    case 'mergeLayers':
     case 'editPolicy':
     case 'showCommand':
     case 'showDetails':

@@ -25,7 +25,7 @@ describe('plain disk images of another program, by clicks', () => {
   });
   after(async () => {
     await session.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it('Add Disk Images… → take → revert', async () => {

@@ -26,7 +26,7 @@ describe('what `ckpt` does, by clicks', () => {
   });
   after(async () => {
     await session.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   const report = async (text: RegExp): Promise<void> => {
@@ -150,6 +150,12 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.clickDialogButton('Free Space');
     await workbench.waitForNotification(/ freed\./);
     await workbench.waitForNoTreeRow(['web', /^Before applying/]);
+    await workbench.clearNotifications();
+  });
+
+  it('merge hidden layers → says what could be merged', async () => {
+    await workbench.contextMenu('web', 'Merge Hidden Layers');
+    await workbench.waitForNotification('“web” has no layers that can be merged away now.');
     await workbench.clearNotifications();
   });
 

@@ -28,7 +28,7 @@ describe('the extension-host suite', () => {
     });
     await mkdir(artifactsFolder, { recursive: true });
   });
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   /** Everything but the VS Code to run in. */
   const prepare = async (name: string): Promise<Parameters<typeof runDesktopSuite>[0]> => {

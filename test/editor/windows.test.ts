@@ -40,7 +40,7 @@ describe('windows that come and go', () => {
   });
   after(async () => {
     await session.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   const names = async (): Promise<string[]> =>

@@ -82,6 +82,7 @@ function machineActions({ name }: MachineInfo): Action[] {
     },
     { label: vscode.l10n.t('Move Machine'), words: ['move', name, vscode.l10n.t('folder')], operation: 'move' },
     { label: vscode.l10n.t('Flatten'), words: ['flatten', name], operation: 'flatten' },
+    { label: vscode.l10n.t('Merge Hidden Layers'), words: ['merge-layers', name] },
     { label: vscode.l10n.t('Show Space'), words: ['space', name] },
     { label: vscode.l10n.t('Check for Problems'), words: ['doctor', name] },
     { label: vscode.l10n.t('Show Retention Policy'), words: ['policy', name] },

@@ -141,6 +141,7 @@ test('a machine of plain disk images is offered checkpoints and no power', () =>
     'showSpace',
     'editPolicy',
     'doctor',
+    'mergeLayers',
     'showCommand',
     'removeMachine',
   ]);

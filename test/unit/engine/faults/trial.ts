@@ -67,7 +67,7 @@ export class Trial {
   ): Promise<Trial> {
     const prepared = typeof given === 'function' ? { prepare: async () => undefined, verb: given } : given;
     const home = path.join(path.dirname(model.home), 'prepared');
-    await rm(home, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true, maxRetries: 5 });
     await copyFolder(model.home, home);
     await prepared.prepare(engineOf(home), { ...model, home });
     const trial = new Trial(verb, prepared, { ...model, home }, known);
@@ -184,7 +184,7 @@ export class Trial {
     try {
       await use({ ...this.#model, home });
     } finally {
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
     }
   }
 }

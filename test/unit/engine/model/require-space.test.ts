@@ -70,7 +70,7 @@ test('what does not fit is refused with what is short and the cheapest ways to f
   assert.equal(code, 'NotEnoughSpace');
   assert.equal(
     message,
-    'Taking a checkpoint of “lab” needs 12 GiB, but the volume of /vms/lab has 1.0 GiB free: 11 GiB are short. To free space, in this order: empty the trash of “lab” (4.0 GiB); delete what of “lab” would expire by itself (2.0 GiB); delete “point c” of “lab” for good (7.0 GiB). Trash and kept states go at once with ckpt free-space (6.0 GiB). Nothing was changed.',
+    'Taking a checkpoint of “lab” needs 12 GiB, but the volume of /vms/lab has 1.0 GiB free: 11 GiB are short. To free space, in this order: empty the trash of “lab” (4.0 GiB); delete what of “lab” would expire by itself (2.0 GiB); delete “point c” of “lab” for good (7.0 GiB). Trash and kept states, 6.0 GiB, can go at once (ckpt free-space). Nothing was changed.',
   );
   const one = (id: string, gibibytes: number): object => ({ id, name: `point ${id}`, bytes: gibibytes * gibibyte });
   assert.deepEqual(data['waysToFree'], [
