@@ -23,7 +23,7 @@ async function copied(context: TestContext): Promise<CopiesLab & { id: string }>
 const isAmbiguous = (error: unknown): boolean => {
   assert.ok(error instanceof CheckpointError);
   assert.equal(error.code, 'AmbiguousName');
-  assert.match(error.message, /“a copy” and “lab” have the same id .*ckpt doctor MACHINE --repair/);
+  assert.match(error.message, /“a copy” and “lab” have the same id .*ckpt doctor COPY --repair/);
   assert.deepEqual(
     Array.isArray(error.data['folders']) ? error.data['folders'].map((one) => path.basename(String(one))) : [],
     [copy, machine],
