@@ -2,6 +2,7 @@ import { CheckpointService } from './checkpoints/checkpoint-service.ts';
 import { CopyService } from './checkpoints/copy-service.ts';
 import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
+import { ForsakenChanges } from './checkpoints/forsaken-changes.ts';
 import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
@@ -33,6 +34,7 @@ export interface Engine {
   life: LifeService;
   retention: RetentionService;
   spaceWatch: SpaceWatch;
+  forsaken: ForsakenChanges;
   doctor: DoctorService;
   plans: PlanService;
   /** Those of both services that run as jobs when they have much to do. */
@@ -53,7 +55,8 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     changed: new Set(),
   };
   const spaceWatch = new SpaceWatch(context);
-  const service = new CheckpointService(context, spaceWatch);
+  const forsaken = new ForsakenChanges(context);
+  const service = new CheckpointService(context, spaceWatch, forsaken);
   const groups = new GroupService(context, service);
   const disks = new DiskService(context);
   const jobs = new JobService(context);
@@ -66,6 +69,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     plans: new PlanService(context),
     retention,
     spaceWatch,
+    forsaken,
     service,
     copies,
     groups,

@@ -27,6 +27,7 @@ import { deleteForGood, discardForGood, type Purged } from './delete-for-good.ts
 import { requireNoClones } from './clone-records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { layersBeside, requireNotLinked } from './layers-beside.ts';
+import type { ForsakenChanges } from './forsaken-changes.ts';
 import { listImages } from './image-library.ts';
 import { MachineLooks } from './machine-looks.ts';
 import { viewCheckpoint } from './machine-summary.ts';
@@ -56,9 +57,9 @@ export class CheckpointService implements ServiceCalls {
   readonly #looks: MachineLooks;
   readonly #spaceWatch: Pick<SpaceWatch, 'glance'>;
 
-  constructor(context: EngineContext, spaceWatch: Pick<SpaceWatch, 'glance'>) {
+  constructor(context: EngineContext, spaceWatch: Pick<SpaceWatch, 'glance'>, forsaken: ForsakenChanges) {
     this.#context = context;
-    this.#looks = new MachineLooks(context);
+    this.#looks = new MachineLooks(context, forsaken);
     this.#spaceWatch = spaceWatch;
   }
 

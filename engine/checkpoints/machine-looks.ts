@@ -1,18 +1,15 @@
-import path from 'node:path';
-import { toWireError } from '../model/checkpoint-error.ts';
 import { JsonText } from '../model/json-text.ts';
 import type { HiddenLayerInfo } from '../protocol/hidden-layers.ts';
 import type { HostInfo, MachineInfo } from '../protocol/machines.ts';
-import { lockHolder } from '../store/file-lock.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import type { Reading } from '../store/reading-index.ts';
 import { endForsakenGroups } from './end-groups.ts';
 import type { EngineContext } from './engine-context.ts';
+import type { ForsakenChanges } from './forsaken-changes.ts';
 import { hiddenLayersOf } from './hidden-layers.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { MachineSummaries, summarise, type MachineHistory, type MachineSummary } from './machine-summary.ts';
 import { sameIdProblems, viewDamaged, viewPresent, type MachinePresent } from './machine-view.ts';
-import { changeMachine } from './open-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { sweepLeftovers } from './staging.ts';
 
@@ -33,12 +30,12 @@ interface HostLook {
 export class MachineLooks {
   readonly #context: EngineContext;
   readonly #summaries: MachineSummaries;
-  /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
-  readonly #failedRecoveries = new Map<string, { started: string; message: string }>();
+  readonly #forsaken: ForsakenChanges;
   readonly #failedGroups = new Set<string>();
 
-  constructor(context: EngineContext) {
+  constructor(context: EngineContext, forsaken: ForsakenChanges) {
     this.#context = context;
+    this.#forsaken = forsaken;
     this.#summaries = new MachineSummaries(context.home);
   }
 
@@ -162,30 +159,9 @@ export class MachineLooks {
   }
 
   async #recovered(folder: MachineFolder, look: () => Promise<Look>): Promise<Look> {
-    const interrupted = await folder.readJournal().catch(() => undefined);
-    const failed = this.#failedRecoveries.get(folder.path);
-    const isNew = interrupted !== undefined && interrupted.started !== failed?.started;
-    if (
-      (isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) &&
-      (await lockHolder(folder.lock)) === undefined
-    ) {
-      try {
-        await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
-      } catch (error) {
-        const { message } = toWireError(error);
-        if (interrupted !== undefined) {
-          this.#failedRecoveries.set(folder.path, { started: interrupted.started, message });
-        }
-        this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
-      }
-    }
+    const problem = await this.#forsaken.end(folder);
     const seen = await look();
-    const stuck = interrupted === undefined ? undefined : this.#failedRecoveries.get(folder.path);
-    if (stuck === undefined || stuck.started !== interrupted?.started) {
-      return seen;
-    }
-    const problem = `An interrupted operation could not be ended: ${stuck.message}`;
-    return { ...seen, present: { ...seen.present, problem } };
+    return problem === undefined ? seen : { ...seen, present: { ...seen.present, problem } };
   }
 }
 

@@ -79,6 +79,9 @@ export function serve(engine: Engine): void {
         .look(states)
         .catch((error: unknown) => engine.log.error(`Volumes could not be looked at: ${String(error)}`));
       void runningWatch.look(states);
+      void engine.forsaken
+        .endOfRunning(states)
+        .catch((error: unknown) => engine.log.error(`Machines could not be looked at: ${String(error)}`));
     },
   );
   const expire = (): void => {

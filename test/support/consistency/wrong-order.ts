@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointService } from '../../../engine/checkpoints/checkpoint-service.ts';
 import type { EngineContext } from '../../../engine/checkpoints/engine-context.ts';
+import { ForsakenChanges } from '../../../engine/checkpoints/forsaken-changes.ts';
 import { SpaceWatch } from '../../../engine/checkpoints/space-watch.ts';
 import { DisksHost } from '../../../engine/hosts/disks/disks-host.ts';
 import type { Captured, CaptureRequest, RunnableMachine } from '../../../engine/hosts/host.ts';
@@ -72,5 +73,5 @@ export function serviceWithWrongOrder(homeFolder: string, order: WrongOrder): Ch
     log: new EngineLog(home.logs),
     changed: new Set(),
   };
-  return new CheckpointService(context, new SpaceWatch(context));
+  return new CheckpointService(context, new SpaceWatch(context), new ForsakenChanges(context));
 }

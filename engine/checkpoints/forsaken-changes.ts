@@ -1,0 +1,56 @@
+import path from 'node:path';
+import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
+import type { MachineState } from '../protocol/machines.ts';
+import { lockHolder } from '../store/file-lock.ts';
+import type { MachineFolder } from '../store/machine-folder.ts';
+import type { EngineContext } from './engine-context.ts';
+import { machineFolders } from './machine-folders.ts';
+import { changeMachine } from './open-machine.ts';
+
+/** Ends what an engine left that died in the middle of a change: at the first look, not only at the next change. */
+export class ForsakenChanges {
+  readonly #context: EngineContext;
+  /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
+  readonly #failed = new Map<string, { started: string; message: string }>();
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  /** @returns why what was left could not be ended; undefined when nothing is left */
+  async end(folder: MachineFolder): Promise<string | undefined> {
+    const interrupted = await folder.readJournal().catch(() => undefined);
+    const isNew = interrupted !== undefined && interrupted.started !== this.#failed.get(folder.path)?.started;
+    if (
+      (isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) &&
+      (await lockHolder(folder.lock)) === undefined
+    ) {
+      try {
+        await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
+      } catch (error) {
+        // Whoever was quicker ends it, too.
+        if (interrupted !== undefined && !(error instanceof CheckpointError && error.code === 'Locked')) {
+          this.#failed.set(folder.path, { started: interrupted.started, message: toWireError(error).message });
+        }
+        this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
+      }
+    }
+    const stuck = interrupted === undefined ? undefined : this.#failed.get(folder.path);
+    return stuck === undefined || stuck.started !== interrupted?.started
+      ? undefined
+      : `An interrupted operation could not be ended: ${stuck.message}`;
+  }
+
+  /**
+   * The same, where somebody may be waiting for it: a guest that runs stands still in the middle of some changes, and its writes
+   * wait in the middle of others. To be called often.
+   */
+  async endOfRunning(states: ReadonlyMap<string, MachineState>): Promise<void> {
+    for (const folder of await machineFolders(this.#context)) {
+      const state = states.get(path.basename(folder.path));
+      if ((state === 'running' || state === 'paused') && folder.hasJournal()) {
+        await this.end(folder);
+      }
+    }
+  }
+}
