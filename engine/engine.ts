@@ -6,6 +6,7 @@ import { ForsakenChanges } from './checkpoints/forsaken-changes.ts';
 import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
 import { JobService } from './checkpoints/job-service.ts';
+import { HistoryService } from './checkpoints/history-service.ts';
 import { LayerService } from './checkpoints/layer-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
 import { MergeService } from './checkpoints/merge-service.ts';
@@ -29,6 +30,7 @@ export interface Engine {
   guards: GuardService;
   merges: MergeService;
   layers: LayerService;
+  history: HistoryService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -76,6 +78,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     guards: new GuardService(context, service),
     merges: new MergeService(context, service, jobs),
     layers: new LayerService(context),
+    history: new HistoryService(context),
     disks,
     jobs,
     life: new LifeService(context, service),

@@ -11,6 +11,7 @@ import type { JobOperations } from '../protocol/jobs.ts';
 import type { LifeOperations } from '../protocol/life.ts';
 import type { DoctorOperations } from '../protocol/doctor.ts';
 import type { GuardOperations } from '../protocol/guards.ts';
+import type { HistoryOperations } from '../protocol/history.ts';
 import type { LayerOperations } from '../protocol/layers.ts';
 import type { MergeOperations } from '../protocol/merges.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
@@ -198,6 +199,7 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'take', async (open) => {
       // A window that is closed while memory is saved is no reason to throw that away.
       taken = await take(this.#context, open, params, outlivingWindow(call));
+      open.about.push(taken.checkpoint.name);
     });
     const { checkpoint, ...rest } = done(taken);
     const result = { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };
@@ -232,6 +234,7 @@ export class CheckpointService implements ServiceCalls {
     let outcome: { target: Checkpoint; kept?: Checkpoint; left: Leaving } | undefined;
     const changed = await this.#change(machine, operation, async (open) => {
       const target = choose(treeOf(open));
+      open.about.push(target.name);
       const left = await leaving(this.#context, open);
       outcome = { target, left, ...(await apply(this.#context, open, target, operation, options, call)) };
     });
@@ -255,6 +258,7 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
       const chosen = findCheckpoint(treeOf(open), params.checkpoint);
       deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
+      open.about.push(...deleted.map(({ name }) => name));
       if (params.purge === true) {
         await requireSpaceToPurge(this.#context, open, new Set(deleted.map(({ id }) => id)));
         gone = await deleteForGood(this.#context, open, deleted, call);
@@ -269,7 +273,9 @@ export class CheckpointService implements ServiceCalls {
   async restore(params: Params<'restore'>): Promise<Result<'restore'>> {
     let restored: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'restore', async (open) => {
-      restored = await restoreFromTrash(this.#context, open, findTrashed(open.records, params.checkpoint));
+      const trashed = findTrashed(open.records, params.checkpoint);
+      open.about.push(trashed.checkpoint.name);
+      restored = await restoreFromTrash(this.#context, open, trashed);
     });
     return { machine, checkpoint: viewCheckpoint(done(restored)) };
   }
@@ -280,6 +286,7 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'empty the trash', async (open) => {
       const { trash } = open.records;
       discarded = params.checkpoint === undefined ? trash : [findTrashed(open.records, params.checkpoint)];
+      open.about.push(...discarded.map(({ checkpoint }) => checkpoint.name));
       gone = await discardForGood(this.#context, open, new Set(discarded.map(({ checkpoint }) => checkpoint.id)), call);
     });
     return { machine, discarded: discarded.map(({ checkpoint }) => viewCheckpoint(checkpoint)), ...gone };
@@ -289,6 +296,7 @@ export class CheckpointService implements ServiceCalls {
     let annotated: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'annotate', async (open) => {
       annotated = withAnnotation(findCheckpoint(treeOf(open), params.checkpoint), params);
+      open.about.push(annotated.name);
       await changeCheckpoint(this.#context, open.folder, annotated);
     });
     return { machine, checkpoint: viewCheckpoint(done(annotated)) };
@@ -298,7 +306,9 @@ export class CheckpointService implements ServiceCalls {
     const name = checkpointName(params.name);
     let renamed: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'rename', async (open) => {
-      renamed = withName(findCheckpoint(treeOf(open), params.checkpoint), name);
+      const before = findCheckpoint(treeOf(open), params.checkpoint);
+      open.about.push(before.name, name);
+      renamed = withName(before, name);
       await changeCheckpoint(this.#context, open.folder, renamed);
     });
     return { machine, checkpoint: viewCheckpoint(done(renamed)) };
@@ -360,6 +370,7 @@ export type ServiceCalls = {
       | keyof DoctorOperations
       | keyof MergeOperations
       | keyof LayerOperations
+      | keyof HistoryOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

@@ -10,6 +10,8 @@ export interface OpenMachine {
   presence: Presence;
   /** How long it has run in all; undefined where machines do not run, or when it could not be recorded. */
   runningSeconds: number | undefined;
+  /** Names of the checkpoints that a change is about, as it learns them: for the machine's history. */
+  about: string[];
 }
 
 /** What a machine's folder says; the folder's name is the machine's. */

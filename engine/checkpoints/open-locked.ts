@@ -1,3 +1,4 @@
+import { noteChange } from '../store/history.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { dropStaleClones } from './clone-records.ts';
 import { endMove } from './end-move.ts';
@@ -18,7 +19,11 @@ export async function openLocked(
 ): Promise<OpenMachine> {
   await endMove(context, folder);
   await folder.removeTemporaries();
-  await recover(context, folder);
+  const ended = await recover(context, folder);
+  if (ended !== undefined) {
+    const { operation, started } = ended;
+    await noteChange(folder.path, { at: started, operation, face: context.face, outcome: 'interrupted' });
+  }
   await dropStaleClones(folder, machines);
   return lookAgain(context, folder);
 }
@@ -27,5 +32,6 @@ export async function openLocked(
 export async function lookAgain(context: EngineContext, folder: MachineFolder): Promise<OpenMachine> {
   const records = await readMachine(folder);
   const presence = await hostOf(context, records.definition).look(folder);
-  return { folder, records, presence, runningSeconds: await noteRunning(context, folder, records, presence) };
+  const ran = await noteRunning(context, folder, records, presence);
+  return { folder, records, presence, runningSeconds: ran, about: [] };
 }

@@ -11,6 +11,7 @@ import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { openLocked } from './open-locked.ts';
 import { runningSeconds, sightMachine } from './running-times.ts';
+import { withHistory } from './with-history.ts';
 
 /**
  * Finds a machine by name or id.
@@ -119,7 +120,7 @@ export async function changeAll<T>(
       for (const folder of locked) {
         open.push(await openLocked(context, folder, machines));
       }
-      const value = await change(open);
+      const value = await withHistory(context, open, operation, () => change(open));
       locked.forEach((folder) => context.changed.add(path.basename(folder.path)));
       for (const machine of open) {
         await noteAfterwards(context, machine);
@@ -167,6 +168,7 @@ export async function seeMachine(context: EngineContext, reference: string): Pro
     records: { ...records, clones: await livingClones(folder, records, machines) },
     presence,
     runningSeconds: await runningSeconds(folder, records),
+    about: [],
     ...(interrupted === undefined ? {} : { interrupted }),
   };
 }

@@ -20,11 +20,12 @@ import { executeDiscard, executeRestore } from './trash.ts';
 /**
  * Finishes or undoes what an operation left that did not come to its end, whoever ran it. To be called with the machine
  * locked; safe to repeat. An operation has happened once Now says so.
+ * @returns what was ended
  */
-export async function recover(context: EngineContext, folder: MachineFolder): Promise<void> {
+export async function recover(context: EngineContext, folder: MachineFolder): Promise<JournalRecord | undefined> {
   const journal = await folder.readJournal();
   if (journal === undefined) {
-    return;
+    return undefined;
   }
   context.log.info(`Machine ${folder.path}: ending an interrupted ${journal.operation}.`);
   const records = await folder.read();
@@ -61,6 +62,7 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       await recoverChange(hostOf(context, records.definition), folder, records, journal);
   }
   await folder.clearJournal();
+  return journal;
 }
 
 /**

@@ -17,6 +17,7 @@ import { addDoctorVerb } from './doctor-verb.ts';
 import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { addHistoryVerb } from './history-verb.ts';
 import { addLayersVerb } from './layers-verb.ts';
 import { addMergeVerb } from './merge-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
@@ -171,6 +172,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   addRetentionVerbs(program, output, { parse: parseParams, service: ({ retention }) => retention }, fail);
   addMergeVerb(program, output);
   addLayersVerb(program, output);
+  addHistoryVerb(program, output);
   addDoctorVerb(program, output, fail);
   addGuardVerbs(program, output, setOutcome);
 

@@ -3,6 +3,7 @@ import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { guardOperationNames, type GuardOperations } from './guards.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
+import { historyOperationNames, type HistoryOperations } from './history.ts';
 import { layerOperationNames, type LayerOperations } from './layers.ts';
 import { lifeOperationNames, type LifeOperations } from './life.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
@@ -45,6 +46,7 @@ export interface Operations
     SpaceOperations,
     MergeOperations,
     LayerOperations,
+    HistoryOperations,
     DoctorOperations,
     PlanOperations,
     GuardOperations {
@@ -262,6 +264,7 @@ export const operationNames = [
   ...spaceOperationNames,
   ...mergeOperationNames,
   ...layerOperationNames,
+  ...historyOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
   ...guardOperationNames,

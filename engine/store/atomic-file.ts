@@ -209,7 +209,7 @@ export async function readRecord<S extends z.ZodType>(
  * Opened without ever waiting: a pipe that lies where a record is expected would hold the engine until somebody writes to it.
  * @returns its text, and what the system said of it before
  */
-function readRecordText(file: string): { text: string; found: Stats } {
+export function readRecordText(file: string): { text: string; found: Stats } {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = fstatSync(fd);

@@ -1,6 +1,7 @@
 import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import { dueFile } from './due-record.ts';
+import { historyFile } from './history.ts';
 import type { Home } from './home.ts';
 import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.ts';
 import { runningTimeFile } from './running-time-record.ts';
@@ -121,7 +122,7 @@ export class HomeWatch {
     try {
       const watcher = watch(folder, (_, file) => {
         // The new content shows under the file's own name in a moment; what is noted in passing changes nothing.
-        if (file?.endsWith('.new') !== true && file !== runningTimeFile && file !== dueFile) {
+        if (file?.endsWith('.new') !== true && file !== runningTimeFile && file !== dueFile && file !== historyFile) {
           this.touch(machine);
         }
       });

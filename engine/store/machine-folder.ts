@@ -83,7 +83,7 @@ export type ProcessRole = 'current' | 'successor';
  * - `frozen.json` what frozen layers looked like when they were last right
  * - `reserve` space that a full volume still has for deleting
  * - `journal.json` the operation that is under way, `lock`
- * - `run/` process, sockets and logs of the hypervisor, and how long the machine has run
+ * - `run/` process, sockets and logs of the hypervisor, and how long the machine has run, what was done to it
  */
 export class MachineFolder {
   readonly path: string;

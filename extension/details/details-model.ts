@@ -77,7 +77,7 @@ function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): M
     pairs,
     ...(measured?.layers === undefined ? {} : { disks: disksModel(machine, measured.layers) }),
     ...(space === undefined ? {} : { space: spaceModel(machine, space) }),
-    ...(measured === undefined ? {} : { history: historyModel(machine, measured.jobs) }),
+    ...(measured === undefined ? {} : { history: historyModel(machine, measured.changes, measured.jobs) }),
   };
 }
 

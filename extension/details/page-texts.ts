@@ -30,8 +30,6 @@ export function pageTexts(): PageTexts {
     shared: vscode.l10n.t('Shared with others'),
     when: vscode.l10n.t('When'),
     how: vscode.l10n.t('How'),
-    historyIs: vscode.l10n.t(
-      'What is on record: checkpoints that are there or in the trash, and long work of the last days.',
-    ),
+    historyIs: vscode.l10n.t('What was done to this machine, here, in other windows and in a shell; the latest first.'),
   };
 }

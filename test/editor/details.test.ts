@@ -159,6 +159,7 @@ describe('the details of a machine', () => {
     await press('ArrowRight');
     await page.getByRole('row', { name: /Deleted “from outside”/ }).waitFor();
     await page.getByRole('row', { name: /Took “tools”/ }).waitFor();
+    await page.getByRole('row', { name: /Annotated “tools” ckpt/ }).waitFor();
     await workbench.screenshot('85-history');
     await press('ArrowRight');
     await point('tools').waitFor();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import path from 'node:path';
 
-const notedInPassing = new Set(['lock', 'running-time.json', 'due.json']);
+const notedInPassing = new Set(['lock', 'running-time.json', 'due.json', 'history.jsonl']);
 
 /**
  * Every machine and image of a home: each path with its kind, mode and content, to be compared with later. Left out is

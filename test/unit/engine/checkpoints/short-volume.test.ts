@@ -109,6 +109,7 @@ async function asIfRunning(engine: Engine): Promise<Parameters<typeof take>[1]> 
     records: await folder.read(),
     runningSeconds: undefined,
     presence: { state: 'running', pid: process.pid },
+    about: [],
   };
 }
 
