@@ -38,7 +38,7 @@ const patienceMs = 10 * 60_000;
  * Merges away the hidden layers of a machine, whether it runs or not. While a running machine merges, others that want to
  * change it are given way to, and what had to be interrupted for them is begun again afterwards.
  * @param reference of the machine
- * @throws MachineNotFound, MachineDamaged, Locked when others do not let go of it; NotEnoughSpace, QemuFailed, QmpTimeout
+ * @throws MachineNotFound, MachineDamaged, Locked when others do not let go of it; NotEnoughSpace, GuestTooBusy, QemuFailed, QmpTimeout
  */
 export async function mergeLayers(
   context: EngineContext,

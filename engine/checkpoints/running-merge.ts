@@ -92,7 +92,7 @@ export function smallerFiles(upper: number, lower: number): { direction: MergeDi
 /**
  * Merges two layers that a running machine has open, through its hypervisor. To be called with the machine locked. Whatever
  * happens in between, disks read as before: `recover` ends what is left of it.
- * @throws NotEnoughSpace, QemuFailed, QmpTimeout, and the signal's reason; the layers are as before then
+ * @throws NotEnoughSpace, GuestTooBusy, QemuFailed, QmpTimeout, and the signal's reason; the layers are as before then
  */
 export async function mergeRunning(
   context: EngineContext,

@@ -188,7 +188,7 @@ export interface Host {
   thaw(folder: MachineFolder): Promise<void>;
   /**
    * Merges two layers that the running machine has open; `endMerge` is to follow, whatever becomes of it.
-   * @throws QemuFailed, NotEnoughSpace, QmpTimeout, MachineNotRunning, and the signal's reason
+   * @throws QemuFailed, NotEnoughSpace, GuestTooBusy, QmpTimeout, MachineNotRunning, and the signal's reason
    */
   mergeLive(machine: RunnableMachine, request: LiveMergeRequest): Promise<void>;
   /**

@@ -46,6 +46,7 @@ export const errorCodes = [
   'TpmNotFound',
   'MachineNotReachable',
   'MachineNotSaved',
+  'GuestTooBusy',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

@@ -40,6 +40,8 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
       return ['qemuSettings', 'showLog'];
     case 'QmpTimeout':
       return ['retry', 'forceOff', 'showLog'];
+    case 'GuestTooBusy':
+      return ['retry', 'shutDown'];
     case 'NotEnoughSpace':
       return ['retry', 'showLog'];
     case 'MachineNotFound':

@@ -3,7 +3,7 @@ import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
-import { Ckpt } from '../support/ckpt.ts';
+import { Ckpt, type Refusal } from '../support/ckpt.ts';
 import { MergingMachine } from '../support/merging-machine.ts';
 import { guestFolder, runProgram } from '../support/project.ts';
 import { guestImageName } from '../support/set-up.ts';
@@ -94,10 +94,16 @@ test('the volume becomes full during a merge → refused with the way out, nothi
   await ckpt.run('take', ['take', 'lab', 'above', '--no-memory']);
   await ckpt.run('delete', ['delete', 'lab', 'full']);
   await ckpt.run('freeSpace', ['free-space', 'lab']);
-  const merge = lab.begin(['merge-layers', 'lab', '--speed', '4M']);
+  const refused = assert.rejects(
+    ckpt.run('mergeLayers', ['merge-layers', 'lab', '--speed', '4M']),
+    ({ error }: Refusal) => {
+      assert.equal(error.code, 'NotEnoughSpace');
+      return true;
+    },
+  );
   await lab.untilMerging();
   const filler = fillUp(volume);
-  assert.equal(await merge.ended, 1);
+  await refused;
   await rm(filler);
   const { state } = await lab.show();
   if (state === 'paused') {

@@ -29,6 +29,8 @@ export async function findBlockJob(monitor: QmpConnection, id: string): Promise<
 export interface BlockJobWatch {
   signal?: AbortSignal;
   onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** The same, as long as it goes on; what it throws ends the waiting. */
+  keepPace?: (doneBytes: number, totalBytes: number) => Promise<void>;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function untilBlockJob(
   monitor: QmpConnection,
   id: string,
   statuses: readonly string[],
-  { signal, onProgress }: BlockJobWatch = {},
+  { signal, onProgress, keepPace }: BlockJobWatch = {},
 ): Promise<BlockJob> {
   let wake: (() => void) | undefined;
   const stopListening = monitor.onEvent(() => wake?.());
@@ -53,7 +55,7 @@ export async function untilBlockJob(
       if (job === undefined) {
         throw new CheckpointError('QemuFailed', `QEMU's job ${id} is gone.`, { id });
       }
-      const problem = job.error ?? (await whyItWaits(monitor, job));
+      const problem = job.error === undefined ? await whyItWaits(monitor, job) : saidByQemu(job.error);
       if (problem !== undefined) {
         throw failed(problem);
       }
@@ -61,6 +63,7 @@ export async function untilBlockJob(
       if (statuses.includes(job.status)) {
         return job;
       }
+      await keepPace?.(job['current-progress'], job['total-progress']);
       await Promise.race([changed, delay(pollMs)]);
     }
   } finally {
@@ -68,20 +71,28 @@ export async function untilBlockJob(
   }
 }
 
-/** A job that stops on errors stands still after one, and nothing but its I/O status tells. */
-async function whyItWaits(monitor: QmpConnection, { id, status }: BlockJob): Promise<string | undefined> {
-  if (status !== 'paused') {
+/** Why a job does not go on, or has failed. */
+type JobProblem = { kind: 'full volume' } | { kind: 'disk error' } | { kind: 'other'; words: string };
+
+/** A job that stops on errors stands still after one, also when all but the guest's writes is copied; only its I/O status tells. */
+async function whyItWaits(monitor: QmpConnection, { id, status }: BlockJob): Promise<JobProblem | undefined> {
+  if (status !== 'paused' && status !== 'standby') {
     return undefined;
   }
   const found = (await monitor.query('query-block-jobs', ioAnswer)).find(({ device }) => device === id);
   switch (found?.['io-status']) {
     case 'nospace':
-      return 'No space left on device';
+      return { kind: 'full volume' };
     case 'failed':
-      return 'a disk could not be read or written';
+      return { kind: 'disk error' };
     default:
       return undefined;
   }
+}
+
+/** QEMU has no code for why a job failed, only the system's words for it (strerror(3) of ENOSPC and EDQUOT). */
+function saidByQemu(words: string): JobProblem {
+  return /No space left on device|Disk quota exceeded/.test(words) ? { kind: 'full volume' } : { kind: 'other', words };
 }
 
 /** Ends a job that has not been finalized, which leaves the chain as it was, and forgets it. Safe to repeat. */
@@ -115,14 +126,25 @@ export async function finalizeBlockJob(monitor: QmpConnection, id: string): Prom
   await monitor.execute('job-dismiss', { id });
 }
 
-function failed(words: string): CheckpointError {
-  return /No space left|Disk quota/.test(words)
-    ? new CheckpointError(
+function failed(problem: JobProblem): CheckpointError {
+  switch (problem.kind) {
+    case 'full volume':
+      return new CheckpointError(
         'NotEnoughSpace',
         'The volume became full while layers were merged. They are as before; free some space, then merge again.',
-        { output: words },
-      )
-    : new CheckpointError('QemuFailed', `QEMU could not merge the layers: ${words}. They are as before.`, {
-        output: words,
-      });
+      );
+    case 'disk error':
+      return new CheckpointError(
+        'QemuFailed',
+        'QEMU could not merge the layers: a disk could not be read or written. They are as before.',
+      );
+    case 'other':
+      return new CheckpointError(
+        'QemuFailed',
+        `QEMU could not merge the layers: ${problem.words}. They are as before.`,
+        {
+          output: problem.words,
+        },
+      );
+  }
 }

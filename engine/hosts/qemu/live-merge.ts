@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { relativePath } from '../../disks/relative-path.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { LiveMerge, LiveMergeRequest } from '../host.ts';
-import { endBlockJob, finalizeBlockJob, findBlockJob, untilBlockJob } from './block-job.ts';
+import { endBlockJob, finalizeBlockJob, findBlockJob, untilBlockJob, type BlockJobWatch } from './block-job.ts';
 import { fileNode, formatNode, type ChainNode } from './command-line.ts';
 import { nodeName } from './disk-chains.ts';
+import { liftLimit, WritePace } from './guest-writes.ts';
 import type { QmpConnection } from './qmp.ts';
 
 const nodesAnswer = z.array(z.object({ 'node-name': z.string(), drv: z.string(), file: z.string() }));
@@ -24,7 +25,7 @@ function jobOf({ disk }: Pick<LiveMerge, 'disk'>): string {
  * Moves the data of one layer of a running machine's chain into its neighbour, and takes it out of the chain (QMP
  * `block-commit` downwards, `block-stream` upwards). The job waits to be finalized: until then nothing but its end is needed
  * for the chain to be as before. What goes is opened by QEMU no more once {@link isMerged} says so.
- * @throws QemuFailed, NotEnoughSpace, QmpTimeout, and the signal's reason; {@link endMerge} is to follow
+ * @throws QemuFailed, NotEnoughSpace, GuestTooBusy, QmpTimeout, and the signal's reason; {@link endMerge} is to follow
  */
 export async function mergeInChain(
   monitor: QmpConnection,
@@ -66,11 +67,18 @@ export async function mergeInChain(
           }),
     });
   }
-  const { status } = await untilBlockJob(monitor, id, ['ready', 'pending'], request);
+  const { signal, onProgress } = request;
+  const pace = request.isOfActive ? new WritePace(monitor, request.disk) : undefined;
+  const watch: BlockJobWatch = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(pace === undefined ? {} : { keepPace: (doneBytes, totalBytes) => pace.keep(doneBytes, totalBytes) }),
+  };
+  const { status } = await untilBlockJob(monitor, id, ['ready', 'pending'], watch);
   if (status === 'ready') {
-    // From here until it is finalized the guest's writes to this disk wait.
     await monitor.execute('job-complete', { id });
-    await untilBlockJob(monitor, id, ['pending']);
+    // From its end until it is finalized the guest's writes to this disk wait.
+    await untilBlockJob(monitor, id, ['pending'], watch);
     await request.whileWritesWait();
   } else {
     await flush(monitor, request.direction === 'ancestor' ? place.lower : place.upper);
@@ -104,6 +112,9 @@ export async function endMerge(
     await finalizeBlockJob(monitor, id);
   } else {
     await endBlockJob(monitor, id);
+  }
+  if (merge.isOfActive) {
+    await liftLimit(monitor, merge.disk);
   }
   const merged = await isMerged(monitor, merge);
   if (into !== undefined) {
