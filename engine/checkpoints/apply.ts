@@ -139,6 +139,7 @@ export async function apply(
 ): Promise<Applied> {
   const { folder, records, presence } = machine;
   const { definition, now } = records;
+  machine.about.push(target.name);
   const decided = await decideApply(context, machine, target, operation, options);
   const { memory, firmware, newFirmware, keptFirmware, sharedMemory: shared } = decided;
   const journal = { ...decided.journal, started: new Date().toISOString() };

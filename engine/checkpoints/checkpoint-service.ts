@@ -199,7 +199,6 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'take', async (open) => {
       // A window that is closed while memory is saved is no reason to throw that away.
       taken = await take(this.#context, open, params, outlivingWindow(call));
-      open.about.push(taken.checkpoint.name);
     });
     const { checkpoint, ...rest } = done(taken);
     const result = { machine, checkpoint: viewCheckpoint(checkpoint), ...rest, totalMs: since(started) };
@@ -234,7 +233,6 @@ export class CheckpointService implements ServiceCalls {
     let outcome: { target: Checkpoint; kept?: Checkpoint; left: Leaving } | undefined;
     const changed = await this.#change(machine, operation, async (open) => {
       const target = choose(treeOf(open));
-      open.about.push(target.name);
       const left = await leaving(this.#context, open);
       outcome = { target, left, ...(await apply(this.#context, open, target, operation, options, call)) };
     });
@@ -258,7 +256,6 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
       const chosen = findCheckpoint(treeOf(open), params.checkpoint);
       deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
-      open.about.push(...deleted.map(({ name }) => name));
       if (params.purge === true) {
         await requireSpaceToPurge(this.#context, open, new Set(deleted.map(({ id }) => id)));
         gone = await deleteForGood(this.#context, open, deleted, call);
@@ -273,9 +270,7 @@ export class CheckpointService implements ServiceCalls {
   async restore(params: Params<'restore'>): Promise<Result<'restore'>> {
     let restored: Checkpoint | undefined;
     const { machine } = await this.#change(params.machine, 'restore', async (open) => {
-      const trashed = findTrashed(open.records, params.checkpoint);
-      open.about.push(trashed.checkpoint.name);
-      restored = await restoreFromTrash(this.#context, open, trashed);
+      restored = await restoreFromTrash(this.#context, open, findTrashed(open.records, params.checkpoint));
     });
     return { machine, checkpoint: viewCheckpoint(done(restored)) };
   }
@@ -286,7 +281,6 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'empty the trash', async (open) => {
       const { trash } = open.records;
       discarded = params.checkpoint === undefined ? trash : [findTrashed(open.records, params.checkpoint)];
-      open.about.push(...discarded.map(({ checkpoint }) => checkpoint.name));
       gone = await discardForGood(this.#context, open, new Set(discarded.map(({ checkpoint }) => checkpoint.id)), call);
     });
     return { machine, discarded: discarded.map(({ checkpoint }) => viewCheckpoint(checkpoint)), ...gone };

@@ -35,9 +35,10 @@ export async function deleteForGood(
  */
 export async function deletePastTrash(
   context: EngineContext,
-  { folder, records }: OpenMachine,
+  { folder, records, about }: OpenMachine,
   checkpoints: readonly Checkpoint[],
 ): Promise<number> {
+  about.push(...checkpoints.map(({ name }) => name));
   const ids = checkpoints.map(({ id }) => id);
   const journal = { ...deleteJournal(records, checkpoints), isForGood: true as const };
   let isInTrash = false;

@@ -34,6 +34,7 @@ export async function deleteCheckpoints(
   deleted: readonly Checkpoint[],
 ): Promise<void> {
   const { folder, records } = machine;
+  machine.about.push(...deleted.map(({ name }) => name));
   const journal = deleteJournal(records, deleted);
   const ids = deleted.map(({ id }) => id);
   await orLeft(context, undefined, () =>

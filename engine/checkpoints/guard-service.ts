@@ -135,6 +135,7 @@ export class GuardService implements GuardCalls {
   async #settle(params: EndParams, { id }: Checkpoint): Promise<Checkpoint> {
     return changeMachine(this.#context, params.machine, 'annotate', async (open) => {
       const before = findCheckpoint({ machine: open.records.definition.name, ...open.records }, id);
+      open.about.push(before.name);
       if (before.guard === undefined) {
         return before;
       }

@@ -123,6 +123,7 @@ export async function take(
   const { folder, records, presence } = machine;
   const { definition, now } = records;
   const decided = await decideTake(context, machine, options);
+  machine.about.push(decided.checkpoint.name);
   const { after, memoryFile, savedMemory } = decided;
   const firmwareFolder = now.firmware === undefined ? undefined : newFirmwareFolder();
   const newLayers = after.activeLayers;

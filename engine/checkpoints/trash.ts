@@ -77,7 +77,8 @@ export async function restoreFromTrash(
   machine: OpenMachine,
   trashed: TrashedCheckpoint,
 ): Promise<Checkpoint> {
-  const { folder, records } = machine;
+  const { folder, records, about } = machine;
+  about.push(trashed.checkpoint.name);
   const { restored, children, after } = await decideRestore(folder, records, trashed);
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'restore',
@@ -124,7 +125,8 @@ export async function discardTrash(
   machine: OpenMachine,
   discarded: readonly TrashedCheckpoint[],
 ): Promise<number> {
-  const { folder, records } = machine;
+  const { folder, records, about } = machine;
+  about.push(...discarded.map(({ checkpoint }) => checkpoint.name));
   const journal: Omit<JournalRecord, 'version'> = {
     operation: 'discard',
     started: new Date().toISOString(),
