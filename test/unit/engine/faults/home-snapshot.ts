@@ -19,7 +19,7 @@ export type HomeSnapshot = Map<string, MachineSnapshot>;
 
 /**
  * Starts an engine, and reads all that a home has then.
- * @param allowed folder that chains may lead to
+ * @param allowed folder that chains may lead to, beside those of the machines
  * @throws when anything is not in order: a damaged machine, a file that nothing names or that is missing, a tree that is not
  *   the one that the layers tell, anything that doctor finds
  */
@@ -27,9 +27,12 @@ export async function snapshotOf(home: string, allowed: string): Promise<HomeSna
   const engine = engineOf(home);
   const { hosts } = await engine.service.list();
   const snapshot: HomeSnapshot = new Map();
-  for (const info of hosts.flatMap(({ machines }) => machines)) {
+  const all = hosts.flatMap(({ machines }) => machines);
+  // A clone stands on layers of its source, wherever that was moved to.
+  const places = [allowed, ...all.map((info) => path.dirname(info.folder))];
+  for (const info of all) {
     assert.deepEqual([info.state, info.problem], ['stopped', undefined], info.name);
-    snapshot.set(info.name, await machineSnapshot(info, allowed));
+    snapshot.set(info.name, await machineSnapshot(info, places));
   }
   assert.deepEqual(await faultsOfHome(home), { unknown: [], missing: [] });
   const { isSound, machines } = await engine.doctor.doctor({}, {});
@@ -37,22 +40,22 @@ export async function snapshotOf(home: string, allowed: string): Promise<HomeSna
   return snapshot;
 }
 
-async function machineSnapshot(info: MachineInfo, allowed: string): Promise<MachineSnapshot> {
+async function machineSnapshot(info: MachineInfo, allowed: string[]): Promise<MachineSnapshot> {
   const { definition, now, checkpoints, trash } = await new MachineFolder(info.folder).read();
   const files = new LayerFiles(new MachineFolder(info.folder), definition, now.activeLayers);
   const disk = files.disk('disk0');
   const fileOf = (layers: typeof now.activeLayers): string => files.fileOf(disk, files.layerOf(layers, disk));
   const points = new Map<string, string>();
   for (const { id, layers } of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
-    points.set(id, await contentHash(fileOf(layers), [allowed]));
+    points.set(id, await contentHash(fileOf(layers), allowed));
   }
   const idOf = new Map(checkpoints.map(({ id, layers }) => [fileOf(layers), id]));
   for (const { name, parent, layers } of [...checkpoints, { ...now, name: 'Now', layers: now.activeLayers }]) {
-    const chain = await openChain(fileOf(layers), { allowParents: [allowed, path.dirname(info.folder)] });
+    const chain = await openChain(fileOf(layers), { allowParents: allowed });
     await chain.close();
     const below = chain.layers.slice(1).map((layer) => idOf.get(layer.file.path));
     const nearest = below.find((id) => id !== undefined);
     assert.equal(parent, nearest, `${info.name}: “${name}” hangs from what its layers stand on`);
   }
-  return { info, now: await contentHash(fileOf(now.activeLayers), [allowed]), points };
+  return { info, now: await contentHash(fileOf(now.activeLayers), allowed), points };
 }
