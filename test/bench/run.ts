@@ -2,12 +2,14 @@
 
 import { benchCheckpoints } from './checkpoints.ts';
 import { benchDisks } from './disks.ts';
+import { benchEditor } from './editor.ts';
 import { benchMachines } from './machines.ts';
 
 const suites: Readonly<Record<string, (rows: readonly string[]) => Promise<void>>> = {
   disks: benchDisks,
   checkpoints: benchCheckpoints,
   machines: benchMachines,
+  editor: benchEditor,
 };
 
 async function main([name, ...rows]: string[]): Promise<void> {

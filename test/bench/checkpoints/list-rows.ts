@@ -1,52 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { create } from '../../../engine/disks/operations/create.ts';
 import { timed, within, type BenchRow } from '../disks/row.ts';
 import { settlingMs } from '../../../engine/store/file-stamps.ts';
 import type { HostInfo } from '../../../engine/protocol/machines.ts';
 import { startEngine, type EngineClient } from './engine-client.ts';
+import { manyMachines } from './many-machines.ts';
 
 const machines = 1000;
 const checkpoints = 50;
-
-/** A home of many machines; what a list reads of them is there. */
-async function makeHome(folder: string): Promise<string> {
-  const home = path.join(folder, 'home');
-  const engine = await startEngine(home);
-  const disk = path.join(folder, 'disk.qcow2');
-  await create(disk, { format: 'qcow2', virtualSizeBytes: 1024 ** 3 });
-  await engine.request('addMachine', { name: 'lab-0', disk });
-  for (let count = 0; count < checkpoints; count++) {
-    await engine.request('take', { machine: 'lab-0' });
-  }
-  await engine.stop();
-  const first = path.join(home, 'machines', 'lab-0');
-  const definition = await readFile(path.join(first, 'machine.json'), 'utf8');
-  const now = await readFile(path.join(first, 'now.json'));
-  const names = await readdir(path.join(first, 'checkpoints'));
-  const manifests = await Promise.all(
-    names.map(async (name) => ({ name, content: await readFile(path.join(first, 'checkpoints', name)) })),
-  );
-  for (let count = 1; count < machines; count++) {
-    const machine = path.join(home, 'machines', `lab-${count}`);
-    await Promise.all(
-      ['checkpoints', 'trash', 'run'].map((inner) => mkdir(path.join(machine, inner), { recursive: true })),
-    );
-    await writeFile(
-      path.join(machine, 'machine.json'),
-      definition.replace(/"id": "[0-9a-f-]{36}"/, `"id": "${randomUUID()}"`),
-    );
-    await writeFile(path.join(machine, 'now.json'), now);
-    await Promise.all(
-      manifests.map(({ name, content }) => writeFile(path.join(machine, 'checkpoints', name), content)),
-    );
-  }
-  // What was written only just now is read each time.
-  await delay(2 * settlingMs);
-  return home;
-}
 
 export const listRows: readonly BenchRow[] = [
   {
@@ -54,7 +14,7 @@ export const listRows: readonly BenchRow[] = [
     reach: '–',
     isReached: () => true,
     async prepare(folder) {
-      const home = await makeHome(folder);
+      const home = await manyMachines(folder, machines, checkpoints);
       return {
         async ours() {
           let engine: EngineClient | undefined;
@@ -72,7 +32,7 @@ export const listRows: readonly BenchRow[] = [
     name: `list ${machines} machines × ${checkpoints}, first answer`,
     ...within(300),
     async prepare(folder) {
-      const home = await makeHome(folder);
+      const home = await manyMachines(folder, machines, checkpoints);
       let engine: EngineClient | undefined;
       return {
         async before() {
@@ -102,7 +62,7 @@ export const listRows: readonly BenchRow[] = [
     name: `one of ${machines} changed, told: its node anew`,
     ...within(10),
     async prepare(folder) {
-      const engine = await startEngine(await makeHome(folder));
+      const engine = await startEngine(await manyMachines(folder, machines, checkpoints));
       await engine.request('list', {});
       // Until all are watched.
       await delay(settlingMs);

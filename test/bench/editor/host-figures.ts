@@ -1,0 +1,40 @@
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { z } from 'zod';
+import { codeServerFolder, projectFolder } from '../../support/project.ts';
+import { runExtensionHostSuite } from '../../support/vscode/extension-host.ts';
+import { installCodeServer } from '../../support/vscode/install.ts';
+
+const figures = z.object({ activationMs: z.number(), engineMs: z.number(), heapBytes: z.number() });
+
+export type HostFigures = z.infer<typeof figures>;
+
+/**
+ * One activation in an extension host of its own: until the extension has activated, until the engine has answered with all
+ * machines, and what the extension host holds more than before.
+ */
+export async function hostFigures(folder: string, home: string): Promise<HostFigures> {
+  const suiteFile = path.join(folder, 'suite.cjs');
+  await build({
+    entryPoints: [path.join(import.meta.dirname, 'host-suite.ts')],
+    outfile: suiteFile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    external: ['vscode'],
+  });
+  const workspaceFolder = await mkdtemp(path.join(folder, 'workspace-'));
+  await mkdir(path.join(workspaceFolder, '.vscode'));
+  const report = await runExtensionHostSuite({
+    codeServer: await installCodeServer('4.139.1', codeServerFolder, console.log),
+    extensionFolder: projectFolder,
+    suiteFile,
+    workspaceFolder,
+    reportFile: path.join(workspaceFolder, 'figures.json'),
+    env: { VM_CHECKPOINTS_HOME: home },
+    log: () => undefined,
+  });
+  return figures.parse(JSON.parse(report));
+}
