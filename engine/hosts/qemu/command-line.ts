@@ -51,8 +51,8 @@ export interface CommandLine {
   uefi?: { code: string; codeFormat: 'raw' | 'qcow2'; variables: string };
   /** A UUID; the machine's own by default. */
   generation?: string;
-  /** Descriptor from which memory is restored. */
-  incomingDescriptor?: number;
+  /** Where memory is restored from (QEMU's `-incoming`). */
+  incoming?: string;
 }
 
 /**
@@ -118,7 +118,7 @@ export function commandLine(wanted: CommandLine): string[] {
     ['-chardev', `socket,id=status0,path=${escapeCommas(sockets.status)},server=on,wait=off`],
     ['-mon', 'chardev=status0,mode=control'],
     ...(wanted.directBoot === undefined ? [] : [directBootArguments(wanted.directBoot)]),
-    ...(wanted.incomingDescriptor === undefined ? [] : [['-incoming', `fd:${wanted.incomingDescriptor}`]]),
+    ...(wanted.incoming === undefined ? [] : [['-incoming', wanted.incoming]]),
   ].flat();
 }
 

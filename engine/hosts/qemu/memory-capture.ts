@@ -5,6 +5,7 @@ import type { MemoryMethod } from '../../protocol/machines.ts';
 import type { MemoryTarget } from './memory-target.ts';
 import { PauseWatch } from './pause-watch.ts';
 import { runState } from './qemu-process.ts';
+import { endsBackgroundSnapshots, versionOf } from './qemu-version.ts';
 import type { QmpConnection } from './qmp.ts';
 
 /** Bytes a second; the default of migrate-set-parameters would throttle to 128 MiB/s. */
@@ -21,7 +22,9 @@ const cancelIntervalMs = 20;
 const migrateAnswer = z.object({
   status: z.string().optional(),
   'error-desc': z.string().optional(),
-  ram: z.object({ transferred: z.number(), total: z.number() }).optional(),
+  ram: z
+    .object({ transferred: z.number(), total: z.number(), normal: z.number(), duplicate: z.number() })
+    .optional(),
 });
 const capabilitiesAnswer = z.array(z.object({ capability: z.string(), state: z.boolean() }));
 type MigrateAnswer = z.output<typeof migrateAnswer>;
@@ -89,15 +92,20 @@ export async function pauseFor(monitor: QmpConnection, { whileStopped, wasPaused
 export async function saveMemory(monitor: QmpConnection, target: MemoryTarget, signal?: AbortSignal): Promise<void> {
   await allow(monitor, undefined);
   await monitor.execute('migrate-set-parameters', { 'max-bandwidth': unlimitedBandwidth });
-  await monitor.execute('migrate', { uri: target.uri });
+  await beginMigration(monitor, target);
   await untilCompleted(monitor, target, signal);
   await untilQuiet(monitor);
 }
 
+async function beginMigration(monitor: QmpConnection, target: MemoryTarget): Promise<void> {
+  await monitor.execute('migrate', target.destination);
+  target.opened();
+}
+
 /**
- * Ends a migration that is under way, and waits until QEMU says that it is over. A background snapshot is left to come to its
- * end: QEMU 7.2 does not lift the write protection of one that is cancelled, and the first write to a page not yet saved stops
- * the guest for good, and QEMU with it when a device writes. Its target cannot fail, and the guest runs on meanwhile.
+ * Ends a migration that is under way, and waits until QEMU says that it is over. A background snapshot of an old QEMU is left to
+ * come to its end: 7.2 does not lift the write protection of one that is cancelled, and the first write to a page not yet saved
+ * stops the guest for good, and QEMU with it when a device writes. Its target cannot fail, and the guest runs on meanwhile.
  * @throws QmpTimeout
  */
 export async function endMigration(monitor: QmpConnection): Promise<void> {
@@ -110,7 +118,8 @@ export async function endMigration(monitor: QmpConnection): Promise<void> {
 
 async function mayBeCancelled(monitor: QmpConnection): Promise<boolean> {
   const capabilities = await monitor.query('query-migrate-capabilities', capabilitiesAnswer);
-  return !capabilities.some(({ capability, state }) => capability === 'background-snapshot' && state);
+  const isBackground = capabilities.some(({ capability, state }) => capability === 'background-snapshot' && state);
+  return !isBackground || endsBackgroundSnapshots(await versionOf(monitor));
 }
 
 async function untilEnded(monitor: QmpConnection): Promise<void> {
@@ -147,20 +156,27 @@ class Progress {
 const ways: Readonly<
   Record<MemoryMethod, (monitor: QmpConnection, capture: CaptureWithMemory, pauses: PauseWatch) => Promise<void>>
 > = {
-  /** QEMU itself lets the guest run on as soon as it has the devices; a write to a page not yet saved waits for that page. */
+  /**
+   * The guest runs on as soon as QEMU has the devices; a write to a page not yet saved waits for that page. QEMU 7.2 lets it run
+   * on by itself; a newer one leaves a guest that was stopped as it was. Once a page is saved, its memory is write-protected.
+   */
   'background-snapshot': async (monitor, { target, whileStopped, signal }, pauses) => {
     await monitor.execute('stop');
     await whileStopped();
-    await monitor.execute('migrate', { uri: target.uri });
+    await beginMigration(monitor, target);
     await pauses.untilResumed(async () => {
-      throwIfEnded(await monitor.query('query-migrate', migrateAnswer));
+      const answer = await monitor.query('query-migrate', migrateAnswer);
+      throwIfEnded(answer);
+      if (answer.ram !== undefined && answer.ram.normal + answer.ram.duplicate > 0) {
+        await monitor.execute('cont');
+      }
     });
     await untilCompleted(monitor, target, signal);
   },
 
   /** Memory is copied while the guest runs, and what it changed meanwhile again; it pauses for the last of it. */
   'pause-before-switchover': async (monitor, { target, whileStopped, signal }, pauses) => {
-    await monitor.execute('migrate', { uri: target.uri });
+    await beginMigration(monitor, target);
     let isChased = true;
     await until(monitor, 'pre-switchover', target, signal, async ({ ram }) => {
       if (isChased && ram !== undefined && ram.transferred > longestChase * ram.total) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, statfsSync } from 'node:fs';
 import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import { libc } from '../../disks/libc.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { syncFolder } from '../../store/atomic-file.ts';
 import { GrowingHash } from './growing-hash.ts';
+import { opensMemoryFiles, versionOf } from './qemu-version.ts';
 import type { QmpConnection } from './qmp.ts';
 
 /** Device state beside the memory itself, generously. */
@@ -20,15 +21,25 @@ const pieceBytes = 1024 * 1024;
 
 /** Where QEMU writes memory to. */
 export interface MemoryTarget {
-  /** For QMP `migrate`. */
-  readonly uri: string;
+  /** Arguments of QMP `migrate`. */
+  readonly destination: MigrationPlace;
   /** True when a write can neither fail for want of space nor wait for this process. */
   readonly isUnfailing: boolean;
+  /** QEMU has it open, and the guest stands still as yet. @throws NotEnoughSpace */
+  opened(): void;
   throwIfFailed(): void;
   /** After QEMU's last write: makes the file whole and durable. */
   finish(): Promise<{ sizeBytes: number; sha256: string }>;
   /** Removes the file. Safe to repeat, and after a failed `finish`. */
   discard(): Promise<void>;
+}
+
+/** Where a migration goes to, or comes from: `uri` or `channels` of QMP `migrate` and `migrate-incoming`. */
+export type MigrationPlace = { uri: string } | { channels: readonly Record<string, unknown>[] };
+
+/** A file that QEMU opens itself, whatever its name looks like (`MigrationChannel` of QEMU's migration schema). */
+export function fileChannel(file: string): MigrationPlace {
+  return { channels: [{ 'channel-type': 'main', addr: { transport: 'file', filename: file, offset: 0 } }] };
 }
 
 /** fallocate(2) of Linux, with `FALLOC_FL_KEEP_SIZE`. */
@@ -41,8 +52,9 @@ const reserve =
 const keepSize = 1;
 
 /**
- * Makes the file for the memory of a guest. Where descriptors can be passed, QEMU writes to the file itself, into space that
- * is reserved, so that nothing that happens to this process matters to it. Elsewhere it sends what it saves to this process.
+ * Makes the file for the memory of a guest. QEMU writes to the file itself where it opens files, or descriptors can be passed,
+ * into space that is reserved: so nothing that happens to this process matters to it. Elsewhere it sends what it saves to this
+ * process.
  * @param memoryBytes size of the guest's memory
  * @throws NotEnoughSpace; no file is left then
  */
@@ -54,10 +66,12 @@ export async function openMemoryTarget(
 ): Promise<MemoryTarget> {
   const neededBytes = Math.ceil(memoryBytes * bytesPerByte) + deviceStateBytes;
   await requireSpace(path.dirname(file), neededBytes);
+  const byName = opensMemoryFiles(await versionOf(monitor));
   const handle = await open(file, 'wx', 0o600);
-  const target = new PassedFile(file, handle, neededBytes);
+  const place = byName ? fileChannel(file) : { uri: `fd:${descriptorName}` };
+  const target = new OpenFile(file, handle, neededBytes, place);
   try {
-    if (await monitor.passDescriptor(descriptorName, handle.fd)) {
+    if (byName || (await monitor.passDescriptor(descriptorName, handle.fd))) {
       return target;
     }
     await target.discard();
@@ -74,31 +88,51 @@ async function requireSpace(folder: string, neededBytes: number): Promise<void> 
   const { bavail, bsize } = await statfs(folder);
   const freeBytes = bavail * bsize;
   if (freeBytes < neededBytes) {
-    const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
-    throw new CheckpointError(
-      'NotEnoughSpace',
-      `The memory may need ${mebibytes(neededBytes)} MiB, and ${mebibytes(freeBytes)} MiB are free. ` +
-        `Free ${mebibytes(neededBytes - freeBytes)} MiB, or leave memory out.`,
-      { path: folder, neededBytes, freeBytes, shortBytes: neededBytes - freeBytes },
-    );
+    throw notEnoughSpace(folder, neededBytes, freeBytes);
   }
+}
+
+function notEnoughSpace(folder: string, neededBytes: number, freeBytes: number): CheckpointError {
+  const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+  return new CheckpointError(
+    'NotEnoughSpace',
+    `The memory may need ${mebibytes(neededBytes)} MiB, and ${mebibytes(freeBytes)} MiB are free. ` +
+      `Free ${mebibytes(neededBytes - freeBytes)} MiB, or leave memory out.`,
+    { path: folder, neededBytes, freeBytes, shortBytes: neededBytes - freeBytes },
+  );
 }
 
 const descriptorName = 'memory';
 
 /** A file that QEMU has open itself. */
-class PassedFile implements MemoryTarget {
-  readonly uri = `fd:${descriptorName}`;
+class OpenFile implements MemoryTarget {
+  readonly destination: MigrationPlace;
   readonly isUnfailing: boolean;
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #hash: GrowingHash;
+  readonly #reservedBytes: number;
 
-  constructor(file: string, handle: FileHandle, reservedBytes: number) {
+  constructor(file: string, handle: FileHandle, reservedBytes: number, destination: MigrationPlace) {
     this.#file = file;
     this.#handle = handle;
     this.#hash = new GrowingHash(file);
-    this.isUnfailing = reserve !== undefined && reserve(handle.fd, keepSize, 0, reservedBytes) === 0;
+    this.#reservedBytes = reservedBytes;
+    this.destination = destination;
+    this.isUnfailing = this.#reserve();
+  }
+
+  /** A QEMU that opens the file by its name truncates it, and with that gives back what was reserved. */
+  opened(): void {
+    if (this.isUnfailing && !this.#reserve()) {
+      const folder = path.dirname(this.#file);
+      const { bavail, bsize } = statfsSync(folder);
+      throw notEnoughSpace(folder, this.#reservedBytes, Math.min(bavail * bsize, this.#reservedBytes));
+    }
+  }
+
+  #reserve(): boolean {
+    return reserve !== undefined && reserve(this.#handle.fd, keepSize, 0, this.#reservedBytes) === 0;
   }
 
   throwIfFailed(): void {
@@ -124,7 +158,7 @@ class PassedFile implements MemoryTarget {
 
 /** A file that this process writes, from a private socket that QEMU sends to. */
 class ReceivedFile implements MemoryTarget {
-  readonly uri: string;
+  readonly destination: MigrationPlace;
   readonly isUnfailing = false;
   readonly #file: string;
   readonly #socketPath: string;
@@ -136,7 +170,7 @@ class ReceivedFile implements MemoryTarget {
   constructor(file: string, socketPath: string) {
     this.#file = file;
     this.#socketPath = socketPath;
-    this.uri = `unix:${socketPath}`;
+    this.destination = { uri: `unix:${socketPath}` };
     this.#server.once('connection', (socket) => {
       this.#server.close();
       this.#socket = socket;
@@ -146,6 +180,10 @@ class ReceivedFile implements MemoryTarget {
         this.#failure = error instanceof Error ? error : new Error(String(error));
       });
     });
+  }
+
+  opened(): void {
+    // QEMU's writes may fail.
   }
 
   listen(): Promise<void> {

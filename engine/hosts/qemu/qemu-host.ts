@@ -32,7 +32,7 @@ import { endMerge, mergeInChain } from './live-merge.ts';
 import { captureMemory, endMigration, pauseFor, saveMemory } from './memory-capture.ts';
 import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
-import { endProcess, incomingDescriptor, launch, livingProcess, runState } from './qemu-process.ts';
+import { endProcess, incomingMemory, launch, livingProcess, runState } from './qemu-process.ts';
 import type { QmpConnection } from './qmp.ts';
 import { reset, shutDown } from './power.ts';
 import { look } from './presence.ts';
@@ -130,6 +130,7 @@ export class QemuHost implements Host {
     const boot = definition.directBoot;
     const variables = firmwareFile(machine, variablesFile);
     const uefi = definition.firmware === 'uefi' ? await uefiFor(qemu, variables) : undefined;
+    const incoming = memory === undefined ? undefined : incomingMemory(folder.inner(memory.file), qemu.version);
     const args = commandLine({
       definition,
       machineType: qemu.machineType,
@@ -147,7 +148,7 @@ export class QemuHost implements Host {
           }),
       ...(uefi === undefined ? {} : { uefi: { ...uefi, variables } }),
       ...(machine.generation === undefined ? {} : { generation: machine.generation }),
-      ...(memory === undefined ? {} : { incomingDescriptor }),
+      ...(incoming === undefined ? {} : { incoming: incoming.way }),
     });
     await launch(folder, role, {
       emulator: qemu.emulator,
@@ -155,7 +156,7 @@ export class QemuHost implements Host {
       sockets,
       hypervisor: identityOf(qemu, accelerator, definition),
       ...(definition.tpm === true ? { tpmState: firmwareFile(machine) } : {}),
-      ...(memory === undefined ? {} : { memoryFile: folder.inner(memory.file) }),
+      ...(incoming === undefined ? {} : { memory: incoming }),
       ...(signal === undefined ? {} : { signal }),
     });
   }

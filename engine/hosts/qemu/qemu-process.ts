@@ -9,6 +9,8 @@ import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
 import { isProcessAlive, processIdentity } from '../../store/process-identity.ts';
 import type { ProcessRecord } from '../../store/records.ts';
 import { noteExit, openEvents } from './ending.ts';
+import { fileChannel } from './memory-target.ts';
+import { opensMemoryFiles } from './qemu-version.ts';
 import { QmpConnection } from './qmp.ts';
 import { removeSocketsFolder, socketsIn, type Sockets } from './sockets-folder.ts';
 import { endTpm, startTpm } from './tpm-process.ts';
@@ -33,15 +35,27 @@ export interface Launch {
   args: string[];
   sockets: Sockets;
   hypervisor: HypervisorIdentity;
-  /** Absolute path of saved memory to hand over as descriptor {@link incomingDescriptor}. */
-  memoryFile?: string;
+  /** Saved memory that it is to load. */
+  memory?: IncomingMemory;
   /** Absolute path of the folder with the state of the machine's TPM. */
   tpmState?: string;
   signal?: AbortSignal;
 }
 
+export interface IncomingMemory {
+  /** Absolute path. */
+  file: string;
+  /** QEMU's `-incoming`: {@link passedMemory}, or `defer` for one that is told the file's name once it answers. */
+  way: typeof passedMemory | 'defer';
+}
+
 /** The first descriptor after standard input, output and error. */
-export const incomingDescriptor = 3;
+const passedMemory = 'fd:3';
+
+/** How a QEMU loads saved memory. */
+export function incomingMemory(file: string, version: string): IncomingMemory {
+  return { file, way: opensMemoryFiles(version) ? 'defer' : passedMemory };
+}
 
 /**
  * Starts QEMU detached, with its TPM, records it, and waits until it answers and, where memory is restored, until that is loaded. The
@@ -74,7 +88,7 @@ export async function launch(folder: MachineFolder, role: ProcessRole, wanted: L
 
 async function spawnDetached(wanted: Launch): Promise<number> {
   const log = await open(hypervisorLog(wanted.sockets.folder), 'a', 0o600);
-  const memory = wanted.memoryFile === undefined ? undefined : await open(wanted.memoryFile, 'r');
+  const memory = wanted.memory?.way === passedMemory ? await open(wanted.memory.file, 'r') : undefined;
   const events = await openEvents(wanted.sockets.folder);
   try {
     const child = spawn(wanted.emulator, wanted.args, {
@@ -129,7 +143,10 @@ async function untilReady(pid: number, identity: string | undefined, wanted: Lau
     }
   }
   try {
-    while (wanted.memoryFile !== undefined && (await runState(monitor)) === 'inmigrate') {
+    if (wanted.memory?.way === 'defer') {
+      await monitor.execute('migrate-incoming', fileChannel(wanted.memory.file));
+    }
+    while (wanted.memory !== undefined && (await runState(monitor)) === 'inmigrate') {
       wanted.signal?.throwIfAborted();
       await delay(10);
     }

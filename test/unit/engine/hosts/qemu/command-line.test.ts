@@ -99,7 +99,7 @@ test('a kernel of its own → its command line is one argument, whatever it hold
 });
 
 test('memory that is restored → from an inherited descriptor', () => {
-  assert.deepEqual(commandLine({ ...wanted, incomingDescriptor: 3 }).slice(-2), ['-incoming', 'fd:3']);
+  assert.deepEqual(commandLine({ ...wanted, incoming: 'fd:3' }).slice(-2), ['-incoming', 'fd:3']);
 });
 
 test('what the guest sees → without paths, nodes and sockets: the same wherever the machine lies', () => {
