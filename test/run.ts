@@ -6,6 +6,7 @@ import path from 'node:path';
 import { run } from 'node:test';
 import type { TestEvent } from 'node:test/reporters';
 import { staticChecks } from './support/static-checks.ts';
+import { newerQemu } from './support/newer-qemu.ts';
 import { projectFolder, ProgramError } from './support/project.ts';
 import { build, demoGuest, packageExtension, requireQemu } from './support/set-up.ts';
 import {
@@ -45,6 +46,7 @@ const suites: Readonly<Record<string, Suite>> = {
       await requireQemu(log);
       await installIfPossible(firmwarePrograms, log);
       await demoGuest(log);
+      await newerQemu(log);
     },
   },
   editor: {

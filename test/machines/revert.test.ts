@@ -154,6 +154,23 @@ describe('a running machine', () => {
     assert.equal(await guest((shell) => shell.run('cat /root/branch')), 'right');
   });
 
+  it('a paused machine is taken twice, its layers are merged, it is reverted → each happens, and it stands still', async () => {
+    const counter = (): Promise<string> => guest((shell) => shell.run('cat /run/counter'));
+    const before = Number(await counter());
+    await home.ckpt.run('pause', ['pause', name]);
+    await home.ckpt.run('take', ['take', name, 'still']);
+    const { checkpoint } = await home.ckpt.run('take', ['take', name, 'still the same']);
+    assert.equal(checkpoint.hasMemory, true);
+    const { problem } = await home.ckpt.run('delete', ['delete', name, 'still', '--purge']);
+    assert.equal(problem, undefined);
+    const { machine: reverted, kept } = await home.ckpt.run('revert', ['revert', name]);
+    assert.equal(kept?.hasMemory, true);
+    assert.equal(reverted.state, 'paused');
+    await home.ckpt.run('resume', ['resume', name]);
+    assert.ok(Number(await counter()) >= before);
+    assert.equal(await guest((shell) => shell.run('cat /root/branch')), 'right');
+  });
+
   it('a checkpoint without memory → apply → the machine is stopped, its disk as it was', async () => {
     await guest((shell) => shell.run('echo disk > /root/branch && sync'));
     const taken = await home.ckpt.run('take', ['take', name, 'disks only', '--no-memory']);

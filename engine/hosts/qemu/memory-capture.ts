@@ -22,9 +22,7 @@ const cancelIntervalMs = 20;
 const migrateAnswer = z.object({
   status: z.string().optional(),
   'error-desc': z.string().optional(),
-  ram: z
-    .object({ transferred: z.number(), total: z.number(), normal: z.number(), duplicate: z.number() })
-    .optional(),
+  ram: z.object({ transferred: z.number(), total: z.number(), normal: z.number(), duplicate: z.number() }).optional(),
 });
 const capabilitiesAnswer = z.array(z.object({ capability: z.string(), state: z.boolean() }));
 type MigrateAnswer = z.output<typeof migrateAnswer>;
@@ -196,12 +194,24 @@ const ways: Readonly<
     await monitor.execute('stop');
     await whileStopped();
     await saveMemory(monitor, target, signal);
-    if (!wasPaused) {
+    if (wasPaused) {
+      await leaveMigration(monitor);
+    } else {
       await monitor.execute('cont');
       await pauses.untilResumed();
     }
   },
 };
+
+/**
+ * A guest that stands still since its memory was saved has given its disks away: QEMU merges none of its layers then, and saves
+ * no memory again. Only running takes them back; how long is for QEMU to say, which has read both commands by then.
+ */
+export async function leaveMigration(monitor: QmpConnection): Promise<void> {
+  if ((await runState(monitor)) === 'postmigrate') {
+    await Promise.all([monitor.execute('cont'), monitor.execute('stop')]);
+  }
+}
 
 /** A failed write of a background snapshot would hang QEMU for good, so it needs a target that cannot fail. */
 async function bestMethod(monitor: QmpConnection, target: MemoryTarget): Promise<MemoryMethod> {

@@ -25,7 +25,7 @@ export interface MemoryTarget {
   readonly destination: MigrationPlace;
   /** True when a write can neither fail for want of space nor wait for this process. */
   readonly isUnfailing: boolean;
-  /** QEMU has it open, and the guest stands still as yet. @throws NotEnoughSpace */
+  /** QEMU has opened it, and begins to write. @throws NotEnoughSpace */
   opened(): void;
   throwIfFailed(): void;
   /** After QEMU's last write: makes the file whole and durable. */
@@ -122,9 +122,9 @@ class OpenFile implements MemoryTarget {
     this.isUnfailing = this.#reserve();
   }
 
-  /** A QEMU that opens the file by its name truncates it, and with that gives back what was reserved. */
+  /** Who opens a file by its name truncates it, and with that gives back what was reserved. */
   opened(): void {
-    if (this.isUnfailing && !this.#reserve()) {
+    if ('channels' in this.destination && this.isUnfailing && !this.#reserve()) {
       const folder = path.dirname(this.#file);
       const { bavail, bsize } = statfsSync(folder);
       throw notEnoughSpace(folder, this.#reservedBytes, Math.min(bavail * bsize, this.#reservedBytes));

@@ -29,7 +29,7 @@ import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { endMerge, mergeInChain } from './live-merge.ts';
-import { captureMemory, endMigration, pauseFor, saveMemory } from './memory-capture.ts';
+import { captureMemory, endMigration, leaveMigration, pauseFor, saveMemory } from './memory-capture.ts';
 import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import { endProcess, incomingMemory, launch, livingProcess, runState } from './qemu-process.ts';
@@ -336,9 +336,7 @@ export class QemuHost implements Host {
         if ((await runState(monitor)) === 'finish-migrate' || outcome === 'stay') {
           await endMigration(monitor);
         }
-        if (run) {
-          await monitor.execute('cont');
-        }
+        await (run ? monitor.execute('cont') : leaveMigration(monitor));
       });
     }
   }
