@@ -7,6 +7,7 @@ import { Engine } from './engine/engine.ts';
 import { engineProgram } from './engine/environment.ts';
 import { JobList } from './machines/job-list.ts';
 import { MachineList } from './machines/machine-list.ts';
+import { ShownMachines } from './machines/shown-machines.ts';
 import { TrashSizes } from './machines/trash-sizes.ts';
 import { Reports } from './report/reports.ts';
 import { MachineView } from './tree/machine-view.ts';
@@ -16,6 +17,8 @@ export class CheckpointsContext implements vscode.Disposable {
   readonly engine: Engine;
   readonly machines: MachineList;
   readonly jobs: JobList;
+  /** Which machines the view shows, and in which order. */
+  readonly shown: ShownMachines;
   readonly view: MachineView;
   readonly #trashSizes: TrashSizes;
   readonly consoles: MachineConsoles;
@@ -31,7 +34,13 @@ export class CheckpointsContext implements vscode.Disposable {
     this.machines = new MachineList(this.engine, this.log);
     this.jobs = new JobList(this.engine, this.machines, this.log);
     this.#trashSizes = new TrashSizes(this.engine, this.log);
-    this.view = new MachineView(this.engine, this.machines, this.jobs, this.#trashSizes);
+    this.shown = new ShownMachines(workspaceState);
+    this.view = new MachineView(this.engine, {
+      machines: this.machines,
+      shown: this.shown,
+      jobs: this.jobs,
+      sizes: this.#trashSizes,
+    });
     this.consoles = new MachineConsoles(program);
     this.details = new DetailsPanels({
       extensionUri,
@@ -54,6 +63,7 @@ export class CheckpointsContext implements vscode.Disposable {
       this.details,
       this.consoles,
       this.view,
+      this.shown,
       this.#trashSizes,
       this.jobs,
       this.machines,

@@ -51,6 +51,8 @@ import { editPolicy } from './retention/edit-policy.ts';
 import { prune } from './retention/prune.ts';
 import { showCommand } from './shell/show-command.ts';
 import { runTaskWithCheckpoint } from './task/run-task-with-checkpoint.ts';
+import { clearFilter, filter } from './view/filter.ts';
+import { sort } from './view/sort.ts';
 
 interface TableEntry {
   run: CommandHandler;
@@ -110,6 +112,9 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.undoJob': { run: undoJob, effect: 'changes' },
   'vmCheckpoints.cancelJob': { run: cancelJob, effect: 'changes' },
   'vmCheckpoints.showCommand': { run: showCommand, effect: 'shows' },
+  'vmCheckpoints.filter': { run: filter, effect: 'shows' },
+  'vmCheckpoints.clearFilter': { run: clearFilter, effect: 'shows' },
+  'vmCheckpoints.sort': { run: sort, effect: 'shows' },
   'vmCheckpoints.refresh': { run: refresh, effect: 'shows' },
   'vmCheckpoints.showLog': { run: showLog, effect: 'shows' },
   'vmCheckpoints.restartEngine': { run: restartEngine, effect: 'shows' },

@@ -1,5 +1,5 @@
 import type { CommandId } from './commands.ts';
-import { machinesViewId } from './views.ts';
+import { filteredKey, machinesViewId } from './views.ts';
 
 /**
  * What a tree item is, as its `contextValue`: the kind, then the facts that menus ask for, each between dots:
@@ -64,10 +64,16 @@ const idle = [...off, 'disks'] as const;
 const undamaged = [...up, ...idle] as const;
 
 export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item/context', readonly MenuEntry[]>> = {
-  commandPalette: [{ command: 'vmCheckpoints.showProblem', when: 'false' }],
+  commandPalette: [
+    { command: 'vmCheckpoints.showProblem', when: 'false' },
+    { command: 'vmCheckpoints.clearFilter', when: filteredKey },
+  ],
   'view/title': [
     { command: 'vmCheckpoints.createMachine', when: trusted(inView), group: 'navigation@1' },
     { command: 'vmCheckpoints.refresh', when: inView, group: 'navigation@2' },
+    { command: 'vmCheckpoints.clearFilter', when: `${inView} && ${filteredKey}`, group: 'navigation@0' },
+    { command: 'vmCheckpoints.filter', when: inView, group: '0_look@1' },
+    { command: 'vmCheckpoints.sort', when: inView, group: '0_look@2' },
     { command: 'vmCheckpoints.addMachine', when: trusted(inView), group: '1_machines@1' },
     { command: 'vmCheckpoints.addDiskImages', when: trusted(inView), group: '1_machines@2' },
     { command: 'vmCheckpoints.importMachine', when: trusted(inView), group: '1_machines@3' },

@@ -9,6 +9,9 @@ export const detailsViewType = 'vmCheckpoints.details';
 export type ViewState = 'loading' | 'machines' | 'noMachines' | 'hostNotAvailable' | 'engineFailed';
 export const viewStateKey = 'vmCheckpoints.viewState';
 
+/** Context key: true while a filter hides machines, or would. */
+export const filteredKey = 'vmCheckpoints.isFiltered';
+
 interface WelcomeDeclaration {
   /** Key of the text in package.nls.json. */
   key: string;

@@ -50,6 +50,25 @@ export async function pickStep<T extends vscode.QuickPickItem>(
   );
 }
 
+/** Takes any number of items, none included. */
+export async function pickManyStep<T extends vscode.QuickPickItem>(
+  position: StepPosition,
+  { placeholder, items }: Choice<T>,
+  accept: (items: readonly T[]) => void,
+): Promise<StepEnd> {
+  const pick = vscode.window.createQuickPick<T>();
+  pick.canSelectMany = true;
+  pick.items = items;
+  pick.selectedItems = items.filter(({ picked }) => picked === true);
+  pick.placeholder = placeholder;
+  return ask(pick, position, (end) =>
+    pick.onDidAccept(() => {
+      accept(pick.selectedItems);
+      end('next');
+    }),
+  );
+}
+
 export interface TextQuestion {
   prompt: string;
   value: string;

@@ -10,6 +10,7 @@ import type {
   MemoryMethod,
 } from '../../engine/protocol/machines.ts';
 import { age, expiry } from '../presentation/age.ts';
+import { shownState, type MachineFilter, type ShownState } from './arrangement.ts';
 
 export function stateText(state: MachineState): string {
   switch (state) {
@@ -26,10 +27,13 @@ export function stateText(state: MachineState): string {
   }
 }
 
+export function shownStateText(state: ShownState): string {
+  return state === 'disks' ? vscode.l10n.t('disk images') : stateText(state);
+}
+
 /** Such as `running` or `stopped · ended unexpectedly`. */
 export function describeMachine(machine: MachineInfo): string {
-  const state =
-    machine.host === 'disks' && machine.state !== 'damaged' ? vscode.l10n.t('disk images') : stateText(machine.state);
+  const state = shownStateText(shownState(machine));
   if (machine.busy !== undefined) {
     return vscode.l10n.t('{0} · busy: {1}', state, machine.busy.operation);
   }
@@ -54,6 +58,16 @@ export function checkpointSentence({ created, hasMemory }: CheckpointInfo): stri
   return hasMemory
     ? vscode.l10n.t('The checkpoint was taken {0}, with memory.', age(created))
     : vscode.l10n.t('The checkpoint was taken {0}, without memory.', age(created));
+}
+
+/** Such as `running or paused, named “web”`. */
+export function filterText({ states, name }: MachineFilter): string {
+  return [
+    ...(states.length === 0
+      ? []
+      : [new Intl.ListFormat(vscode.env.language, { type: 'disjunction' }).format(states.map(shownStateText))]),
+    ...(name === '' ? [] : [vscode.l10n.t('name with “{0}”', name)]),
+  ].join(', ');
 }
 
 export function countCheckpoints(count: number): string {

@@ -7,6 +7,7 @@ import type { CheckpointGroup } from '../machines/groups.ts';
 import { checkpointGroups } from '../machines/groups.ts';
 import type { JobList, ShownJob } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
+import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { TrashSizes } from '../machines/trash-sizes.ts';
 import { CheckpointNode } from './checkpoint-node.ts';
 import { GroupNode, GroupsNode } from './group-nodes.ts';
@@ -19,8 +20,17 @@ import { ProblemNode } from './problem-node.ts';
 import { TrashNode, TrashedNode } from './trash-nodes.ts';
 import type { TreeNode } from './tree-node.ts';
 
+/** What the tree is made of. */
+export interface TreeSources {
+  machines: MachineList;
+  shown: ShownMachines;
+  jobs: JobList;
+  sizes: TrashSizes;
+}
+
 export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   readonly #machines: MachineList;
+  readonly #shown: ShownMachines;
   readonly #jobs: JobList;
   readonly #sizes: TrashSizes;
   readonly #change = new vscode.EventEmitter<TreeNode[] | undefined>();
@@ -30,12 +40,14 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   readonly onDidChangeTreeData = this.#change.event;
 
-  constructor(machines: MachineList, jobs: JobList, sizes: TrashSizes) {
+  constructor({ machines, shown, jobs, sizes }: TreeSources) {
     this.#machines = machines;
+    this.#shown = shown;
     this.#jobs = jobs;
     this.#sizes = sizes;
     this.#listeners = vscode.Disposable.from(
       machines.onDidChange((change) => this.#update(change.machines)),
+      shown.onDidChange(() => this.#update(undefined)),
       jobs.onDidChange(({ progressed }) =>
         progressed === undefined ? this.#update(undefined) : this.#redraw(progressed),
       ),
@@ -73,6 +85,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   /** @param changed machines that alone are to be drawn again */
   #update(changed: readonly MachineInfo[] | undefined): void {
     const before = this.#nodes;
+    const placesBefore = this.#places();
     this.#nodes = new Map();
     const hosts = this.#machines.hosts ?? [];
     // A lone host without machines is left out, so that the view says what to do next.
@@ -86,13 +99,19 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       ...(groups.length === 0 ? [] : [this.#groups(groups, before)]),
     ];
     const groupsNode = this.#nodes.get(GroupsNode.id);
-    const nodes = (changed ?? []).flatMap((machine) => {
-      const node = this.#nodes.get(MachineNode.idOf(machine));
-      // A machine that was moved has another node, of which its host does not know yet.
-      return node !== undefined && before.get(node.id) === node ? [node] : [];
-    });
-    const isWhole = nodes.length === changed?.length && groupsNode === before.get(GroupsNode.id);
-    this.#change.fire(isWhole ? [...nodes, ...(groupsNode === undefined ? [] : [groupsNode])] : undefined);
+    // One that a filter hides has no node.
+    const nodes = (changed ?? []).flatMap((machine) => this.#nodes.get(MachineNode.idOf(machine)) ?? []);
+    const isInPlace = placesBefore === this.#places() && groupsNode === before.get(GroupsNode.id);
+    this.#change.fire(
+      changed !== undefined && isInPlace ? [...nodes, ...(groupsNode === undefined ? [] : [groupsNode])] : undefined,
+    );
+  }
+
+  /** Where which machine is: the nodes above it have to be drawn again when that changes. */
+  #places(): string {
+    return JSON.stringify(
+      this.#roots.map((node) => [node.id, ...(node instanceof HostNode ? node.children.map(({ id }) => id) : [])]),
+    );
   }
 
   #redraw(jobs: readonly ShownJob[]): void {
@@ -121,7 +140,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     node.host = host;
     node.adopt([
       ...(host.problem === undefined ? [] : [this.#problem(node.id, host.problem, before)]),
-      ...host.machines.map((machine) => this.#machine(machine, before)),
+      ...this.#shown.of(host.machines).map((machine) => this.#machine(machine, before)),
     ]);
     return node;
   }

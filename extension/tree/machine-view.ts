@@ -3,10 +3,12 @@ import * as vscode from 'vscode';
 import type { ViewState } from '../contributions/views.ts';
 import { machinesViewId, viewStateKey } from '../contributions/views.ts';
 import type { Engine } from '../engine/engine.ts';
+import { isFiltering } from '../machines/arrangement.ts';
+import { filterText } from '../machines/descriptions.ts';
 import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
-import type { TrashSizes } from '../machines/trash-sizes.ts';
-import { MachineTree } from './machine-tree.ts';
+import type { ShownMachines } from '../machines/shown-machines.ts';
+import { MachineTree, type TreeSources } from './machine-tree.ts';
 import type { TreeNode } from './tree-node.ts';
 
 const redrawMs = 60_000;
@@ -14,6 +16,7 @@ const redrawMs = 60_000;
 export class MachineView implements vscode.Disposable {
   readonly #engine: Engine;
   readonly #machines: MachineList;
+  readonly #shown: ShownMachines;
   readonly #jobs: JobList;
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
@@ -21,17 +24,20 @@ export class MachineView implements vscode.Disposable {
   #redraw: NodeJS.Timeout | undefined;
   #endLoading: () => void = () => undefined;
 
-  constructor(engine: Engine, machines: MachineList, jobs: JobList, sizes: TrashSizes) {
+  constructor(engine: Engine, sources: TreeSources) {
+    const { machines, shown, jobs } = sources;
     this.#engine = engine;
     this.#machines = machines;
+    this.#shown = shown;
     this.#jobs = jobs;
-    this.#tree = new MachineTree(machines, jobs, sizes);
+    this.#tree = new MachineTree(sources);
     this.#view = vscode.window.createTreeView(machinesViewId, { treeDataProvider: this.#tree, showCollapseAll: true });
     this.#subscriptions = vscode.Disposable.from(
       this.#view,
       this.#tree,
       engine.onDidChangeState(() => this.#showState()),
       machines.onDidChange(() => this.#showState()),
+      shown.onDidChange(() => this.#showState()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#showState()),
       this.#view.onDidChangeVisibility(({ visible }) => this.#redrawWhile(visible)),
     );
@@ -81,15 +87,31 @@ export class MachineView implements vscode.Disposable {
 
   /** Only over machines: a view with a message shows no welcome text. */
   #message(): string | undefined {
-    if (this.#machines.machines.length === 0) {
-      return undefined;
-    }
+    return this.#machines.machines.length === 0
+      ? undefined
+      : [this.#warning(), this.#filtered()].filter((part) => part !== undefined).join(' ');
+  }
+
+  #warning(): string | undefined {
     if (this.#engine.state.kind === 'failed') {
       return vscode.l10n.t('The engine is not running, so this may be out of date. {0}', this.#engine.state.reason);
     }
     return vscode.workspace.isTrusted
       ? undefined
       : vscode.l10n.t('This workspace is not trusted: nothing is started or changed until it is.');
+  }
+
+  #filtered(): string | undefined {
+    const { filter } = this.#shown;
+    const { machines } = this.#machines;
+    return isFiltering(filter)
+      ? vscode.l10n.t(
+          'Filter: {0}. Showing {1} of {2} machines.',
+          filterText(filter),
+          this.#shown.of(machines).length,
+          machines.length,
+        )
+      : undefined;
   }
 
   /** Ages and expiries grow old while they are looked at, and only then. */

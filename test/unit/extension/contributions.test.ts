@@ -5,7 +5,7 @@ import { commands } from '../../../extension/contributions/commands.ts';
 import { manifest, textsJson, withMembers } from '../../../extension/contributions/manifest.ts';
 import { itemContext, keybindings, menus } from '../../../extension/contributions/menus.ts';
 import { settings } from '../../../extension/contributions/settings.ts';
-import { machinesViewId, viewStateKey, welcomes } from '../../../extension/contributions/views.ts';
+import { filteredKey, machinesViewId, viewStateKey, welcomes } from '../../../extension/contributions/views.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
@@ -51,7 +51,7 @@ test('links in welcome texts lead to declared commands and settings, or to comma
 
 test('conditions name only the context keys that are set', () => {
   const { contributes } = manifest().members;
-  const known = new Set(['view', 'viewItem', 'focusedView', viewStateKey]);
+  const known = new Set(['view', 'viewItem', 'focusedView', viewStateKey, filteredKey]);
   const ofVsCode = new Set(['isWorkspaceTrusted', 'isLinux', 'isMac', 'isWindows', 'false']);
   const conditions = [...JSON.stringify(contributes).matchAll(/"when":"((?:[^"\\]|\\.)*)"/g)].map(
     ([, when]) => when ?? '',
@@ -150,6 +150,9 @@ test('a machine of plain disk images is offered checkpoints and no power', () =>
 test('what starts or changes something is in no menu of an untrusted workspace', () => {
   const shows = new Set([
     'refresh',
+    'filter',
+    'clearFilter',
+    'sort',
     'showLog',
     'showEngineInformation',
     'restartEngine',
