@@ -2,7 +2,7 @@ import path from 'node:path';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { JsonText } from '../model/json-text.ts';
 import { checkpointName } from '../model/names.ts';
-import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
+import { chosenForDelete, findCheckpoint, keptLast, parentOfNow, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
 import type { CopyOperations } from '../protocol/copies.ts';
 import type { GroupOperations } from '../protocol/groups.ts';
@@ -251,11 +251,12 @@ export class CheckpointService implements ServiceCalls {
   }
 
   async delete(params: Params<'delete'>, call: Call = {}): Promise<Result<'delete'>> {
+    let named: Checkpoint | undefined;
     let deleted: Checkpoint[] = [];
     let gone: Purged = { freedBytes: 0, movedBytes: 0 };
     const { machine } = await this.#change(params.machine, 'delete', async (open) => {
-      const chosen = findCheckpoint(treeOf(open), params.checkpoint);
-      deleted = params.subtree === true ? subtreeOf(treeOf(open), chosen) : [chosen];
+      named = findCheckpoint(treeOf(open), params.checkpoint);
+      deleted = chosenForDelete(treeOf(open), params);
       if (params.purge === true) {
         await requireSpaceToPurge(this.#context, open, new Set(deleted.map(({ id }) => id)));
         gone = await deleteForGood(this.#context, open, deleted, call);
@@ -263,8 +264,7 @@ export class CheckpointService implements ServiceCalls {
         await deleteCheckpoints(this.#context, open, deleted);
       }
     });
-    const all = deleted.map(viewCheckpoint);
-    return { machine, deleted: done(all[0]), all, ...gone };
+    return { machine, deleted: viewCheckpoint(done(named)), all: deleted.map(viewCheckpoint), ...gone };
   }
 
   async restore(params: Params<'restore'>): Promise<Result<'restore'>> {

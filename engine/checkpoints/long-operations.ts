@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bytesToMerge } from '../disks/operations/merge.ts';
 import { openChain } from '../disks/open-chain.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { findCheckpoint, subtreeOf } from '../model/tree.ts';
+import { chosenForDelete, findCheckpoint } from '../model/tree.ts';
 import type { DiskOperations, OnDisk } from '../protocol/disks.ts';
 import type { Params, Result } from '../protocol/operations.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
@@ -76,13 +76,18 @@ export class LongOperations {
 
   async delete(params: Params<'delete'>, call: Call): Promise<Result<'delete'>> {
     const doomed = params.purge === true ? await this.#doomed(params.machine, toDelete(params)) : undefined;
-    const [first] = doomed?.checkpoints ?? [];
-    if (doomed === undefined || first === undefined) {
+    if (doomed === undefined) {
       const deleted = await this.#service.delete(params, call);
       return params.purge === true ? this.#merged(deleted, params, call) : deleted;
     }
     const gone = await this.#purge('delete', doomed, params, call);
-    return { ...gone, deleted: viewCheckpoint(first), all: doomed.checkpoints.map(viewCheckpoint) };
+    const { checkpoints } = doomed;
+    const tree = { machine: doomed.machine.name, checkpoints, now: { activeLayers: {} } };
+    return {
+      ...gone,
+      deleted: viewCheckpoint(findCheckpoint(tree, params.checkpoint)),
+      all: checkpoints.map(viewCheckpoint),
+    };
   }
 
   async emptyTrash(params: Params<'emptyTrash'>, call: Call): Promise<Result<'emptyTrash'>> {
@@ -181,12 +186,8 @@ function onDisk({ file, from, allowParents }: OnDisk): OnDisk {
   return { file, ...(from === undefined ? {} : { from }), ...(allowParents === undefined ? {} : { allowParents }) };
 }
 
-function toDelete({ checkpoint, subtree }: Params<'delete'>): (records: MachineRecords) => Checkpoint[] {
-  return ({ definition, checkpoints, now }) => {
-    const tree = { machine: definition.name, checkpoints, now };
-    const chosen = findCheckpoint(tree, checkpoint);
-    return subtree === true ? subtreeOf(tree, chosen) : [chosen];
-  };
+function toDelete(params: Params<'delete'>): (records: MachineRecords) => Checkpoint[] {
+  return ({ definition, checkpoints, now }) => chosenForDelete({ machine: definition.name, checkpoints, now }, params);
 }
 
 function toDiscard({ checkpoint }: Params<'emptyTrash'>): (records: MachineRecords) => Checkpoint[] {

@@ -100,6 +100,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   redo: z.strictObject(onMachine),
   delete: z.strictObject({
     ...onCheckpoint,
+    also: z.array(reference).max(100_000).exactOptional(),
     subtree: z.boolean().exactOptional(),
     purge: z.boolean().exactOptional(),
     speed,

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { checkpointName } from '../model/names.ts';
-import { findCheckpoint, keptLast, parentOfNow, subtreeOf, undoneLast, type Tree } from '../model/tree.ts';
+import { chosenForDelete, findCheckpoint, keptLast, parentOfNow, undoneLast, type Tree } from '../model/tree.ts';
 import type { ApplyOptions, Params } from '../protocol/operations.ts';
 import type { OperationPlan, PlannedOperation, PlanOperations, PlanStep } from '../protocol/plans.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -186,8 +186,7 @@ export class PlanService {
   }
 
   async #delete(machine: OpenMachine, params: Params<'delete'>): Promise<WeighedPart> {
-    const chosen = findCheckpoint(treeOf(machine), params.checkpoint);
-    const deleted = params.subtree === true ? subtreeOf(treeOf(machine), chosen) : [chosen];
+    const deleted = chosenForDelete(treeOf(machine), params);
     if (params.purge !== true) {
       return deleteSteps(machine, decideDelete(machine.records, deleted, new Date()));
     }

@@ -95,18 +95,25 @@ export function addCheckpointVerbs(program: Command, output: Output): void {
     }),
   );
 
-  withSpeed(verb('delete <machine> <checkpoint>', 'move a checkpoint to the trash; what hangs from it stays'))
-    .option('--subtree', 'with everything that hangs from it')
-    .option('--purge', 'for good: its layers merge away, and it cannot be restored')
-    .action((machine: string, checkpoint: string, options: Given) => {
-      const given = { machine, checkpoint, ...pick(options, ['subtree', 'purge', 'speed']) };
+  withSpeed(
+    verb('delete <machine> <checkpoint> [others...]', 'move checkpoints to the trash; what hangs from them stays'),
+  )
+    .option('--subtree', 'with everything that hangs from them')
+    .option('--purge', 'for good: their layers merge away, and they cannot be restored')
+    .action((machine: string, checkpoint: string, also: string[], options: Given) => {
+      const given = {
+        machine,
+        checkpoint,
+        ...(also.length === 0 ? {} : { also }),
+        ...pick(options, ['subtree', 'purge', 'speed']),
+      };
       return runPlanned(output, options, 'delete', given, async ({ long }, params, call) => {
         const { all, ...rest } = await long.delete(params, call);
         const names = all.map(({ name }) => `“${name}”`).join(', ');
         const outcome =
           params.purge === true
             ? freedText(rest)
-            : `ckpt restore brings it back until ${rest.machine.trash.at(-1)?.expires ?? 'then'}.`;
+            : `ckpt restore brings ${all.length === 1 ? 'it' : 'each'} back until ${rest.machine.trash.at(-1)?.expires ?? 'then'}.`;
         output.result({ ...rest, all }, `Deleted ${names} of “${rest.machine.name}”; ${outcome}`);
       });
     });

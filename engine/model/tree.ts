@@ -143,6 +143,23 @@ export function subtreeOf(tree: Tree, top: Checkpoint): Checkpoint[] {
   return found;
 }
 
+/** What a delete names, by the references of {@link findCheckpoint}. */
+export interface NamedForDelete {
+  checkpoint: string;
+  also?: readonly string[];
+  subtree?: boolean;
+}
+
+/**
+ * The checkpoints that a delete names, each once, from the top down.
+ * @throws CheckpointNotFound, AmbiguousName
+ */
+export function chosenForDelete(tree: Tree, { checkpoint, also = [], subtree = false }: NamedForDelete): Checkpoint[] {
+  const named = [checkpoint, ...also].map((reference) => findCheckpoint(tree, reference));
+  const chosen = new Set(subtree ? named.flatMap((top) => subtreeOf(tree, top)) : named);
+  return chosen.size === 1 ? [...chosen] : parentsFirst(tree.checkpoints).filter((one) => chosen.has(one));
+}
+
 /** All of a tree, each after what it hangs from. */
 export function parentsFirst(checkpoints: readonly Checkpoint[]): Checkpoint[] {
   const known = new Set(checkpoints.map(({ id }) => id));

@@ -151,7 +151,9 @@ export interface Operations
   redo: { params: OnMachine; result: ApplyResult };
   delete: {
     params: OnCheckpoint & {
-      /** With everything that hangs from it. */
+      /** Further checkpoints of the machine, deleted together with it: all of them, or none. */
+      also?: string[];
+      /** With everything that hangs from them. */
       subtree?: boolean;
       /** Not into the trash, but for good: its layers merge away. */
       purge?: boolean;
@@ -161,7 +163,7 @@ export interface Operations
     result: {
       machine: MachineInfo;
       deleted: CheckpointInfo;
-      /** All that were deleted, `deleted` first. */
+      /** All that were deleted, each after what it hung from. */
       all: CheckpointInfo[];
       /** Zero while they are in the trash. */
       freedBytes: number;

@@ -40,7 +40,7 @@ const full: { [K in OperationName]: Params<K> } = {
   revert: { machine: 'lab', discardNow: true, disksOnly: false },
   undo: { machine: 'lab' },
   redo: { machine: 'lab' },
-  delete: { machine: 'lab', checkpoint: 'n', subtree: true, purge: true, speed: 1 },
+  delete: { machine: 'lab', checkpoint: 'n', also: ['m'], subtree: true, purge: true, speed: 1 },
   restore: { machine: 'lab', checkpoint: 'n' },
   emptyTrash: { machine: 'lab', checkpoint: 'n', speed: 1 },
   annotate: { machine: 'lab', checkpoint: 'n', notes: '', pinned: true, colour: 'none' },

@@ -41,6 +41,7 @@ const programs: Record<string, (folder: string) => [operation: PlannedOperation,
     ['groupDelete', { group: 'both' }],
     ['annotate', { machine, checkpoint: 'one', notes: 'why', pinned: true, colour: 'red' }],
     ['annotate', { machine, checkpoint: 'one', pinned: false }],
+    ['delete', { machine, checkpoint: 'three', also: ['one'] }],
   ],
 };
 

@@ -47,6 +47,8 @@ export const killedVerbs: Readonly<Record<string, Chooser>> = {
   redo: (choice) => back(choice, 'redo'),
   delete: (choice) => onPoint(choice, (id) => ({ args: ['delete', choice.machine, id] })),
   'delete a subtree': (choice) => onPoint(choice, (id) => ({ args: ['delete', choice.machine, id, '--subtree'] })),
+  'delete several': (choice) =>
+    onPoint(choice, (id) => onPoint(choice, (other) => ({ args: ['delete', choice.machine, id, other] }))),
   'delete for good': (choice) =>
     onPoint(choice, (id) => ({ args: ['delete', choice.machine, id, '--purge'], takes: [id] })),
   'delete a subtree for good': (choice) =>
@@ -109,7 +111,7 @@ function applying({ machine }: Choice, args: string[], content: string): KilledV
 
 function onPoint(
   { home, machine, random }: Choice,
-  use: (id: string, content: string) => KilledVerb,
+  use: (id: string, content: string) => KilledVerb | undefined,
 ): KilledVerb | undefined {
   const found = home.get(machine);
   const id = pick(found?.info.checkpoints ?? [], random)?.id;

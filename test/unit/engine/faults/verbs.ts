@@ -21,6 +21,7 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   'delete one with two children': call('delete', () => ({ machine, checkpoint: 'one' })),
   'delete the parent of Now': call('delete', () => ({ machine, checkpoint: 'three' })),
   'delete a subtree': call('delete', () => ({ machine, checkpoint: 'one', subtree: true })),
+  'delete several': call('delete', () => ({ machine, checkpoint: 'three', also: ['one', 'two'] })),
   'delete for good, with a merge': call('delete', () => ({ machine, checkpoint: 'three', purge: true })),
   'delete a subtree for good': call('delete', () => ({ machine, checkpoint: 'one', subtree: true, purge: true })),
   annotate: call('annotate', () => ({ machine, checkpoint: 'two', notes: 'why', pinned: true, colour: 'red' })),

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Checkpoint } from '../../../../engine/model/checkpoint.ts';
 import {
   byCreation,
+  chosenForDelete,
   findCheckpoint,
   isLeaf,
   keptLast,
@@ -108,6 +109,22 @@ test('a subtree: a checkpoint and all below it, from the top down', () => {
     subtreeOf(tree, findCheckpoint(tree, 'b')).map(({ id }) => id),
     ['b', 'c', 'd'],
   );
+});
+
+test('what a delete names: each once, each after what it hangs from, whatever the order and however often it is named', () => {
+  const tree = treeOf('a a>b b>c b>d a>e c>Now');
+  const chosen = (...named: Parameters<typeof chosenForDelete>[1][]) =>
+    named.map((one) => chosenForDelete(tree, one).map(({ id }) => id));
+  assert.deepEqual(
+    chosen(
+      { checkpoint: 'c' },
+      { checkpoint: 'c', also: ['e', 'b', 'c'] },
+      { checkpoint: 'd', also: ['b'], subtree: true },
+      { checkpoint: 'e', also: ['b', 'd'], subtree: true },
+    ),
+    [['c'], ['b', 'e', 'c'], ['b', 'c', 'd'], ['b', 'e', 'c', 'd']],
+  );
+  assert.throws(() => chosenForDelete(tree, { checkpoint: 'c', also: ['nothing'] }), { code: 'CheckpointNotFound' });
 });
 
 test('leaf: nothing hangs from it, no checkpoint and not Now', () => {
