@@ -1,4 +1,5 @@
 import { CheckpointService } from './checkpoints/checkpoint-service.ts';
+import { CompareService } from './checkpoints/compare-service.ts';
 import { CopyService } from './checkpoints/copy-service.ts';
 import { DiskService } from './checkpoints/disk-service.ts';
 import type { EngineContext } from './checkpoints/engine-context.ts';
@@ -31,6 +32,7 @@ export interface Engine {
   merges: MergeService;
   layers: LayerService;
   history: HistoryService;
+  compare: CompareService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -79,6 +81,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     merges: new MergeService(context, service, jobs),
     layers: new LayerService(context),
     history: new HistoryService(context),
+    compare: new CompareService(context),
     disks,
     jobs,
     life: new LifeService(context, service),

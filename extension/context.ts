@@ -10,6 +10,7 @@ import { MachineList } from './machines/machine-list.ts';
 import { ShownMachines } from './machines/shown-machines.ts';
 import { TrashSizes } from './machines/trash-sizes.ts';
 import { Reports } from './report/reports.ts';
+import { CheckedCheckpoints } from './tree/checked-checkpoints.ts';
 import { MachineView } from './tree/machine-view.ts';
 
 export class CheckpointsContext implements vscode.Disposable {
@@ -21,6 +22,7 @@ export class CheckpointsContext implements vscode.Disposable {
   readonly shown: ShownMachines;
   readonly view: MachineView;
   readonly #trashSizes: TrashSizes;
+  readonly #checked = new CheckedCheckpoints();
   readonly consoles: MachineConsoles;
   readonly details: DetailsPanels;
   readonly reports = new Reports();
@@ -40,6 +42,7 @@ export class CheckpointsContext implements vscode.Disposable {
       shown: this.shown,
       jobs: this.jobs,
       sizes: this.#trashSizes,
+      checked: this.#checked,
     });
     this.consoles = new MachineConsoles(program);
     this.details = new DetailsPanels({
@@ -64,6 +67,7 @@ export class CheckpointsContext implements vscode.Disposable {
       this.consoles,
       this.view,
       this.shown,
+      this.#checked,
       this.#trashSizes,
       this.jobs,
       this.machines,

@@ -4,6 +4,7 @@ import { JsonText } from '../model/json-text.ts';
 import { checkpointName } from '../model/names.ts';
 import { chosenForDelete, findCheckpoint, keptLast, parentOfNow, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
+import type { CompareOperations } from '../protocol/compare.ts';
 import type { CopyOperations } from '../protocol/copies.ts';
 import type { GroupOperations } from '../protocol/groups.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
@@ -365,6 +366,7 @@ export type ServiceCalls = {
       | keyof MergeOperations
       | keyof LayerOperations
       | keyof HistoryOperations
+      | keyof CompareOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

@@ -1,4 +1,5 @@
 import { copyOperationNames, type CopyOperations } from './copies.ts';
+import { compareOperationNames, type CompareOperations } from './compare.ts';
 import { diskOperationNames, type DiskOperations } from './disks.ts';
 import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { guardOperationNames, type GuardOperations } from './guards.ts';
@@ -47,6 +48,7 @@ export interface Operations
     MergeOperations,
     LayerOperations,
     HistoryOperations,
+    CompareOperations,
     DoctorOperations,
     PlanOperations,
     GuardOperations {
@@ -267,6 +269,7 @@ export const operationNames = [
   ...mergeOperationNames,
   ...layerOperationNames,
   ...historyOperationNames,
+  ...compareOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
   ...guardOperationNames,

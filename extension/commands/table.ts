@@ -49,6 +49,9 @@ import { start } from './machine/start.ts';
 import { stop } from './machine/stop.ts';
 import { editPolicy } from './retention/edit-policy.ts';
 import { prune } from './retention/prune.ts';
+import { compareSelected } from './selection/compare-selected.ts';
+import { deleteSelected } from './selection/delete-selected.ts';
+import { endSelection, selectCheckpoints, toggleChecked } from './selection/selection-mode.ts';
 import { showCommand } from './shell/show-command.ts';
 import { runTaskWithCheckpoint } from './task/run-task-with-checkpoint.ts';
 import { clearFilter, filter } from './view/filter.ts';
@@ -112,6 +115,11 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.undoJob': { run: undoJob, effect: 'changes' },
   'vmCheckpoints.cancelJob': { run: cancelJob, effect: 'changes' },
   'vmCheckpoints.showCommand': { run: showCommand, effect: 'shows' },
+  'vmCheckpoints.selectCheckpoints': { run: selectCheckpoints, effect: 'shows' },
+  'vmCheckpoints.toggleChecked': { run: toggleChecked, effect: 'shows' },
+  'vmCheckpoints.deleteSelected': { run: deleteSelected, effect: 'changes' },
+  'vmCheckpoints.compareSelected': { run: compareSelected, effect: 'shows' },
+  'vmCheckpoints.endSelection': { run: endSelection, effect: 'shows' },
   'vmCheckpoints.filter': { run: filter, effect: 'shows' },
   'vmCheckpoints.clearFilter': { run: clearFilter, effect: 'shows' },
   'vmCheckpoints.sort': { run: sort, effect: 'shows' },
@@ -126,7 +134,11 @@ const table: Record<CommandId, TableEntry> = {
 export function registerCommands(context: CheckpointsContext): vscode.Disposable {
   const ids = Object.keys(commands).filter((id): id is CommandId => id in table);
   return vscode.Disposable.from(
-    ...ids.map((id) => vscode.commands.registerCommand(id, (argument: unknown) => run(context, table[id], argument))),
+    ...ids.map((id) =>
+      vscode.commands.registerCommand(id, (argument: unknown, selected: unknown) =>
+        run(context, table[id], argument, selected),
+      ),
+    ),
   );
 }
 
@@ -134,13 +146,14 @@ async function run(
   context: CheckpointsContext,
   { run: handler, effect }: TableEntry,
   argument: unknown,
+  selected: unknown,
 ): Promise<unknown> {
   if (effect === 'changes' && !vscode.workspace.isTrusted) {
     explainTrust();
     return undefined;
   }
   try {
-    return await handler(context, argument);
+    return await handler(context, argument, selected);
   } catch (error) {
     tellFailure(context, engineErrorFrom(error));
     return undefined;

@@ -1,5 +1,5 @@
 import type { CommandId } from './commands.ts';
-import { filteredKey, machinesViewId } from './views.ts';
+import { filteredKey, machinesViewId, selectingKey } from './views.ts';
 
 /**
  * What a tree item is, as its `contextValue`: the kind, then the facts that menus ask for, each between dots:
@@ -57,6 +57,19 @@ function trusted(condition: string): string {
   return `${condition} && isWorkspaceTrusted`;
 }
 
+/** Context key of VS Code's lists: several rows are selected. */
+const severalSelected = 'listMultiSelection';
+
+/** What acts on one row is not offered on several; icons at the end of a row are of that row. */
+function ofOneRow(entries: readonly MenuEntry[]): MenuEntry[] {
+  const ofSeveral: readonly CommandId[] = ['vmCheckpoints.delete', 'vmCheckpoints.compareSelected'];
+  return entries.map((entry) =>
+    ofSeveral.includes(entry.command) || entry.group?.startsWith('inline') === true
+      ? entry
+      : { ...entry, when: `${entry.when ?? inView} && !${severalSelected}` },
+  );
+}
+
 const off = ['stopped', 'saved'] as const;
 const up = ['running', 'paused'] as const;
 /** Nobody of ours uses its disks. */
@@ -67,13 +80,19 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
   commandPalette: [
     { command: 'vmCheckpoints.showProblem', when: 'false' },
     { command: 'vmCheckpoints.clearFilter', when: filteredKey },
+    { command: 'vmCheckpoints.toggleChecked', when: 'false' },
+    { command: 'vmCheckpoints.endSelection', when: selectingKey },
   ],
   'view/title': [
-    { command: 'vmCheckpoints.createMachine', when: trusted(inView), group: 'navigation@1' },
-    { command: 'vmCheckpoints.refresh', when: inView, group: 'navigation@2' },
+    { command: 'vmCheckpoints.createMachine', when: trusted(`${inView} && !${selectingKey}`), group: 'navigation@1' },
+    { command: 'vmCheckpoints.refresh', when: `${inView} && !${selectingKey}`, group: 'navigation@2' },
+    { command: 'vmCheckpoints.compareSelected', when: `${inView} && ${selectingKey}`, group: 'navigation@1' },
+    { command: 'vmCheckpoints.deleteSelected', when: trusted(`${inView} && ${selectingKey}`), group: 'navigation@2' },
+    { command: 'vmCheckpoints.endSelection', when: `${inView} && ${selectingKey}`, group: 'navigation@3' },
     { command: 'vmCheckpoints.clearFilter', when: `${inView} && ${filteredKey}`, group: 'navigation@0' },
     { command: 'vmCheckpoints.filter', when: inView, group: '0_look@1' },
     { command: 'vmCheckpoints.sort', when: inView, group: '0_look@2' },
+    { command: 'vmCheckpoints.selectCheckpoints', when: `${inView} && !${selectingKey}`, group: '0_look@3' },
     { command: 'vmCheckpoints.addMachine', when: trusted(inView), group: '1_machines@1' },
     { command: 'vmCheckpoints.addDiskImages', when: trusted(inView), group: '1_machines@2' },
     { command: 'vmCheckpoints.importMachine', when: trusted(inView), group: '1_machines@3' },
@@ -87,7 +106,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.showEngineInformation', when: inView, group: '4_engine@2' },
     { command: 'vmCheckpoints.restartEngine', when: inView, group: '4_engine@3' },
   ],
-  'view/item/context': [
+  'view/item/context': ofOneRow([
     { command: 'vmCheckpoints.start', when: trusted(item('machine', ...off)), group: 'inline@1' },
     { command: 'vmCheckpoints.resume', when: trusted(item('machine', 'paused')), group: 'inline@1' },
     { command: 'vmCheckpoints.stop', when: trusted(item('machine', 'running')), group: 'inline@1' },
@@ -153,6 +172,16 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.exportCheckpoint', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@2' },
     { command: 'vmCheckpoints.showDetails', when: item('checkpoint', ...undamaged), group: '7_health@0' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
+    {
+      command: 'vmCheckpoints.selectCheckpoints',
+      when: `${item('checkpoint', ...undamaged)} && !${selectingKey}`,
+      group: '8_command@2',
+    },
+    {
+      command: 'vmCheckpoints.compareSelected',
+      when: `${item('checkpoint')} && ${severalSelected}`,
+      group: '8_command@3',
+    },
     { command: 'vmCheckpoints.delete', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@1' },
     { command: 'vmCheckpoints.deleteSubtree', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@2' },
     { command: 'vmCheckpoints.deleteForGood', when: trusted(item('checkpoint', ...undamaged)), group: '9_remove@3' },
@@ -172,7 +201,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.undoJob', when: trusted(item('interruptedJob')), group: '1_job@2' },
 
     { command: 'vmCheckpoints.refresh', when: item('problem'), group: '1_problem@1' },
-  ],
+  ]),
 };
 
 interface KeybindingEntry {
@@ -197,6 +226,12 @@ export const keybindings: readonly KeybindingEntry[] = [
     key: 'delete',
     mac: 'cmd+backspace',
     when: `focusedView == ${machinesViewId} && isWorkspaceTrusted`,
+    args: { selection: true },
+  },
+  {
+    command: 'vmCheckpoints.toggleChecked',
+    key: 'space',
+    when: `focusedView == ${machinesViewId} && ${selectingKey}`,
     args: { selection: true },
   },
   {

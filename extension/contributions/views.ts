@@ -12,6 +12,9 @@ export const viewStateKey = 'vmCheckpoints.viewState';
 /** Context key: true while a filter hides machines, or would. */
 export const filteredKey = 'vmCheckpoints.isFiltered';
 
+/** Context key: true while checkpoints have checkboxes. */
+export const selectingKey = 'vmCheckpoints.isSelecting';
+
 interface WelcomeDeclaration {
   /** Key of the text in package.nls.json. */
   key: string;

@@ -4,6 +4,7 @@ import { itemContext } from '../contributions/menus.ts';
 import { checkpointFacts } from '../machines/checkpoint-facts.ts';
 import { describeCheckpoint } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
+import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { factsOf } from './facts.ts';
 import { tooltip } from './tooltip.ts';
 import { TreeNode } from './tree-node.ts';
@@ -14,10 +15,13 @@ export class CheckpointNode extends TreeNode {
   /** Its parent, which may be the row above it; absent for a root. */
   grewFrom: CheckpointInfo | undefined;
 
-  constructor(machine: MachineInfo, checkpoint: CheckpointInfo) {
+  readonly #checked: Pick<CheckedCheckpoints, 'isOn' | 'has'>;
+
+  constructor(machine: MachineInfo, checkpoint: CheckpointInfo, checked: Pick<CheckedCheckpoints, 'isOn' | 'has'>) {
     super(CheckpointNode.idOf(machine, checkpoint));
     this.machine = machine;
     this.checkpoint = checkpoint;
+    this.#checked = checked;
   }
 
   static idOf(machine: MachineInfo, checkpoint: CheckpointInfo): string {
@@ -51,7 +55,26 @@ export class CheckpointNode extends TreeNode {
           ? vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, description)
           : vscode.l10n.t('Checkpoint {0}, {1}, grown from {2}', checkpoint.name, description, grewFrom.name),
     };
+    if (this.#checked.isOn) {
+      this.#addCheckbox(item, item.accessibilityInformation.label);
+    }
     return item;
+  }
+
+  #addCheckbox(item: vscode.TreeItem, heard: string): void {
+    const isChecked = this.#checked.has(this.id);
+    item.checkboxState = {
+      state: isChecked ? vscode.TreeItemCheckboxState.Checked : vscode.TreeItemCheckboxState.Unchecked,
+      tooltip: isChecked ? vscode.l10n.t('Deselect') : vscode.l10n.t('Select'),
+      accessibilityInformation: {
+        label: vscode.l10n.t('Select checkpoint {0}', this.checkpoint.name),
+        role: 'checkbox',
+      },
+    };
+    // Not every screen reader says the state of a checkbox that is a part of a row.
+    item.accessibilityInformation = {
+      label: isChecked ? vscode.l10n.t('Selected: {0}', heard) : vscode.l10n.t('Not selected: {0}', heard),
+    };
   }
 }
 

@@ -9,6 +9,7 @@ import type { JobList, ShownJob } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
 import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { TrashSizes } from '../machines/trash-sizes.ts';
+import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { CheckpointNode } from './checkpoint-node.ts';
 import { GroupNode, GroupsNode } from './group-nodes.ts';
 import { GuardNode } from './guard-node.ts';
@@ -26,6 +27,7 @@ export interface TreeSources {
   shown: ShownMachines;
   jobs: JobList;
   sizes: TrashSizes;
+  checked: CheckedCheckpoints;
 }
 
 export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
@@ -33,6 +35,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   readonly #shown: ShownMachines;
   readonly #jobs: JobList;
   readonly #sizes: TrashSizes;
+  readonly #checked: CheckedCheckpoints;
   readonly #change = new vscode.EventEmitter<TreeNode[] | undefined>();
   readonly #listeners: vscode.Disposable;
   #nodes = new Map<string, TreeNode>();
@@ -40,18 +43,20 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   readonly onDidChangeTreeData = this.#change.event;
 
-  constructor({ machines, shown, jobs, sizes }: TreeSources) {
+  constructor({ machines, shown, jobs, sizes, checked }: TreeSources) {
     this.#machines = machines;
     this.#shown = shown;
     this.#jobs = jobs;
     this.#sizes = sizes;
+    this.#checked = checked;
     this.#listeners = vscode.Disposable.from(
       machines.onDidChange((change) => this.#update(change.machines)),
       shown.onDidChange(() => this.#update(undefined)),
       jobs.onDidChange(({ progressed }) =>
         progressed === undefined ? this.#update(undefined) : this.#redraw(progressed),
       ),
-      sizes.onDidChange((machine) => this.#redrawTrash(machine)),
+      sizes.onDidChange((machine) => this.#redrawNode(TrashNode.idOf(machine))),
+      checked.onDidChange((id) => (id === undefined ? this.#change.fire(undefined) : this.#redrawNode(id))),
     );
   }
 
@@ -98,6 +103,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       ...(empty ? [] : shown.map((host) => this.#host(host, before))),
       ...(groups.length === 0 ? [] : [this.#groups(groups, before)]),
     ];
+    this.#checked.keepOnly((id) => this.#nodes.has(id));
     const groupsNode = this.#nodes.get(GroupsNode.id);
     // One that a filter hides has no node.
     const nodes = (changed ?? []).flatMap((machine) => this.#nodes.get(MachineNode.idOf(machine)) ?? []);
@@ -128,8 +134,8 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     }
   }
 
-  #redrawTrash(machine: MachineInfo): void {
-    const node = this.#nodes.get(TrashNode.idOf(machine));
+  #redrawNode(id: string): void {
+    const node = this.#nodes.get(id);
     if (node !== undefined) {
       this.#change.fire([node]);
     }
@@ -171,7 +177,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     }
     const { checkpoint, parent } = row;
     const id = CheckpointNode.idOf(machine, checkpoint);
-    const node = this.#keep(before, CheckpointNode, id, () => new CheckpointNode(machine, checkpoint));
+    const node = this.#keep(before, CheckpointNode, id, () => new CheckpointNode(machine, checkpoint, this.#checked));
     node.machine = machine;
     node.checkpoint = checkpoint;
     node.grewFrom = parent;

@@ -4,10 +4,11 @@ import type { ViewState } from '../contributions/views.ts';
 import { machinesViewId, viewStateKey } from '../contributions/views.ts';
 import type { Engine } from '../engine/engine.ts';
 import { isFiltering } from '../machines/arrangement.ts';
-import { filterText } from '../machines/descriptions.ts';
+import { countCheckpoints, filterText } from '../machines/descriptions.ts';
 import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
 import type { ShownMachines } from '../machines/shown-machines.ts';
+import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { MachineTree, type TreeSources } from './machine-tree.ts';
 import type { TreeNode } from './tree-node.ts';
 
@@ -17,6 +18,8 @@ export class MachineView implements vscode.Disposable {
   readonly #engine: Engine;
   readonly #machines: MachineList;
   readonly #shown: ShownMachines;
+  /** Which checkpoints are checked, while they have checkboxes. */
+  readonly checked: CheckedCheckpoints;
   readonly #jobs: JobList;
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
@@ -25,19 +28,30 @@ export class MachineView implements vscode.Disposable {
   #endLoading: () => void = () => undefined;
 
   constructor(engine: Engine, sources: TreeSources) {
-    const { machines, shown, jobs } = sources;
+    const { machines, shown, jobs, checked } = sources;
     this.#engine = engine;
     this.#machines = machines;
     this.#shown = shown;
+    this.checked = checked;
     this.#jobs = jobs;
     this.#tree = new MachineTree(sources);
-    this.#view = vscode.window.createTreeView(machinesViewId, { treeDataProvider: this.#tree, showCollapseAll: true });
+    this.#view = vscode.window.createTreeView(machinesViewId, {
+      treeDataProvider: this.#tree,
+      showCollapseAll: true,
+      canSelectMany: true,
+      // A checkpoint is checked for itself: its parent in the tree is another one.
+      manageCheckboxStateManually: true,
+    });
     this.#subscriptions = vscode.Disposable.from(
       this.#view,
       this.#tree,
       engine.onDidChangeState(() => this.#showState()),
       machines.onDidChange(() => this.#showState()),
       shown.onDidChange(() => this.#showState()),
+      checked.onDidChange(() => this.#showState()),
+      this.#view.onDidChangeCheckboxState(({ items }) =>
+        items.forEach(([node, state]) => checked.set(node.id, state === vscode.TreeItemCheckboxState.Checked)),
+      ),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#showState()),
       this.#view.onDidChangeVisibility(({ visible }) => this.#redrawWhile(visible)),
     );
@@ -53,7 +67,12 @@ export class MachineView implements vscode.Disposable {
   }
 
   get selection(): TreeNode | undefined {
-    return this.#view.selection[0];
+    return this.selected[0];
+  }
+
+  /** All rows that are selected. */
+  get selected(): readonly TreeNode[] {
+    return this.#view.selection;
   }
 
   dispose(): void {
@@ -89,7 +108,7 @@ export class MachineView implements vscode.Disposable {
   #message(): string | undefined {
     return this.#machines.machines.length === 0
       ? undefined
-      : [this.#warning(), this.#filtered()].filter((part) => part !== undefined).join(' ');
+      : [this.#warning(), this.#filtered(), this.#selecting()].filter((part) => part !== undefined).join(' ');
   }
 
   #warning(): string | undefined {
@@ -110,6 +129,15 @@ export class MachineView implements vscode.Disposable {
           filterText(filter),
           this.#shown.of(machines).length,
           machines.length,
+        )
+      : undefined;
+  }
+
+  #selecting(): string | undefined {
+    return this.checked.isOn
+      ? vscode.l10n.t(
+          '{0} selected. A click, or the space key, selects and deselects.',
+          countCheckpoints(this.checked.count),
         )
       : undefined;
   }

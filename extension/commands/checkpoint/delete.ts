@@ -7,9 +7,21 @@ import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import type { CommandHandler } from '../command.ts';
 import { deleteOther, isCheckpoint, pressedOn } from '../keys.ts';
+import { checkpointsOf, severalRows } from '../selection/chosen.ts';
+import { deleteSeveral } from '../selection/delete-selected.ts';
 import { askCheckpoint } from '../target.ts';
 
-export const deleteCheckpoint: CommandHandler = async (context, argument) => {
+export const deleteCheckpoint: CommandHandler = async (context, argument, selected) => {
+  const rows = severalRows(context, argument, selected);
+  if (rows !== undefined) {
+    if (rows.every(isCheckpoint)) {
+      return deleteSeveral(context, checkpointsOf(context, new Set(rows.map(({ id }) => id))));
+    }
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Only checkpoints are deleted together. Select nothing else, or one row only.'),
+    );
+    return undefined;
+  }
   const pressed = pressedOn(context, argument);
   if (pressed !== undefined && !isCheckpoint(pressed)) {
     return deleteOther(pressed);

@@ -5,7 +5,13 @@ import { commands } from '../../../extension/contributions/commands.ts';
 import { manifest, textsJson, withMembers } from '../../../extension/contributions/manifest.ts';
 import { itemContext, keybindings, menus } from '../../../extension/contributions/menus.ts';
 import { settings } from '../../../extension/contributions/settings.ts';
-import { filteredKey, machinesViewId, viewStateKey, welcomes } from '../../../extension/contributions/views.ts';
+import {
+  filteredKey,
+  machinesViewId,
+  selectingKey,
+  viewStateKey,
+  welcomes,
+} from '../../../extension/contributions/views.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
@@ -51,8 +57,8 @@ test('links in welcome texts lead to declared commands and settings, or to comma
 
 test('conditions name only the context keys that are set', () => {
   const { contributes } = manifest().members;
-  const known = new Set(['view', 'viewItem', 'focusedView', viewStateKey, filteredKey]);
-  const ofVsCode = new Set(['isWorkspaceTrusted', 'isLinux', 'isMac', 'isWindows', 'false']);
+  const known = new Set(['view', 'viewItem', 'focusedView', viewStateKey, filteredKey, selectingKey]);
+  const ofVsCode = new Set(['isWorkspaceTrusted', 'isLinux', 'isMac', 'isWindows', 'listMultiSelection', 'false']);
   const conditions = [...JSON.stringify(contributes).matchAll(/"when":"((?:[^"\\]|\\.)*)"/g)].map(
     ([, when]) => when ?? '',
   );
@@ -71,6 +77,9 @@ function shownOn(context: string, isInline: boolean): string[] {
     .filter(({ group = '' }) => group.startsWith('inline') === isInline)
     .filter(({ when = '' }) =>
       when.split(' && ').every((term) => {
+        if (term === 'listMultiSelection') {
+          return false;
+        }
         const pattern = /^viewItem =~ \/(.*)\/$/.exec(term)?.[1];
         return pattern === undefined || new RegExp(pattern).test(context);
       }),
@@ -101,6 +110,7 @@ test('context menus fit the item', () => {
     'exportCheckpoint',
     'showDetails',
     'showCommand',
+    'selectCheckpoints',
     'delete',
     'deleteSubtree',
     'deleteForGood',
@@ -150,6 +160,10 @@ test('a machine of plain disk images is offered checkpoints and no power', () =>
 test('what starts or changes something is in no menu of an untrusted workspace', () => {
   const shows = new Set([
     'refresh',
+    'selectCheckpoints',
+    'toggleChecked',
+    'compareSelected',
+    'endSelection',
     'filter',
     'clearFilter',
     'sort',
