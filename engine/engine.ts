@@ -10,6 +10,7 @@ import { JobService } from './checkpoints/job-service.ts';
 import { HistoryService } from './checkpoints/history-service.ts';
 import { LayerService } from './checkpoints/layer-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
+import { MachineGroupService } from './checkpoints/machine-group-service.ts';
 import { MergeService } from './checkpoints/merge-service.ts';
 import { LongOperations } from './checkpoints/long-operations.ts';
 import type { RunnableJobs } from './checkpoints/run-job.ts';
@@ -33,6 +34,7 @@ export interface Engine {
   layers: LayerService;
   history: HistoryService;
   compare: CompareService;
+  machineGroups: MachineGroupService;
   disks: DiskService;
   jobs: JobService;
   life: LifeService;
@@ -82,6 +84,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     layers: new LayerService(context),
     history: new HistoryService(context),
     compare: new CompareService(context),
+    machineGroups: new MachineGroupService(context, service),
     disks,
     jobs,
     life: new LifeService(context, service),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
-import type { LayerOfDisk, Now } from '../model/machine.ts';
+import { inGroup, type LayerOfDisk, type Now } from '../model/machine.ts';
 import { isLeaf, sameLayers } from '../model/tree.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
@@ -109,7 +109,7 @@ export async function decideApply(
       reusesLayers,
       wasRunning: presence.state === 'running',
       runsAfterwards: memory !== undefined && !memory.wasPaused,
-      definition: { ...target.definition, id: definition.id, name: definition.name },
+      definition: inGroup({ ...target.definition, id: definition.id, name: definition.name }, definition.group),
       ...(memoryFile === undefined ? {} : { memoryFile }),
       releasedLayers: keptId === undefined ? Object.values(now.activeLayers) : [],
       ...(reusesLayers ? { releasedCheckpoint: target.id } : {}),

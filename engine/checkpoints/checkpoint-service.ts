@@ -5,6 +5,7 @@ import { checkpointName } from '../model/names.ts';
 import { chosenForDelete, findCheckpoint, keptLast, parentOfNow, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
 import type { CompareOperations } from '../protocol/compare.ts';
+import type { MachineGroupOperations } from '../protocol/machine-groups.ts';
 import type { CopyOperations } from '../protocol/copies.ts';
 import type { GroupOperations } from '../protocol/groups.ts';
 import type { DiskOperations } from '../protocol/disks.ts';
@@ -367,6 +368,7 @@ export type ServiceCalls = {
       | keyof LayerOperations
       | keyof HistoryOperations
       | keyof CompareOperations
+      | keyof MachineGroupOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

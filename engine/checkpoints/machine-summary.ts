@@ -9,7 +9,7 @@ import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
-const format = '4';
+const format = '5';
 
 const afterAnswerMs = 50;
 

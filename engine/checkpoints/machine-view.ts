@@ -30,6 +30,7 @@ export async function viewPresent(
     // A folder that was copied or renamed by hand goes by its own name, as in every reference.
     name: nameOf(folder),
     host: definition.host,
+    ...(definition.group === undefined ? {} : { group: definition.group }),
     state: presence.state === 'stopped' && now.savedMemoryBytes !== undefined ? 'saved' : presence.state,
     ...(presence.problem === undefined ? {} : { problem: presence.problem }),
     ...(presence.log === undefined ? {} : { hypervisorLog: presence.log }),

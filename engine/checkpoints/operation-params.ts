@@ -183,6 +183,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   freeSpace: z.strictObject({ machine: reference.exactOptional(), dryRun: z.boolean().exactOptional() }),
   layers: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional() }),
   history: z.strictObject({ ...onMachine, last: z.int().min(1).max(10_000).exactOptional() }),
+  setGroup: z.strictObject({ ...onMachine, group: name }),
   compare: z.strictObject({ ...onCheckpoint, other: reference, limit: listLimit }),
   mergeLayers: z.strictObject({ ...onMachine, speed }),
   doctor: z.strictObject({

@@ -18,6 +18,7 @@ import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
 import { addHistoryVerb } from './history-verb.ts';
+import { addSetGroupVerb } from './set-group-verb.ts';
 import { addCompareVerb } from './compare-verb.ts';
 import { addLayersVerb } from './layers-verb.ts';
 import { addMergeVerb } from './merge-verb.ts';
@@ -175,6 +176,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   addLayersVerb(program, output);
   addHistoryVerb(program, output);
   addCompareVerb(program, output);
+  addSetGroupVerb(program, output);
   addDoctorVerb(program, output, fail);
   addGuardVerbs(program, output, setOutcome);
 

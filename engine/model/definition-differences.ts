@@ -12,8 +12,8 @@ export function definitionDifferences(checkpoint: MachineDefinition, other: Mach
   });
 }
 
-/** Settings by their path; disks go by their id. */
-function settingsOf({ disks, ...machine }: MachineDefinition): Map<string, string> {
+/** Settings by their path; disks go by their id. In which group the machine is shown is none. */
+function settingsOf({ disks, group: _, ...machine }: MachineDefinition): Map<string, string> {
   const found = new Map<string, string>();
   collect(found, '', machine);
   for (const { id, ...disk } of disks) {

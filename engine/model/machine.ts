@@ -7,6 +7,8 @@ export interface MachineDefinition {
   name: string;
   host: HostId;
   created: string;
+  /** The group that it is shown in; absent for none. What checkpoints have of this is not used. */
+  group?: string;
   /** This, and what follows up to the network card, is absent where the host knows disks only. */
   memoryMiB?: number;
   cpus?: number;
@@ -21,6 +23,11 @@ export interface MachineDefinition {
   disks: MachineDisk[];
   /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
   directBoot?: DirectBoot;
+}
+
+/** The same machine in another group, or in none. */
+export function inGroup({ group: _, ...definition }: MachineDefinition, group: string | undefined): MachineDefinition {
+  return group === undefined ? definition : { ...definition, group };
 }
 
 export interface MachineDisk {

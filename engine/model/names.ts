@@ -40,7 +40,12 @@ export function machineName(name: string): string {
   return checked;
 }
 
-function plainName(name: string, what: 'machine' | 'checkpoint'): string {
+/** Checks the name of a group of machines, by the rules of {@link checkpointName}. @throws InvalidName */
+export function groupName(name: string): string {
+  return plainName(name, 'group');
+}
+
+function plainName(name: string, what: 'machine' | 'checkpoint' | 'group'): string {
   const trimmed = name.normalize('NFC').trim();
   if (trimmed === '') {
     throw invalid(what, trimmed, 'must not be empty');
@@ -57,7 +62,7 @@ function plainName(name: string, what: 'machine' | 'checkpoint'): string {
   return trimmed;
 }
 
-function invalid(what: 'machine' | 'checkpoint', name: string, problem: string): CheckpointError {
+function invalid(what: 'machine' | 'checkpoint' | 'group', name: string, problem: string): CheckpointError {
   const shown = [...name].slice(0, 40).join('').replace(/\p{C}/gu, '�');
   return new CheckpointError('InvalidName', `The ${what} name “${shown}” ${problem}. Choose another name.`, {
     name,

@@ -29,6 +29,8 @@ export interface MachineInfo {
   id: string;
   name: string;
   host: HostId;
+  /** The group of machines that it is shown in; absent for none. */
+  group?: string;
   state: MachineState;
   /** What is wrong, or how the hypervisor last ended when that was not a clean stop. */
   problem?: string;

@@ -5,6 +5,7 @@ import type { HiddenLayerInfo } from './hidden-layers.ts';
 import { guardOperationNames, type GuardOperations } from './guards.ts';
 import { groupOperationNames, type GroupOperations } from './groups.ts';
 import { historyOperationNames, type HistoryOperations } from './history.ts';
+import { machineGroupOperationNames, type MachineGroupOperations } from './machine-groups.ts';
 import { layerOperationNames, type LayerOperations } from './layers.ts';
 import { lifeOperationNames, type LifeOperations } from './life.ts';
 import { jobOperationNames, type JobOperations } from './jobs.ts';
@@ -49,6 +50,7 @@ export interface Operations
     LayerOperations,
     HistoryOperations,
     CompareOperations,
+    MachineGroupOperations,
     DoctorOperations,
     PlanOperations,
     GuardOperations {
@@ -270,6 +272,7 @@ export const operationNames = [
   ...layerOperationNames,
   ...historyOperationNames,
   ...compareOperationNames,
+  ...machineGroupOperationNames,
   ...doctorOperationNames,
   ...planOperationNames,
   ...guardOperationNames,

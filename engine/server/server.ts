@@ -226,6 +226,7 @@ export async function perform<K extends OperationName>(
     mergeLayers: (given, how) => engine.merges.mergeLayers(given, how),
     layers: (given, how) => engine.layers.layers(given, how),
     history: (given) => engine.history.history(given),
+    setGroup: (given) => engine.machineGroups.setGroup(given),
     compare: (given, how) => engine.compare.compare(given, how),
     doctor: (given, how) => engine.doctor.doctor(given, how),
     guardBegin: (given, how) => engine.guards.guardBegin(given, how),

@@ -59,6 +59,7 @@ const definition = z.strictObject({
   name: z.string().min(1).max(200),
   host: z.enum(['qemu', 'disks']),
   created: time,
+  group: z.string().min(1).max(200).exactOptional(),
   memoryMiB: z
     .int()
     .min(1)

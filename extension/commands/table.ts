@@ -39,6 +39,7 @@ import { addDiskImages } from './machine/add-disk-images.ts';
 import { addMachine } from './machine/add-machine.ts';
 import { createMachine } from './machine/create-machine.ts';
 import { forceStop } from './machine/force-stop.ts';
+import { moveToGroup } from './machine/move-to-group.ts';
 import { openConsole } from './machine/open-console.ts';
 import { pause } from './machine/pause.ts';
 import { removeMachine } from './machine/remove-machine.ts';
@@ -66,6 +67,7 @@ interface TableEntry {
 const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.createMachine': { run: createMachine, effect: 'changes' },
   'vmCheckpoints.addMachine': { run: addMachine, effect: 'changes' },
+  'vmCheckpoints.moveToGroup': { run: moveToGroup, effect: 'changes' },
   'vmCheckpoints.removeMachine': { run: removeMachine, effect: 'changes' },
   'vmCheckpoints.start': { run: start, effect: 'changes' },
   'vmCheckpoints.stop': { run: stop, effect: 'changes' },

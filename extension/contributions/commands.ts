@@ -12,6 +12,7 @@ export const commands = {
   'vmCheckpoints.createMachine': { title: 'Create Machine…', icon: '$(add)' },
   'vmCheckpoints.addMachine': { title: 'Add Machine from Existing Disk…' },
   'vmCheckpoints.addDiskImages': { title: 'Add Disk Images…' },
+  'vmCheckpoints.moveToGroup': { title: 'Move to Group…' },
   'vmCheckpoints.removeMachine': { title: 'Remove Machine…' },
   'vmCheckpoints.start': { title: 'Start Machine', icon: '$(play)' },
   'vmCheckpoints.stop': { title: 'Shut Down Machine', icon: '$(debug-stop)' },

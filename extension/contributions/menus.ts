@@ -16,6 +16,7 @@ export type ItemKind =
   | 'runningJob'
   | 'interruptedJob'
   | 'guard'
+  | 'machineGroup'
   | 'groups'
   | 'group';
 export type ItemFact =
@@ -62,7 +63,11 @@ const severalSelected = 'listMultiSelection';
 
 /** What acts on one row is not offered on several; icons at the end of a row are of that row. */
 function ofOneRow(entries: readonly MenuEntry[]): MenuEntry[] {
-  const ofSeveral: readonly CommandId[] = ['vmCheckpoints.delete', 'vmCheckpoints.compareSelected'];
+  const ofSeveral: readonly CommandId[] = [
+    'vmCheckpoints.delete',
+    'vmCheckpoints.compareSelected',
+    'vmCheckpoints.moveToGroup',
+  ];
   return entries.map((entry) =>
     ofSeveral.includes(entry.command) || entry.group?.startsWith('inline') === true
       ? entry
@@ -150,6 +155,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.showSpace', when: item('machine', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.editPolicy', when: trusted(item('machine', ...undamaged)), group: '7_health@2' },
     { command: 'vmCheckpoints.doctor', when: trusted(item('machine')), group: '7_health@3' },
+    { command: 'vmCheckpoints.moveToGroup', when: trusted(item('machine', ...undamaged)), group: '4_edit@1' },
     { command: 'vmCheckpoints.mergeLayers', when: trusted(item('machine', ...undamaged)), group: '7_health@4' },
     { command: 'vmCheckpoints.showCommand', when: item('machine', ...undamaged), group: '8_command@1' },
     { command: 'vmCheckpoints.removeMachine', when: trusted(item('machine')), group: '9_remove@1' },

@@ -74,6 +74,10 @@ export function countCheckpoints(count: number): string {
   return count === 1 ? vscode.l10n.t('1 checkpoint') : vscode.l10n.t('{0} checkpoints', count);
 }
 
+export function countMachines(count: number): string {
+  return count === 1 ? vscode.l10n.t('1 machine') : vscode.l10n.t('{0} machines', count);
+}
+
 export function colourText(colour: Colour): string {
   switch (colour) {
     case 'red':

@@ -77,6 +77,7 @@ export function noneText(operation: MachineOperation): string {
     case 'take':
     case 'mergeLayers':
     case 'editPolicy':
+    case 'setGroup':
     case 'remove':
     case 'showCommand':
     case 'showDetails':

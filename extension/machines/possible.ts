@@ -29,6 +29,7 @@ export type MachineOperation =
   | 'flatten'
   | 'mergeLayers'
   | 'editPolicy'
+  | 'setGroup'
   | 'remove'
   | 'showCommand'
   | 'showDetails';
@@ -112,6 +113,7 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
     case 'take':
     case 'mergeLayers':
     case 'editPolicy':
+    case 'setGroup':
     case 'showCommand':
     case 'showDetails':
       return undefined;

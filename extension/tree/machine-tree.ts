@@ -15,6 +15,7 @@ import { GroupNode, GroupsNode } from './group-nodes.ts';
 import { GuardNode } from './guard-node.ts';
 import { HostNode } from './host-node.ts';
 import { JobNode } from './job-node.ts';
+import { MachineGroupNode } from './machine-group-node.ts';
 import { MachineNode } from './machine-node.ts';
 import { NowNode } from './now-node.ts';
 import { ProblemNode } from './problem-node.ts';
@@ -115,9 +116,11 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   /** Where which machine is: the nodes above it have to be drawn again when that changes. */
   #places(): string {
-    return JSON.stringify(
-      this.#roots.map((node) => [node.id, ...(node instanceof HostNode ? node.children.map(({ id }) => id) : [])]),
-    );
+    const placesIn = (nodes: readonly TreeNode[]): unknown[] =>
+      nodes.map((node) =>
+        node instanceof HostNode || node instanceof MachineGroupNode ? [node.id, placesIn(node.children)] : node.id,
+      );
+    return JSON.stringify(placesIn(this.#roots));
   }
 
   #redraw(jobs: readonly ShownJob[]): void {
@@ -146,9 +149,27 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     node.host = host;
     node.adopt([
       ...(host.problem === undefined ? [] : [this.#problem(node.id, host.problem, before)]),
-      ...this.#shown.of(host.machines).map((machine) => this.#machine(machine, before)),
+      ...this.#grouped(host, before),
     ]);
     return node;
+  }
+
+  /** Groups by name, then what is in none. A group without a machine to show is not there. */
+  #grouped(host: HostInfo, before: Map<string, TreeNode>): TreeNode[] {
+    const shown = this.#shown.of(host.machines);
+    const names = new Set(shown.flatMap(({ group }) => group ?? []));
+    const of = (group: string | undefined): MachineNode[] =>
+      shown.filter((machine) => machine.group === group).map((machine) => this.#machine(machine, before));
+    const groups = [...names]
+      .toSorted((a, b) => a.localeCompare(b, undefined, { numeric: true }))
+      .map((name) => {
+        const id = MachineGroupNode.idOf(host, name);
+        const node = this.#keep(before, MachineGroupNode, id, () => new MachineGroupNode(host, name));
+        node.host = host;
+        node.adopt(of(name));
+        return node;
+      });
+    return [...groups, ...of(undefined)];
   }
 
   #machine(machine: MachineInfo, before: Map<string, TreeNode>): MachineNode {

@@ -9,6 +9,7 @@ import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
 import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { CheckedCheckpoints } from './checked-checkpoints.ts';
+import { machineDrag } from './machine-drag.ts';
 import { MachineTree, type TreeSources } from './machine-tree.ts';
 import type { TreeNode } from './tree-node.ts';
 
@@ -37,6 +38,7 @@ export class MachineView implements vscode.Disposable {
     this.#tree = new MachineTree(sources);
     this.#view = vscode.window.createTreeView(machinesViewId, {
       treeDataProvider: this.#tree,
+      dragAndDropController: machineDrag,
       showCollapseAll: true,
       canSelectMany: true,
       // A checkpoint is checked for itself: its parent in the tree is another one.

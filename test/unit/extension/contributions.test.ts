@@ -151,6 +151,7 @@ test('a machine of plain disk images is offered checkpoints and no power', () =>
     'showSpace',
     'editPolicy',
     'doctor',
+    'moveToGroup',
     'mergeLayers',
     'showCommand',
     'removeMachine',

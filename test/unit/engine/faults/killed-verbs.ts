@@ -62,6 +62,7 @@ export const killedVerbs: Readonly<Record<string, Chooser>> = {
   'discard one': (choice) => inTrash(choice, (id) => ({ args: ['trash', 'empty', choice.machine, id], takes: [id] })),
   annotate: (choice) =>
     onPoint(choice, (id) => ({ args: ['annotate', choice.machine, id, '--pin', '--notes', `note ${choice.round}`] })),
+  'set-group': ({ machine, round }) => ({ args: ['set-group', machine, `group ${round}`] }),
   rename: (choice) => onPoint(choice, (id) => ({ args: ['rename', choice.machine, id, `renamed ${choice.round}`] })),
   clone: (choice) => cloning(choice, []),
   'clone in full': (choice) => cloning(choice, ['--full']),
