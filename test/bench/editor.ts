@@ -19,7 +19,10 @@ interface Row {
   most: number;
 }
 
-/** Measures the extension in a real VS Code: medians, each round in a window or an extension host of its own. */
+/**
+ * Measures the extension in a real VS Code: medians, each round in a window or an extension host of its own.
+ * CKPT_BENCH_PEER_EXTENSION names the folder of another extension, built, whose activation is measured beside.
+ */
 export async function benchEditor(): Promise<void> {
   await build();
   await packageExtension();
@@ -35,10 +38,22 @@ export async function benchEditor(): Promise<void> {
     );
     const alone = await times(() => hostFigures(folder, empty));
     const full = await times(() => hostFigures(folder, many));
+    const peer = process.env['CKPT_BENCH_PEER_EXTENSION'];
+    const other = peer === undefined ? [] : await times(() => hostFigures(folder, empty, peer));
     const windows = await times(() => windowFigures(folder, many));
     const tree = `${machines} machines × ${checkpoints}`;
     const rows: Row[] = [
       { what: 'activation', figures: alone.map((one) => one.activationMs), unit: 'ms', most: 50 },
+      ...(other.length === 0
+        ? []
+        : [
+            {
+              what: 'activation of the peer',
+              figures: other.map((one) => one.activationMs),
+              unit: 'ms',
+              most: Infinity,
+            },
+          ]),
       { what: 'engine ready, from activation', figures: alone.map((one) => one.engineMs), unit: 'ms', most: 250 },
       {
         what: `${tree}: shown, from activation`,
