@@ -7,6 +7,7 @@ import type { CommandId } from '../contributions/commands.ts';
 import { checkpointSentence } from '../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
 import { keptLast } from '../machines/possible.ts';
+import { connectionWarning } from './own-connection.ts';
 import { perform } from './perform.ts';
 import { agreesToPlan, type PlanQuestion } from './plan-question.ts';
 import { formatDuration } from '../presentation/duration.ts';
@@ -22,7 +23,7 @@ export async function confirmApply(
 ): Promise<boolean> {
   const { machine, checkpoint } = target;
   return (
-    !readSwitch('vmCheckpoints.confirmRevert') ||
+    (!readSwitch('vmCheckpoints.confirmRevert') && connectionWarning(machine) === undefined) ||
     agreesToPlan(context, {
       ...planned(context, form, target, {}),
       question:
@@ -52,16 +53,19 @@ function planned(
   options: ApplyOptions,
 ): Pick<PlanQuestion<'apply'>, 'operation' | 'params' | 'introduction' | 'waysOut'> {
   const { machine, checkpoint } = target;
+  const warning = connectionWarning(machine);
   return {
     operation: 'apply',
     params: { machine: machine.name, checkpoint: checkpoint.id, ...options },
-    introduction:
+    introduction: [
+      ...(warning === undefined ? [] : [warning]),
       checkpoint.wasSaved === true
         ? vscode.l10n.t(
             '{0} It is of a saved machine: it will be saved, and its next start resumes it.',
             checkpointSentence(checkpoint),
           )
         : checkpointSentence(checkpoint),
+    ].join('\n\n'),
     waysOut: { disksOnly: () => applyCheckpoint(context, form, target, { ...options, disksOnly: true }) },
   };
 }

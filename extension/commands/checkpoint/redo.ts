@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { agreesToDisconnect } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import { formatDuration } from '../../presentation/duration.ts';
 import type { CommandHandler } from '../command.ts';
@@ -8,6 +9,11 @@ export const redo: CommandHandler = async (context, argument) => {
   const machine = await askMachine(context, argument, 'redo', vscode.l10n.t('Redo what was undone of which machine?'));
   return (
     machine &&
+    (await agreesToDisconnect(
+      machine,
+      vscode.l10n.t('Redo what was undone of “{0}”?', machine.name),
+      vscode.l10n.t('Redo'),
+    )) &&
     perform(context, {
       name: 'redo',
       params: { machine: machine.name },

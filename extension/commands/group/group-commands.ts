@@ -7,6 +7,7 @@ import { checkpointGroups } from '../../machines/groups.ts';
 import { obstacle } from '../../machines/possible.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem, defaultCheckpointName } from '../../naming/names.ts';
+import { connectionWarning } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
@@ -70,10 +71,15 @@ export const applyGroup: CommandHandler = async (context, argument) => {
     operation: 'groupApply',
     params: { group: group.id },
     question: vscode.l10n.t('Apply “{0}” to {1}?', group.name, machinesOf(group)),
-    introduction: vscode.l10n.t(
-      'The checkpoints were taken {0}. They are applied to all of these machines, or to none.',
-      age(group.created),
-    ),
+    introduction: [
+      ...group.members.map(({ machine }) => connectionWarning(machine)),
+      vscode.l10n.t(
+        'The checkpoints were taken {0}. They are applied to all of these machines, or to none.',
+        age(group.created),
+      ),
+    ]
+      .filter((one) => one !== undefined)
+      .join('\n\n'),
     button: vscode.l10n.t('Apply'),
     waysOut: { disksOnly: () => apply(context, group, true) },
   });

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { connectionWarning } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
@@ -13,7 +14,12 @@ export const forceStop: CommandHandler = async (context, argument) => {
     vscode.l10n.t('Force off “{0}”?', machine.name),
     {
       modal: true,
-      detail: vscode.l10n.t('This is like pulling the plug: what the guest has not written to its disks is lost.'),
+      detail: [
+        connectionWarning(machine),
+        vscode.l10n.t('This is like pulling the plug: what the guest has not written to its disks is lost.'),
+      ]
+        .filter((one) => one !== undefined)
+        .join('\n\n'),
     },
     forceOff,
   );

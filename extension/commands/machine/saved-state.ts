@@ -1,5 +1,6 @@
 /** Saves a machine's memory and turns it off; the next start resumes it. What was saved is given up only when the user says so. */
 import * as vscode from 'vscode';
+import { agreesToDisconnect } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import { formatSize } from '../../presentation/size.ts';
 import type { CommandHandler } from '../command.ts';
@@ -9,6 +10,11 @@ export const saveState: CommandHandler = async (context, argument) => {
   const machine = await askMachine(context, argument, 'saveState', vscode.l10n.t('Save the state of which machine?'));
   return (
     machine &&
+    (await agreesToDisconnect(
+      machine,
+      vscode.l10n.t('Save “{0}” and turn it off?', machine.name),
+      vscode.l10n.t('Save Machine State'),
+    )) &&
     perform(context, {
       name: 'saveState',
       params: { machine: machine.name },
