@@ -51,10 +51,10 @@ export function serve(engine: Engine): void {
     new StreamMessageReader(input),
     new StreamMessageWriter(clientOutput(process.stdout, leave), { contentTypeEncoder: messageEncoder }),
   );
-  connection.onInitialize(() => ({
-    capabilities: languageCapabilities,
-    serverInfo: { name: 'vm-checkpoints', version },
-  }));
+  connection.onInitialize(({ locale }) => {
+    language.speak(locale);
+    return { capabilities: languageCapabilities, serverInfo: { name: 'vm-checkpoints', version } };
+  });
   for (const name of operationNames) {
     connection.onRequest(methodOf(name), (params: unknown, token: CancellationToken) =>
       answer(engine, connection, calls, name, params, token, (machine) => homeWatch.touch(machine)),

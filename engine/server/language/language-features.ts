@@ -24,6 +24,7 @@ import { checkpointErrorRpcCode, type WireError } from '../../protocol/errors.ts
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../protocol/language.ts';
 import { namedPlaces, type NamedPlace } from './named-machines.ts';
 import { guardTask, taskAt } from './tasks-file.ts';
+import { languageTexts, type LanguageTexts } from './texts.ts';
 
 /** More machines than this are no choice to offer on a light bulb. */
 const mostActions = 5;
@@ -58,6 +59,7 @@ export class LanguageFeatures {
   readonly #log: Log;
   readonly #documents = new TextDocuments(TextDocument);
   #timer: NodeJS.Timeout | undefined;
+  #texts: LanguageTexts = languageTexts(undefined);
 
   constructor(connection: Connection, service: Pick<CheckpointService, 'list'>, log: Log) {
     this.#connection = connection;
@@ -83,6 +85,11 @@ export class LanguageFeatures {
       }
     });
     this.#documents.listen(connection);
+  }
+
+  /** @param locale as in LSP's `initialize` */
+  speak(locale: string | undefined): void {
+    this.#texts = languageTexts(locale);
   }
 
   /** Looks at all open documents again, because one changed, or machines did. */
@@ -112,7 +119,7 @@ export class LanguageFeatures {
           range: rangeOf(document, place),
           severity: DiagnosticSeverity.Warning,
           source: 'VM Checkpoints',
-          message: `There is no machine “${place.value}”, so no checkpoint can be taken, and what waits for it does not start.`,
+          message: this.#texts.noMachine(place.value),
         }));
       void this.#connection.sendDiagnostics({ uri: document.uri, diagnostics });
     }
@@ -143,7 +150,11 @@ export class LanguageFeatures {
     };
     return place.kind === 'machine'
       ? machines.map(({ name, state, checkpoints }) =>
-          item(name, `${state}, ${countOf(checkpoints)}`, CompletionItemKind.Value),
+          item(
+            name,
+            `${this.#texts.state[state]}, ${this.#texts.checkpoints(checkpoints.length)}`,
+            CompletionItemKind.Value,
+          ),
         )
       : (machines.find(({ name }) => name === place.machine)?.checkpoints ?? []).map(({ name, created }) =>
           item(name, created, CompletionItemKind.Reference),
@@ -156,7 +167,11 @@ export class LanguageFeatures {
     );
     const named = machine?.checkpoints.filter(({ name }) => name === place.value) ?? [];
     const value =
-      machine === undefined ? undefined : place.kind === 'machine' ? machineText(machine) : checkpointsText(named);
+      machine === undefined
+        ? undefined
+        : place.kind === 'machine'
+          ? machineText(machine, this.#texts)
+          : checkpointsText(named, this.#texts);
     // Names are anybody's: as plain text they are no Markdown.
     return value === undefined ? null : { range, contents: { kind: MarkupKind.PlainText, value } };
   }
@@ -176,10 +191,7 @@ export class LanguageFeatures {
         ? []
         : [
             {
-              title:
-                machines.length === 1
-                  ? 'Add checkpoint before this task'
-                  : `Add checkpoint of “${name}” before this task`,
+              title: machines.length === 1 ? this.#texts.addCheckpoint : this.#texts.addCheckpointOf(name),
               kind: CodeActionKind.Refactor,
               edit: { changes: { [uri]: [{ range: whole, newText: answer.text }] } },
             },
@@ -192,19 +204,15 @@ function rangeOf(document: TextDocument, { offset, length }: NamedPlace): Range 
   return { start: document.positionAt(offset), end: document.positionAt(offset + length) };
 }
 
-function countOf({ length }: readonly CheckpointInfo[]): string {
-  return `${length} checkpoint${length === 1 ? '' : 's'}`;
-}
-
-function machineText({ name, state, checkpoints, now }: MachineInfo): string {
+function machineText(machine: MachineInfo, texts: LanguageTexts): string {
+  const { checkpoints, now } = machine;
   const parent = checkpoints.find(({ id }) => id === now.parent);
-  const grown = parent === undefined ? '' : ` Now grew from “${parent.name}”.`;
-  return `Machine “${name}” is ${state}, with ${countOf(checkpoints)}.${grown}`;
+  return [texts.machine(machine, checkpoints.length), ...(parent === undefined ? [] : [texts.grownFrom(parent)])].join(
+    ' ',
+  );
 }
 
-function checkpointsText(named: readonly CheckpointInfo[]): string | undefined {
+function checkpointsText(named: readonly CheckpointInfo[], texts: LanguageTexts): string | undefined {
   const last = named.at(-1);
-  return last === undefined
-    ? undefined
-    : `${countOf(named)} of this name; the last was taken at ${last.created}${last.hasMemory ? ', with memory' : ''}.`;
+  return last && texts.named(named.length, last);
 }

@@ -49,7 +49,7 @@ export class Client {
   }
 
   /** Starts an engine and greets it; both end with the test. */
-  static async start(context: TestContext, home: string): Promise<Client> {
+  static async start(context: TestContext, home: string, locale?: string): Promise<Client> {
     const child = spawn(process.execPath, [engineFile, 'serve', '--stdio'], {
       env: { ...process.env, VM_CHECKPOINTS_HOME: home },
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -60,7 +60,8 @@ export class Client {
       new StreamMessageWriter(child.stdin),
     );
     const client = new Client(child, connection);
-    await connection.sendRequest('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
+    const greeting = { processId: process.pid, rootUri: null, capabilities: {} };
+    await connection.sendRequest('initialize', { ...greeting, ...(locale === undefined ? {} : { locale }) });
     await connection.sendNotification('initialized', {});
     return client;
   }

@@ -1,0 +1,52 @@
+/** What the language features say, in the language of the editor that asks. Errors of operations are no part of this. */
+import type { CheckpointInfo, MachineInfo, MachineState } from '../../protocol/machines.ts';
+
+export interface LanguageTexts {
+  state: Readonly<Record<MachineState, string>>;
+  checkpoints: (count: number) => string;
+  machine: (machine: Pick<MachineInfo, 'name' | 'state'>, count: number) => string;
+  grownFrom: (checkpoint: Pick<CheckpointInfo, 'name'>) => string;
+  /** Of so many checkpoints of one name, the last of them. */
+  named: (count: number, last: Pick<CheckpointInfo, 'created' | 'hasMemory'>) => string;
+  noMachine: (name: string) => string;
+  addCheckpoint: string;
+  addCheckpointOf: (machine: string) => string;
+}
+
+const english: LanguageTexts = {
+  state: { running: 'running', paused: 'paused', stopped: 'stopped', saved: 'saved', damaged: 'damaged' },
+  checkpoints: (count) => `${count} checkpoint${count === 1 ? '' : 's'}`,
+  machine: ({ name, state }, count) =>
+    `Machine “${name}” is ${english.state[state]}, with ${english.checkpoints(count)}.`,
+  grownFrom: ({ name }) => `Now grew from “${name}”.`,
+  named: (count, { created, hasMemory }) =>
+    `${english.checkpoints(count)} of this name; the last was taken at ${created}${hasMemory ? ', with memory' : ''}.`,
+  noMachine: (name) =>
+    `There is no machine “${name}”, so no checkpoint can be taken, and what waits for it does not start.`,
+  addCheckpoint: 'Add checkpoint before this task',
+  addCheckpointOf: (machine) => `Add checkpoint of “${machine}” before this task`,
+};
+
+const german: LanguageTexts = {
+  state: {
+    running: 'läuft',
+    paused: 'angehalten',
+    stopped: 'ausgeschaltet',
+    saved: 'gespeichert',
+    damaged: 'beschädigt',
+  },
+  checkpoints: (count) => `${count} ${count === 1 ? 'Prüfpunkt' : 'Prüfpunkte'}`,
+  machine: ({ name, state }, count) => `Maschine „${name}“: ${german.state[state]}, ${german.checkpoints(count)}.`,
+  grownFrom: ({ name }) => `Jetzt ist aus „${name}“ hervorgegangen.`,
+  named: (count, { created, hasMemory }) =>
+    `${german.checkpoints(count)} dieses Namens; der letzte wurde am ${created} erstellt${hasMemory ? ', mit Arbeitsspeicher' : ''}.`,
+  noMachine: (name) =>
+    `Es gibt keine Maschine „${name}“; deshalb kann kein Prüfpunkt erstellt werden, und was darauf wartet, startet nicht.`,
+  addCheckpoint: 'Vor dieser Aufgabe einen Prüfpunkt erstellen',
+  addCheckpointOf: (machine) => `Vor dieser Aufgabe einen Prüfpunkt von „${machine}“ erstellen`,
+};
+
+/** @param locale of the client, as in LSP's `initialize`; what is not spoken here is English */
+export function languageTexts(locale: string | undefined): LanguageTexts {
+  return /^de\b/i.test(locale ?? '') ? german : english;
+}
