@@ -25,7 +25,11 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   'delete for good, with a merge': call('delete', () => ({ machine, checkpoint: 'three', purge: true })),
   'delete a subtree for good': call('delete', () => ({ machine, checkpoint: 'one', subtree: true, purge: true })),
   annotate: call('annotate', () => ({ machine, checkpoint: 'two', notes: 'why', pinned: true, colour: 'red' })),
-  'set-group': ({ machineGroups }) => machineGroups.setGroup({ machine, group: 'servers' }),
+  'set-group': {
+    prepare: ({ machineGroups }) => machineGroups.setGroup({ machine, group: 'archive' }),
+    verb: ({ machineGroups }) => machineGroups.setGroup({ machine, group: 'servers' }),
+    look: async ({ service }) => (await service.show({ machine })).machine.group ?? 'none',
+  },
   rename: call('rename', () => ({ machine, checkpoint: 'two', name: 'renamed' })),
   'create-machine': call('createMachine', ({ image }) => ({ name: 'created', disk: image })),
   add: call('addMachine', ({ image }) => ({ name: 'added', disk: image })),
