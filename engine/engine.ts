@@ -12,6 +12,7 @@ import { LayerService } from './checkpoints/layer-service.ts';
 import { LifeService } from './checkpoints/life-service.ts';
 import { MachineGroupService } from './checkpoints/machine-group-service.ts';
 import { MergeService } from './checkpoints/merge-service.ts';
+import { PackService } from './checkpoints/pack-service.ts';
 import { LongOperations } from './checkpoints/long-operations.ts';
 import type { RunnableJobs } from './checkpoints/run-job.ts';
 import { runnableJobs } from './checkpoints/runnable-jobs.ts';
@@ -31,6 +32,7 @@ export interface Engine {
   groups: GroupService;
   guards: GuardService;
   merges: MergeService;
+  packing: PackService;
   layers: LayerService;
   history: HistoryService;
   compare: CompareService;
@@ -81,6 +83,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     groups,
     guards: new GuardService(context, service),
     merges: new MergeService(context, service, jobs),
+    packing: new PackService(context, service, jobs),
     layers: new LayerService(context),
     history: new HistoryService(context),
     compare: new CompareService(context),

@@ -16,7 +16,7 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { createLayers, lookAhead, newLayerNames, thaw, verifyAhead } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finish, finishOrLeave, undoFailed } from './recover.ts';
-import { newMemoryFile, shareMemory } from './share-memory.ts';
+import { memoryFileOf, newMemoryFile, shareMemory } from './share-memory.ts';
 import { needsOfMemory, needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 import { creationTime } from './take.ts';
 import { together } from './together.ts';
@@ -77,7 +77,7 @@ export async function decideApply(
   const isUp = presence.state !== 'stopped';
   const keptId = options.discardNow === true ? undefined : randomUUID();
   const keepsMemory = keptId !== undefined && isUp;
-  const memoryFile = keepsMemory ? `memory/${keptId}.state` : undefined;
+  const memoryFile = keepsMemory ? memoryFileOf(keptId) : undefined;
   const needs = [
     ...(reusesLayers ? [] : needsOfNewLayers(folder, target.definition)),
     ...needsOfMemory(machine, memoryFile),
@@ -223,7 +223,7 @@ export async function apply(
 
 /** The file goes with what is released; one that stays shares it. */
 function savedAgain(memory: SavedMemory, isReleased: boolean): SavedMemory {
-  return isReleased ? memory : { ...memory, file: newMemoryFile() };
+  return isReleased ? memory : { ...memory, file: newMemoryFile(memory) };
 }
 
 /** What was saved goes with a Now that is discarded, and what was kept of a running machine once that runs again. */

@@ -16,6 +16,7 @@ import type { GuardOperations } from '../protocol/guards.ts';
 import type { HistoryOperations } from '../protocol/history.ts';
 import type { LayerOperations } from '../protocol/layers.ts';
 import type { MergeOperations } from '../protocol/merges.ts';
+import type { PackOperations } from '../protocol/packing.ts';
 import type { PlanOperations } from '../protocol/plans.ts';
 import type { RetentionOperations } from '../protocol/retention.ts';
 import type { SpaceOperations } from '../protocol/space.ts';
@@ -369,6 +370,7 @@ export type ServiceCalls = {
       | keyof HistoryOperations
       | keyof CompareOperations
       | keyof MachineGroupOperations
+      | keyof PackOperations
       | keyof PlanOperations
       | keyof GuardOperations
     >

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { check } from '../disks/operations/check.ts';
 import { hiddenLayers } from '../model/layer-tree.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
@@ -12,6 +11,7 @@ import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { signalOf, type Call } from './engine-context.ts';
 import { examineBases, type ChangedBase } from './examine-bases.ts';
 import { examineFrozen, type FrozenLook, type Standing } from './examine-frozen.ts';
+import { examineMemory } from './examine-memory.ts';
 import { finding, listOf, notLookedAt, withRemedies } from './findings.ts';
 import { presentMachine, readPresentFirmware } from './firmware-copy.ts';
 import { readLayerGraph } from './layer-graph.ts';
@@ -56,28 +56,15 @@ export async function examine(
     const what = 'The machine runs, so what it writes to was not looked at.';
     findings.push(notLookedAt(folder.path, what, 'Stop it and look again.'));
   }
-  for (const { name, memory, firmware } of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
+  for (const point of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
+    const { name, firmware } = point;
     const lost = firmware === undefined ? undefined : await problemOf(readFirmwareOf(folder, firmware));
     if (lost !== undefined) {
       findings.push(
         finding('firmware', 'error', folder.inner(firmware?.folder ?? ''), `“${name}” cannot be applied: ${lost}`),
       );
     }
-    const file = memory === undefined ? undefined : folder.inner(memory.file);
-    const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
-    if (file !== undefined && memory !== undefined && found?.size !== memory.sizeBytes) {
-      const size = found === undefined ? 'is missing' : `has ${found.size} bytes and had ${memory.sizeBytes}`;
-      findings.push(
-        finding(
-          'memory',
-          'error',
-          file,
-          `The saved memory ${file} of “${name}” ${size}.`,
-          'Applying it would not bring its processes back.',
-          'Restore that file from a backup, or apply the checkpoint with disks only.',
-        ),
-      );
-    }
+    findings.push(...(await examineMemory(folder, point, isDeep, call)));
   }
   const lostNow = await problemOf(readPresentFirmware(presentMachine(folder, definition, now)));
   if (lostNow !== undefined) {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
 import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import { FolderWatch } from '../store/folder-watch.ts';
 import type { JobFolder } from '../store/job-folder.ts';
@@ -10,6 +11,9 @@ import { withLock } from '../store/machine-lock.ts';
 const beginLimitMs = 60_000;
 
 const beginPollMs = 250;
+
+/** They have time: whatever else the computer does comes first. */
+const patientJobs: readonly string[] = ['packMemory'];
 
 /** The program that carries jobs out: called with `args`, then `job`, the job's id, `--home` and the home. */
 export interface JobProgram {
@@ -102,9 +106,21 @@ async function spawnDetached(folder: JobFolder, program: JobProgram, home: strin
     });
     child.unref();
     await once(child, 'spawn');
+    await lowerPriority(folder, child);
     return child;
   } finally {
     await log.close();
+  }
+}
+
+/** At once: the threads that a process begins later get the priority that it has then. */
+async function lowerPriority(folder: JobFolder, { pid }: ChildProcess): Promise<void> {
+  try {
+    if (pid !== undefined && patientJobs.includes((await folder.readJob()).operation)) {
+      setPriority(pid, constants.priority.PRIORITY_LOW);
+    }
+  } catch {
+    // It has ended, or the system does not want that: it works all the same.
   }
 }
 

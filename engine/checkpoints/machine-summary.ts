@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
+import { fileBytesOf } from '../model/saved-memory.ts';
 import { byCreation } from '../model/tree.ts';
 import type { CheckpointInfo, MachineInfo, NowInfo } from '../protocol/machines.ts';
 import type { Home } from '../store/home.ts';
@@ -41,7 +42,7 @@ export async function summarise(
       now: {
         activeLayers: now.activeLayers,
         ...(now.parent === undefined ? {} : { parent: now.parent }),
-        ...(now.memory === undefined ? {} : { savedMemoryBytes: now.memory.sizeBytes }),
+        ...(now.memory === undefined ? {} : { savedMemoryBytes: fileBytesOf(now.memory) }),
         ...(now.undo !== undefined && known.has(now.undo) ? { undo: now.undo } : {}),
         ...(now.redo !== undefined && known.has(now.redo) ? { redo: now.redo } : {}),
       },
@@ -75,7 +76,8 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
   return {
     ...facts,
     hasMemory: memory !== undefined,
-    ...(memory === undefined ? {} : { memoryFileBytes: memory.sizeBytes }),
+    ...(memory === undefined ? {} : { memoryFileBytes: fileBytesOf(memory) }),
+    ...(memory?.packedBytes === undefined ? {} : { unpackedMemoryBytes: memory.sizeBytes }),
     ...(memory?.method === undefined ? {} : { memoryMethod: memory.method }),
     ...(memory?.wasSaved === undefined ? {} : { wasSaved: true }),
   };

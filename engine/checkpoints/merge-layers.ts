@@ -1,14 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { parseSize } from '../model/size.ts';
 import { LayerFiles } from '../store/layer-files.ts';
-import { isLockWanted, takeWanted, yieldingOperation, type Wanted } from '../store/lock-wanted.ts';
 import { orLeft } from './carry-out.ts';
 import { goneForGood, type Purged } from './delete-for-good.ts';
 import type { Call, EngineContext } from './engine-context.ts';
+import { inRounds, InterruptibleWork, type RoundEnd } from './giving-way.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import type { OpenMachine } from './locked-machine.ts';
-import { changeMachine } from './open-machine.ts';
 import { decideRunningMerge, mergeRunning } from './running-merge.ts';
 import { lookAgain } from './open-locked.ts';
 import { tidy, type Tidied } from './tidy.ts';
@@ -26,14 +24,6 @@ function usualSpeed(environment: NodeJS.ProcessEnv): number | undefined {
 
 export type Merged = Pick<Tidied, 'mergedLayers' | 'movedBytes' | 'freedBytes'>;
 
-/** A merge that is as near to its end is not interrupted: whoever waits gets the machine sooner than it could be resumed. */
-const nearlyDoneMs = 1500;
-/** Whoever was given way to looks for the lock every few milliseconds. */
-const wayMs = 500;
-const retryMs = 250;
-/** For so long others may have the machine before it is left to the next time. */
-const patienceMs = 10 * 60_000;
-
 /**
  * Merges away the hidden layers of a machine, whether it runs or not. While a running machine merges, others that want to
  * change it are given way to, and what had to be interrupted for them is begun again afterwards.
@@ -46,24 +36,14 @@ export async function mergeLayers(
   options: MergeOptions,
   call: Call,
 ): Promise<Merged> {
-  const merged = { mergedLayers: 0, movedBytes: 0, freedBytes: 0 };
-  for (;;) {
-    const round = await whenFree(call, () =>
-      changeMachine(context, reference, yieldingOperation, (machine) => mergeOne(context, machine, options, call)),
-    );
-    merged.mergedLayers += round.mergedLayers;
-    merged.movedBytes += round.movedBytes;
-    merged.freedBytes += round.freedBytes;
-    if (round.next === 'end') {
-      return merged;
-    }
-    if (round.next === 'give way') {
-      const { operation = 'change', face = 'another process' } = round.wanted ?? {};
-      call.report?.(`Merging layers is paused for ${operation} by ${face}`);
-      context.log.info(`Machine ${reference}: a merge gives way to ${operation} by ${face}.`);
-      await delay(wayMs, undefined, call.signal === undefined ? {} : { signal: call.signal });
-    }
-  }
+  let merged: Merged = { mergedLayers: 0, movedBytes: 0, freedBytes: 0 };
+  const round = async (machine: OpenMachine): Promise<RoundEnd> => {
+    const done = await mergeOne(context, machine, options, call);
+    merged = sum(merged, done);
+    return done;
+  };
+  await inRounds(context, reference, { operation: 'merge', what: mergingLayers }, round, call);
+  return merged;
 }
 
 /**
@@ -90,7 +70,9 @@ export async function withRunningMerges<P extends Purged>(
   }
 }
 
-type Round = Merged & ({ next: 'on' | 'end' } | { next: 'give way'; wanted: Wanted | undefined });
+const mergingLayers = 'Merging layers';
+
+type Round = Merged & RoundEnd;
 
 async function mergeOne(
   context: EngineContext,
@@ -114,30 +96,19 @@ async function mergeOne(
   if (decided === undefined) {
     return { ...tidied, next: 'end' };
   }
-  await takeWanted(folder.lock);
-  const giveWay = new AbortController();
-  const started = performance.now();
-  const onBytes = (doneBytes: number, totalBytes: number): void => {
-    const fraction = totalBytes === 0 ? 1 : doneBytes / totalBytes;
-    call.report?.('Merging layers', fraction, { doneBytes, totalBytes });
-    const leftMs = fraction === 0 ? Infinity : ((performance.now() - started) * (1 - fraction)) / fraction;
-    if (leftMs > nearlyDoneMs && isLockWanted(folder.lock)) {
-      giveWay.abort();
-    }
-  };
-  const signal = call.signal === undefined ? giveWay.signal : AbortSignal.any([call.signal, giveWay.signal]);
+  const work = await InterruptibleWork.begin(folder.lock, mergingLayers, call);
   try {
     const moved = await mergeRunning(context, machine, graph, decided, {
       ...call,
-      signal,
-      onBytes,
+      signal: work.signal,
+      onBytes: work.onBytes,
       ...(speed === undefined ? {} : { speed }),
     });
     return { ...sum(tidied, { ...moved, mergedLayers: 1 }), next: 'on' };
   } catch (error) {
-    call.signal?.throwIfAborted();
-    if (giveWay.signal.aborted) {
-      return { ...tidied, next: 'give way', wanted: await takeWanted(folder.lock) };
+    const interruption = await work.interruption();
+    if (interruption !== undefined) {
+      return { ...tidied, ...interruption };
     }
     const { presence: found } = await lookAgain(context, folder);
     if (found.state === 'stopped') {
@@ -154,20 +125,4 @@ function sum(one: Merged, other: Merged): Merged {
     movedBytes: one.movedBytes + other.movedBytes,
     freedBytes: one.freedBytes + other.freedBytes,
   };
-}
-
-/** Tries again while others change the machine. */
-async function whenFree<T>(call: Call, act: () => Promise<T>): Promise<T> {
-  const end = performance.now() + patienceMs;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (!(error instanceof CheckpointError && error.code === 'Locked') || performance.now() > end) {
-        throw error;
-      }
-    }
-    call.report?.('Waiting until the machine is free');
-    await delay(retryMs, undefined, call.signal === undefined ? {} : { signal: call.signal });
-  }
 }

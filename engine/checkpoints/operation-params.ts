@@ -186,6 +186,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   setGroup: z.strictObject({ ...onMachine, group: name }),
   compare: z.strictObject({ ...onCheckpoint, other: reference, limit: listLimit }),
   mergeLayers: z.strictObject({ ...onMachine, speed }),
+  packMemory: z.strictObject({ ...onMachine, olderThanHours: z.number().min(0).max(1_000_000).exactOptional() }),
   doctor: z.strictObject({
     machine: reference.exactOptional(),
     deep: z.boolean().exactOptional(),

@@ -13,6 +13,7 @@ import { undoExport } from './journaled-export.ts';
 import { releaseLayers } from './layer-graph.ts';
 import { areWhole, freeze, thaw, type LayerFacts } from './layers.ts';
 import { isOfLife, recoverLife } from './recover-life.ts';
+import { endPacking } from './recover-pack.ts';
 import { executeRelink } from './relink.ts';
 import { endRunningMerge } from './running-merge.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
@@ -47,6 +48,9 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
       break;
     case 'merge':
       await endRunningMerge(hostOf(context, records.definition), folder, records, journal);
+      break;
+    case 'pack':
+      await endPacking(folder, records, journal);
       break;
     case 'export':
       await undoExport(context, journal);

@@ -3,6 +3,7 @@ import { mergeLayers } from './merge-layers.ts';
 import { copyJobs } from './copies.ts';
 import type { DiskService } from './disk-service.ts';
 import type { EngineContext } from './engine-context.ts';
+import { packMemory } from './pack-memory.ts';
 import { parseParams } from './operation-params.ts';
 import { removePartialFiles } from './partial-files.ts';
 import { purge } from './purge.ts';
@@ -38,6 +39,10 @@ export function runnableJobs(context: EngineContext, disks: DiskService): Runnab
     mergeLayers: (params, call) => {
       const { machine, ...options } = parseParams('mergeLayers', params);
       return mergeLayers(context, machine, options, call);
+    },
+    packMemory: (params, call) => {
+      const { machine, ...options } = parseParams('packMemory', params);
+      return packMemory(context, machine, options, call);
     },
     ...copyJobs(context),
   };

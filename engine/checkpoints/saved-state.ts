@@ -1,6 +1,6 @@
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { withoutMemory, type Now } from '../model/machine.ts';
-import type { SavedMemory } from '../model/saved-memory.ts';
+import { fileBytesOf, type SavedMemory } from '../model/saved-memory.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { carryOut, orLeft } from './carry-out.ts';
@@ -153,7 +153,7 @@ export async function discardState(context: EngineContext, machine: OpenMachine)
     releasedMemoryFile: memory.file,
     releasedLayers: [],
   };
-  return orLeft(context, memory.sizeBytes, () =>
+  return orLeft(context, fileBytesOf(memory), () =>
     carryOut(
       folder,
       journal,

@@ -6,10 +6,21 @@ import type { SavedMemory } from '../model/saved-memory.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 
-/** A name for a memory file that is to be made. */
-export function newMemoryFile(): string {
-  return `memory/${randomUUID()}.state`;
+/**
+ * A name for a memory file that is to be made.
+ * @param like what it is to hold, where that is saved already: a packed file is named as one
+ */
+export function newMemoryFile(like?: SavedMemory): string {
+  return memoryFileOf(randomUUID(), like);
 }
+
+/** The memory file of a checkpoint. @param like as of {@link newMemoryFile} */
+export function memoryFileOf(id: string, like?: SavedMemory): string {
+  return `memory/${id}.state${like?.packedBytes === undefined ? '' : packedEnding}`;
+}
+
+/** What a packed file is named besides. */
+export const packedEnding = '.gz';
 
 /**
  * Gives saved memory to one more point. It is never written again, so that both may have the one file, by two names.

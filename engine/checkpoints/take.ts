@@ -19,7 +19,7 @@ import { together } from './together.ts';
 import { createLayers, freeze, lookAhead, newLayerNames, verifyAhead } from './layers.ts';
 import type { OpenMachine } from './locked-machine.ts';
 import { finishOrLeave, undoFailed } from './recover.ts';
-import { shareMemory } from './share-memory.ts';
+import { memoryFileOf, shareMemory } from './share-memory.ts';
 import { needsOfMemory, needsOfNewLayers, requireSpaceFor, type SpaceNeed } from './space-check.ts';
 
 export type TakeOptions = Omit<Params<'take'>, 'machine'> &
@@ -79,7 +79,7 @@ export async function decideTake(
   const id = options.id ?? randomUUID();
   const savesMemory = isUp && options.memory !== false && options.kind !== 'production-only';
   const sharesMemory = saved !== undefined && options.memory !== false;
-  const ownFile = `memory/${id}.state`;
+  const ownFile = memoryFileOf(id, sharesMemory ? saved : undefined);
   const memoryFile = savesMemory || sharesMemory ? ownFile : undefined;
   const needs = [...needsOfNewLayers(folder, definition), ...needsOfMemory(machine, savesMemory ? ownFile : undefined)];
   await requireSpaceFor(context, `Taking a checkpoint of “${definition.name}”`, needs, machine);

@@ -22,6 +22,7 @@ import { addSetGroupVerb } from './set-group-verb.ts';
 import { addCompareVerb } from './compare-verb.ts';
 import { addLayersVerb } from './layers-verb.ts';
 import { addMergeVerb } from './merge-verb.ts';
+import { addPackVerb } from './pack-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
 import { hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
@@ -173,6 +174,7 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
   const fail = (): void => setOutcome(exitCode.failed);
   addRetentionVerbs(program, output, { parse: parseParams, service: ({ retention }) => retention }, fail);
   addMergeVerb(program, output);
+  addPackVerb(program, output);
   addLayersVerb(program, output);
   addHistoryVerb(program, output);
   addCompareVerb(program, output);

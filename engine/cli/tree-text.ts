@@ -1,4 +1,5 @@
 import { commandName, endText } from '../model/guard.ts';
+import { formatSize } from '../model/size.ts';
 import type { CheckpointInfo, HostInfo, MachineInfo } from '../protocol/machines.ts';
 
 /** The whole tree as text: hosts, machines, checkpoints, and Now under the checkpoint that it grew from. */
@@ -75,7 +76,7 @@ function pairLine(before: CheckpointInfo, after: CheckpointInfo): string {
     commandName(before.guard?.command ?? []),
     ...guardFacts(before),
     localTime(before.created),
-    before.hasMemory ? 'with memory' : 'disks only',
+    memoryText(before),
     `before ${before.id.slice(0, 8)}`,
     `after ${after.id.slice(0, 8)}`,
   ].join('  ');
@@ -91,12 +92,17 @@ function checkpointLine(checkpoint: CheckpointInfo): string {
   const facts = [
     `${checkpoint.pinned === true ? '* ' : ''}${checkpoint.name}`,
     localTime(checkpoint.created),
-    checkpoint.hasMemory ? 'with memory' : 'disks only',
+    memoryText(checkpoint),
     ...guardFacts(checkpoint),
     ...(checkpoint.expires === undefined ? [] : [`expires ${localTime(checkpoint.expires)}`]),
     checkpoint.id.slice(0, 8),
   ];
   return facts.join('  ');
+}
+
+function memoryText({ hasMemory, memoryFileBytes }: CheckpointInfo): string {
+  const size = memoryFileBytes === undefined ? '' : ` (${formatSize(memoryFileBytes)})`;
+  return hasMemory ? `with memory${size}` : 'disks only';
 }
 
 /** Local time to the minute. */

@@ -128,6 +128,8 @@ export interface CheckpointInfo {
   wasSaved?: boolean;
   /** Bytes of its memory file on disk; absent without memory. */
   memoryFileBytes?: number;
+  /** Bytes of its memory before it was packed; absent where it is not. */
+  unpackedMemoryBytes?: number;
   /** Never deleted by a rule. */
   pinned?: boolean;
   /** Colour tag. */

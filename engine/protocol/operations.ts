@@ -12,6 +12,7 @@ import { jobOperationNames, type JobOperations } from './jobs.ts';
 import { doctorOperationNames, type DoctorOperations } from './doctor.ts';
 import { retentionOperationNames, type RetentionOperations } from './retention.ts';
 import { planOperationNames, type PlanOperations } from './plans.ts';
+import { packOperationNames, type PackOperations } from './packing.ts';
 import type { ResumeStep } from './resume-steps.ts';
 import { mergeOperationNames, type MergeOperations } from './merges.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
@@ -47,6 +48,7 @@ export interface Operations
     RetentionOperations,
     SpaceOperations,
     MergeOperations,
+    PackOperations,
     LayerOperations,
     HistoryOperations,
     CompareOperations,
@@ -269,6 +271,7 @@ export const operationNames = [
   ...retentionOperationNames,
   ...spaceOperationNames,
   ...mergeOperationNames,
+  ...packOperationNames,
   ...layerOperationNames,
   ...historyOperationNames,
   ...compareOperationNames,

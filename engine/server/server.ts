@@ -90,7 +90,9 @@ export function serve(engine: Engine): void {
       .then((failed) =>
         failed.forEach((one) => engine.log.error(`What expired of ${one.machine} stays: ${one.message}`)),
       )
-      .catch((error: unknown) => engine.log.error(`Expired checkpoints stay: ${String(error)}`));
+      .catch((error: unknown) => engine.log.error(`Expired checkpoints stay: ${String(error)}`))
+      .then(() => engine.packing.packDue())
+      .catch((error: unknown) => engine.log.error(`Saved memory is not packed: ${String(error)}`));
   };
   let firstExpiry: NodeJS.Timeout | undefined;
   connection.onInitialized(() => {
@@ -224,6 +226,7 @@ export async function perform<K extends OperationName>(
     space: (given, how) => engine.retention.space(given, how),
     freeSpace: (given, how) => engine.retention.freeSpace(given, how),
     mergeLayers: (given, how) => engine.merges.mergeLayers(given, how),
+    packMemory: (given, how) => engine.packing.packMemory(given, how),
     layers: (given, how) => engine.layers.layers(given, how),
     history: (given) => engine.history.history(given),
     setGroup: (given) => engine.machineGroups.setGroup(given),

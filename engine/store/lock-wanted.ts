@@ -3,18 +3,28 @@ import { z } from 'zod';
 import { readRecord } from './atomic-file.ts';
 import type { LockHolder } from './lock-holder.ts';
 
-/** A merge holds its lock for long, and gives it up for a while when somebody wants it. */
-export const yieldingOperation = 'merge';
+/** Purpose of who only looks at a machine, and waits until nobody changes it. */
+export const lookOperation = 'look';
 
-/** For whom it is not worth it: what comes by itself, and again, and who only looks and can say that a merge is under way. */
-const patientOperations: readonly string[] = [yieldingOperation, 'prune', 'doctor'];
+/** What holds its lock for long, and gives it up for a while when somebody wants it. */
+export type YieldingOperation = 'merge' | 'pack';
+
+/**
+ * For whom it is not worth it: what yields itself; and for a merge what comes by itself, and again, and who only looks and can
+ * say that a merge is under way. Of packing nobody is to notice anything.
+ */
+const patientOperations: Readonly<Record<YieldingOperation, readonly string[]>> = {
+  merge: ['merge', 'pack', 'prune', 'doctor', lookOperation],
+  pack: ['merge', 'pack'],
+};
 
 const wantedRecord = z.object({ operation: z.string().max(100), face: z.string().max(100) });
 export type Wanted = z.output<typeof wantedRecord>;
 
 /** True when the holder of a lock gives it up for somebody with this purpose. */
 export function yieldsTo(holder: LockHolder | undefined, { operation }: Wanted): boolean {
-  return holder?.operation === yieldingOperation && !patientOperations.includes(operation);
+  const held = holder?.operation;
+  return (held === 'merge' || held === 'pack') && !patientOperations[held].includes(operation);
 }
 
 /**

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { lockHolder, tryFileLock } from './file-lock.ts';
 import type { FileLock, LockHolder } from './lock-holder.ts';
-import { wantLock, yieldsTo } from './lock-wanted.ts';
+import { lookOperation, wantLock, yieldsTo } from './lock-wanted.ts';
 
 /** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
 const patienceMs = 200;
@@ -31,11 +31,18 @@ export async function withLock<T>(
 
 /** Waits for a moment until nobody holds a lock, which stays untouched. @throws Locked, naming the holder */
 export async function requireUnlocked(file: string, what: string): Promise<void> {
-  const end = performance.now() + patienceMs;
+  const started = performance.now();
+  let end = started + patienceMs;
+  let isAsked = false;
   for (;;) {
     const holder = await lockHolder(file);
     if (holder === undefined) {
       return;
+    }
+    const looking = { operation: lookOperation, face: 'who looks' };
+    if (!isAsked && yieldsTo(holder, looking) && wantLock(file, looking)) {
+      isAsked = true;
+      end = started + yieldPatienceMs;
     }
     if (performance.now() > end) {
       throw lockedError(what, holder);

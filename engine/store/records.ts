@@ -95,6 +95,8 @@ const savedMemory = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .exactOptional(),
+  packedBytes: sizeBytes.exactOptional(),
+  isPackable: z.literal(false).exactOptional(),
   method: z.enum(['background-snapshot', 'pause-before-switchover', 'stopped']).exactOptional(),
   wasPaused: z.boolean(),
   wasSaved: z.literal(true).exactOptional(),
@@ -230,6 +232,7 @@ export const journalRecord = z.strictObject({
     'save',
     'start',
     'discard-state',
+    'pack',
   ]),
   started: time,
   /** Checkpoint that is being made of Now (absent when Now is discarded), or deleted. */

@@ -84,6 +84,14 @@ export const settings = {
     description:
       'Bytes a second, at most, at which layers of a running machine are merged, such as `50M`. Empty: as fast as can be. The engine restarts when this changes.',
   },
+  'vmCheckpoints.packMemory': {
+    type: 'boolean',
+    default: true,
+    scope: 'machine-overridable',
+    restricted: false,
+    description:
+      'Pack the saved memory of checkpoints in the background (gzip) a day after they were taken, but for the one that Now hangs from. It takes half the space or less, most of the time; to apply such a checkpoint takes somewhat longer. Off: only `ckpt pack-memory` does it. The engine restarts when this changes.',
+  },
   'vmCheckpoints.onTaskFailure': {
     type: 'string',
     default: 'ask',

@@ -36,6 +36,8 @@ export function pastChangeText({ operation, about = [] }: PastChange): string {
     case 'merge':
     case 'relink':
       return vscode.l10n.t('Merged layers');
+    case 'pack':
+      return vscode.l10n.t('Packed memory');
     case 'start':
       return vscode.l10n.t('Started');
     case 'stop':

@@ -16,6 +16,7 @@ export const engineSettings = [
   'vmCheckpoints.home',
   'vmCheckpoints.qemu.path',
   'vmCheckpoints.mergeSpeed',
+  'vmCheckpoints.packMemory',
   'vmCheckpoints.pauseWhenFull',
 ] as const;
 
@@ -27,6 +28,7 @@ export function engineProgram(extensionUri: vscode.Uri): EngineProgram {
       // On a desktop the executable is Electron, which is Node only when told so; a server's Node ignores it.
       ELECTRON_RUN_AS_NODE: '1',
       ...(readSwitch('vmCheckpoints.pauseWhenFull') ? { VM_CHECKPOINTS_PAUSE_WHEN_FULL: '1' } : {}),
+      ...(readSwitch('vmCheckpoints.packMemory') ? {} : { VM_CHECKPOINTS_PACK_MEMORY: 'off' }),
       ...chosenMergeSpeed(),
       ...chosenPaths(),
     },

@@ -36,13 +36,14 @@ export function checkpointFacts(
   ];
 }
 
-function memoryText({ hasMemory, memoryFileBytes, memoryMethod }: CheckpointInfo): string {
+function memoryText({ hasMemory, memoryFileBytes, unpackedMemoryBytes, memoryMethod }: CheckpointInfo): string {
   if (!hasMemory) {
     return vscode.l10n.t('none: the machine starts from its disks');
   }
   return [
     vscode.l10n.t('saved'),
     ...(memoryFileBytes === undefined ? [] : [formatSize(memoryFileBytes)]),
+    ...(unpackedMemoryBytes === undefined ? [] : [vscode.l10n.t('packed, was {0}', formatSize(unpackedMemoryBytes))]),
     ...(memoryMethod === undefined ? [] : [memoryMethodText(memoryMethod)]),
   ].join(', ');
 }

@@ -10,6 +10,8 @@ export function jobOperationText(operation: string): string {
       return vscode.l10n.t('Merge disks');
     case 'mergeLayers':
       return vscode.l10n.t('Merge layers');
+    case 'packMemory':
+      return vscode.l10n.t('Pack memory');
     case 'diskConvert':
       return vscode.l10n.t('Convert disk');
     case 'diskCompact':

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { SavedMemory } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
@@ -30,9 +29,10 @@ import { findQemu, type QemuInstallation } from './installation.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { endMerge, mergeInChain } from './live-merge.ts';
 import { captureMemory, endMigration, leaveMigration, pauseFor, saveMemory } from './memory-capture.ts';
-import { hashOf, openMemoryTarget, type MemoryTarget } from './memory-target.ts';
+import { loadVerified } from './memory-source.ts';
+import { openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
-import { endProcess, incomingMemory, launch, livingProcess, runState } from './qemu-process.ts';
+import { endProcess, incomingMemory, launch, livingProcess, runState, type MemorySource } from './qemu-process.ts';
 import type { QmpConnection } from './qmp.ts';
 import { reset, shutDown } from './power.ts';
 import { look } from './presence.ts';
@@ -119,7 +119,7 @@ export class QemuHost implements Host {
   async #launch(
     machine: RunnableMachine,
     role: ProcessRole,
-    memory: SavedMemory | undefined,
+    memory: MemorySource | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { folder, definition } = machine;
@@ -130,7 +130,7 @@ export class QemuHost implements Host {
     const boot = definition.directBoot;
     const variables = firmwareFile(machine, variablesFile);
     const uefi = definition.firmware === 'uefi' ? await uefiFor(qemu, variables) : undefined;
-    const incoming = memory === undefined ? undefined : incomingMemory(folder.inner(memory.file), qemu.version);
+    const incoming = memory === undefined ? undefined : incomingMemory(memory, qemu.version);
     const args = commandLine({
       definition,
       machineType: qemu.machineType,
@@ -287,33 +287,17 @@ export class QemuHost implements Host {
   }
 
   async prepareSuccessor(machine: RunnableMachine, memory: SavedMemory, signal?: AbortSignal): Promise<void> {
-    const file = machine.folder.inner(memory.file);
-    const found = await stat(file).catch(() => undefined);
-    if (found?.size !== memory.sizeBytes) {
-      throw new CheckpointError(
-        'MemoryNotCompatible',
-        `The memory file ${file} is not whole: ${memory.sizeBytes} bytes were saved, ${found?.size ?? 0} are there. Apply the checkpoint's disks only (--disks-only).`,
-        { path: file, expected: memory.sizeBytes, found: found?.size },
+    try {
+      // The guest stands still until its memory has proved to be what was saved.
+      await loadVerified(
+        machine.folder.inner(memory.file),
+        memory,
+        (incoming) => this.#launch(machine, 'successor', incoming, signal),
+        signal,
       );
-    }
-    // The guest stands still until its memory has proved to be what was saved.
-    const [launched, hash] = await Promise.allSettled([
-      this.#launch(machine, 'successor', memory, signal),
-      memory.sha256 === undefined ? undefined : hashOf(file),
-    ]);
-    if (hash.status === 'fulfilled' && hash.value !== memory.sha256) {
+    } catch (error) {
       await endProcess(machine.folder, 'successor');
-      throw new CheckpointError(
-        'MemoryNotCompatible',
-        `The memory file ${file} has changed since it was saved. Apply the checkpoint's disks only (--disks-only).`,
-        { path: file, expected: memory.sha256, found: hash.value },
-      );
-    }
-    for (const result of [launched, hash]) {
-      if (result.status === 'rejected') {
-        await endProcess(machine.folder, 'successor');
-        throw result.reason;
-      }
+      throw error;
     }
   }
 

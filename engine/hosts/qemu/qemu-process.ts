@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HypervisorIdentity } from '../../model/saved-memory.ts';
@@ -42,19 +43,18 @@ export interface Launch {
   signal?: AbortSignal;
 }
 
-export interface IncomingMemory {
-  /** Absolute path. */
-  file: string;
-  /** QEMU's `-incoming`: {@link passedMemory}, or `defer` for one that is told the file's name once it answers. */
-  way: typeof passedMemory | 'defer';
-}
+/** A file by its absolute path; or somebody who writes to a stream, and gets that once QEMU has the other end. */
+export type MemorySource = { file: string } | { writeTo: (stream: Writable) => void };
+
+/** With QEMU's `-incoming`: {@link passedMemory}, or `defer` for one that is told the file's name once it answers. */
+export type IncomingMemory = MemorySource & { way: typeof passedMemory | 'defer' };
 
 /** The first descriptor after standard input, output and error. */
 const passedMemory = 'fd:3';
 
 /** How a QEMU loads saved memory. */
-export function incomingMemory(file: string, version: string): IncomingMemory {
-  return { file, way: opensMemoryFiles(version) ? 'defer' : passedMemory };
+export function incomingMemory(source: MemorySource, version: string): IncomingMemory {
+  return { ...source, way: 'file' in source && opensMemoryFiles(version) ? 'defer' : passedMemory };
 }
 
 /**
@@ -88,13 +88,16 @@ export async function launch(folder: MachineFolder, role: ProcessRole, wanted: L
 
 async function spawnDetached(wanted: Launch): Promise<number> {
   const log = await open(hypervisorLog(wanted.sockets.folder), 'a', 0o600);
-  const memory = wanted.memory?.way === passedMemory ? await open(wanted.memory.file, 'r') : undefined;
+  const { memory } = wanted;
+  const memoryFile =
+    memory !== undefined && 'file' in memory && memory.way === passedMemory ? await open(memory.file, 'r') : undefined;
+  const passed = memory?.way === passedMemory ? [memoryFile?.fd ?? ('pipe' as const)] : [];
   const events = await openEvents(wanted.sockets.folder);
   try {
     const child = spawn(wanted.emulator, wanted.args, {
       detached: true,
       cwd: wanted.sockets.folder,
-      stdio: [events.input, events.output, log.fd, ...(memory === undefined ? [] : [memory.fd])],
+      stdio: [events.input, events.output, log.fd, ...passed],
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
@@ -109,6 +112,10 @@ async function spawnDetached(wanted: Launch): Promise<number> {
         ),
       );
     });
+    const [, , , stream] = child.stdio;
+    if (memory !== undefined && 'writeTo' in memory && stream instanceof Writable) {
+      memory.writeTo(stream);
+    }
     child.once('exit', (code, signal) => noteExit(wanted.sockets.folder, code, signal));
     child.unref();
     if (child.pid === undefined) {
@@ -117,7 +124,7 @@ async function spawnDetached(wanted: Launch): Promise<number> {
     return child.pid;
   } finally {
     await log.close();
-    await memory?.close();
+    await memoryFile?.close();
     await events.close();
   }
 }
@@ -143,7 +150,7 @@ async function untilReady(pid: number, identity: string | undefined, wanted: Lau
     }
   }
   try {
-    if (wanted.memory?.way === 'defer') {
+    if (wanted.memory?.way === 'defer' && 'file' in wanted.memory) {
       await monitor.execute('migrate-incoming', fileChannel(wanted.memory.file));
     }
     while (wanted.memory !== undefined && (await runState(monitor)) === 'inmigrate') {

@@ -9,6 +9,7 @@ import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
 import { readMoved } from '../../../engine/store/moved-machines.ts';
 import { LayerFiles } from '../../../engine/store/layer-files.ts';
+import { unpackFile } from '../../../engine/store/packed-file.ts';
 import { isDraft, MachineFolder } from '../../../engine/store/machine-folder.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
@@ -46,8 +47,9 @@ interface PointState {
   disks: string[];
   /** SHA-256 of each file of its UEFI variables and TPM state. */
   firmware: Record<string, string>;
-  /** What its memory file holds. */
+  /** SHA-256 of its memory. */
   memory?: string;
+  isPacked?: boolean;
 }
 
 /**
@@ -129,8 +131,20 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
 }
 
 /** The memory of tests is a few words. */
-async function memoryOf(folder: MachineFolder, memory: SavedMemory | undefined): Promise<{ memory?: string }> {
-  return memory === undefined ? {} : { memory: await readFile(folder.inner(memory.file), 'utf8') };
+async function memoryOf(
+  folder: MachineFolder,
+  memory: SavedMemory | undefined,
+): Promise<{ memory?: string; isPacked?: boolean }> {
+  if (memory === undefined) {
+    return {};
+  }
+  const { sizeBytes, packedBytes } = memory;
+  const file = folder.inner(memory.file);
+  const hash = createHash('sha256');
+  for await (const piece of packedBytes === undefined ? [await readFile(file)] : unpackFile(file, sizeBytes)) {
+    hash.update(piece);
+  }
+  return { memory: hash.digest('hex'), isPacked: packedBytes !== undefined };
 }
 
 async function firmwareHashes(folder: MachineFolder, inner: string | undefined): Promise<Record<string, string>> {

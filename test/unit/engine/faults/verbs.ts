@@ -4,6 +4,7 @@ import { faultsOfHome } from '../../../support/faults/home-state.ts';
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 import { doctorVerbs } from './doctor-verbs.ts';
 import { dueVerbs } from './due-verbs.ts';
+import { packVerbs } from './pack-verbs.ts';
 import { placedVerbs } from './placed-verbs.ts';
 import { savedVerbs } from './saved-verbs.ts';
 
@@ -87,5 +88,6 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
   ...doctorVerbs,
   ...placedVerbs,
   ...savedVerbs,
+  ...packVerbs,
   'remove-machine': call('removeMachine', () => ({ machine })),
 };
