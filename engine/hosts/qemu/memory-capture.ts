@@ -90,14 +90,9 @@ export async function pauseFor(monitor: QmpConnection, { whileStopped, wasPaused
 export async function saveMemory(monitor: QmpConnection, target: MemoryTarget, signal?: AbortSignal): Promise<void> {
   await allow(monitor, undefined);
   await monitor.execute('migrate-set-parameters', { 'max-bandwidth': unlimitedBandwidth });
-  await beginMigration(monitor, target);
+  await monitor.execute('migrate', target.destination);
   await untilCompleted(monitor, target, signal);
   await untilQuiet(monitor);
-}
-
-async function beginMigration(monitor: QmpConnection, target: MemoryTarget): Promise<void> {
-  await monitor.execute('migrate', target.destination);
-  target.opened();
 }
 
 /**
@@ -161,7 +156,7 @@ const ways: Readonly<
   'background-snapshot': async (monitor, { target, whileStopped, signal }, pauses) => {
     await monitor.execute('stop');
     await whileStopped();
-    await beginMigration(monitor, target);
+    await monitor.execute('migrate', target.destination);
     await pauses.untilResumed(async () => {
       const answer = await monitor.query('query-migrate', migrateAnswer);
       throwIfEnded(answer);
@@ -174,7 +169,7 @@ const ways: Readonly<
 
   /** Memory is copied while the guest runs, and what it changed meanwhile again; it pauses for the last of it. */
   'pause-before-switchover': async (monitor, { target, whileStopped, signal }, pauses) => {
-    await beginMigration(monitor, target);
+    await monitor.execute('migrate', target.destination);
     let isChased = true;
     await until(monitor, 'pre-switchover', target, signal, async ({ ram }) => {
       if (isChased && ram !== undefined && ram.transferred > longestChase * ram.total) {
@@ -213,10 +208,10 @@ export async function leaveMigration(monitor: QmpConnection): Promise<void> {
   }
 }
 
-/** A failed write of a background snapshot would hang QEMU for good, so it needs a target that cannot fail. */
+/** A failed write of a background snapshot hangs an old QEMU for good, so it needs a target that cannot fail. */
 async function bestMethod(monitor: QmpConnection, target: MemoryTarget): Promise<MemoryMethod> {
   const possible: WayWhileRunning[] = [
-    ...(target.isUnfailing ? (['background-snapshot'] as const) : []),
+    ...(target.takesBackgroundSnapshots ? (['background-snapshot'] as const) : []),
     'pause-before-switchover',
   ];
   for (const method of possible) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, statfsSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
@@ -23,10 +23,8 @@ const pieceBytes = 1024 * 1024;
 export interface MemoryTarget {
   /** Arguments of QMP `migrate`. */
   readonly destination: MigrationPlace;
-  /** True when a write can neither fail for want of space nor wait for this process. */
-  readonly isUnfailing: boolean;
-  /** QEMU has opened it, and begins to write. @throws NotEnoughSpace */
-  opened(): void;
+  /** True when no write waits for this process, and one that fails does no harm, or cannot fail for want of space. */
+  readonly takesBackgroundSnapshots: boolean;
   throwIfFailed(): void;
   /** After QEMU's last write: makes the file whole and durable. */
   finish(): Promise<{ sizeBytes: number; sha256: string }>;
@@ -52,9 +50,9 @@ const reserve =
 const keepSize = 1;
 
 /**
- * Makes the file for the memory of a guest. QEMU writes to the file itself where it opens files, or descriptors can be passed,
- * into space that is reserved: so nothing that happens to this process matters to it. Elsewhere it sends what it saves to this
- * process.
+ * Makes the file for the memory of a guest. QEMU writes to the file itself where it opens files, or descriptors can be passed, so
+ * that nothing that happens to this process matters to it. Elsewhere it sends what it saves to this process. Space is reserved
+ * for a QEMU that takes no failing write well; one that opens the file would give it back.
  * @param memoryBytes size of the guest's memory
  * @throws NotEnoughSpace; no file is left then
  */
@@ -68,10 +66,13 @@ export async function openMemoryTarget(
   await requireSpace(path.dirname(file), neededBytes);
   const byName = opensMemoryFiles(await versionOf(monitor));
   const handle = await open(file, 'wx', 0o600);
-  const place = byName ? fileChannel(file) : { uri: `fd:${descriptorName}` };
-  const target = new OpenFile(file, handle, neededBytes, place);
+  if (byName) {
+    return new OpenFile(file, handle, fileChannel(file), true);
+  }
+  const isReserved = reserve !== undefined && reserve(handle.fd, keepSize, 0, neededBytes) === 0;
+  const target = new OpenFile(file, handle, { uri: `fd:${descriptorName}` }, isReserved);
   try {
-    if (byName || (await monitor.passDescriptor(descriptorName, handle.fd))) {
+    if (await monitor.passDescriptor(descriptorName, handle.fd)) {
       return target;
     }
     await target.discard();
@@ -88,18 +89,14 @@ async function requireSpace(folder: string, neededBytes: number): Promise<void> 
   const { bavail, bsize } = await statfs(folder);
   const freeBytes = bavail * bsize;
   if (freeBytes < neededBytes) {
-    throw notEnoughSpace(folder, neededBytes, freeBytes);
+    const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+    throw new CheckpointError(
+      'NotEnoughSpace',
+      `The memory may need ${mebibytes(neededBytes)} MiB, and ${mebibytes(freeBytes)} MiB are free. ` +
+        `Free ${mebibytes(neededBytes - freeBytes)} MiB, or leave memory out.`,
+      { path: folder, neededBytes, freeBytes, shortBytes: neededBytes - freeBytes },
+    );
   }
-}
-
-function notEnoughSpace(folder: string, neededBytes: number, freeBytes: number): CheckpointError {
-  const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
-  return new CheckpointError(
-    'NotEnoughSpace',
-    `The memory may need ${mebibytes(neededBytes)} MiB, and ${mebibytes(freeBytes)} MiB are free. ` +
-      `Free ${mebibytes(neededBytes - freeBytes)} MiB, or leave memory out.`,
-    { path: folder, neededBytes, freeBytes, shortBytes: neededBytes - freeBytes },
-  );
 }
 
 const descriptorName = 'memory';
@@ -107,32 +104,17 @@ const descriptorName = 'memory';
 /** A file that QEMU has open itself. */
 class OpenFile implements MemoryTarget {
   readonly destination: MigrationPlace;
-  readonly isUnfailing: boolean;
+  readonly takesBackgroundSnapshots: boolean;
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #hash: GrowingHash;
-  readonly #reservedBytes: number;
 
-  constructor(file: string, handle: FileHandle, reservedBytes: number, destination: MigrationPlace) {
+  constructor(file: string, handle: FileHandle, destination: MigrationPlace, takesBackgroundSnapshots: boolean) {
     this.#file = file;
     this.#handle = handle;
     this.#hash = new GrowingHash(file);
-    this.#reservedBytes = reservedBytes;
     this.destination = destination;
-    this.isUnfailing = this.#reserve();
-  }
-
-  /** Who opens a file by its name truncates it, and with that gives back what was reserved. */
-  opened(): void {
-    if ('channels' in this.destination && this.isUnfailing && !this.#reserve()) {
-      const folder = path.dirname(this.#file);
-      const { bavail, bsize } = statfsSync(folder);
-      throw notEnoughSpace(folder, this.#reservedBytes, Math.min(bavail * bsize, this.#reservedBytes));
-    }
-  }
-
-  #reserve(): boolean {
-    return reserve !== undefined && reserve(this.#handle.fd, keepSize, 0, this.#reservedBytes) === 0;
+    this.takesBackgroundSnapshots = takesBackgroundSnapshots;
   }
 
   throwIfFailed(): void {
@@ -159,7 +141,7 @@ class OpenFile implements MemoryTarget {
 /** A file that this process writes, from a private socket that QEMU sends to. */
 class ReceivedFile implements MemoryTarget {
   readonly destination: MigrationPlace;
-  readonly isUnfailing = false;
+  readonly takesBackgroundSnapshots = false;
   readonly #file: string;
   readonly #socketPath: string;
   readonly #server = net.createServer({ pauseOnConnect: true });
@@ -180,10 +162,6 @@ class ReceivedFile implements MemoryTarget {
         this.#failure = error instanceof Error ? error : new Error(String(error));
       });
     });
-  }
-
-  opened(): void {
-    // QEMU's writes may fail.
   }
 
   listen(): Promise<void> {

@@ -3,7 +3,8 @@ import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { QmpConnection, QmpEvent } from './qmp.ts';
 
 const resumeLimitMs = 10_000;
-const intervalMs = 5;
+/** The guest may stand still until the check lets it run on. */
+const intervalMs = 1;
 
 /** Measures how long the guest stands still, by QEMU's own clock (QMP events `STOP` and `RESUME`). */
 export class PauseWatch {
