@@ -1,41 +1,20 @@
 import assert from 'node:assert/strict';
-import { cp, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { rm } from 'node:fs/promises';
+import { test } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { spaceLowMethod, type SpaceLowParams } from '../../engine/protocol/space.ts';
-import { Ckpt, type Refusal } from '../support/ckpt.ts';
+import type { Refusal } from '../support/ckpt.ts';
 import { inGuest } from '../support/guest.ts';
-import { guestFolder } from '../support/project.ts';
-import { guestImageName } from '../support/set-up.ts';
-import { fillUp, freeBytes, smallVolume } from '../support/small-volume.ts';
+import { fillUp, freeBytes } from '../support/small-volume.ts';
+import { machineOnSmallVolume } from '../support/volume-machine.ts';
 import { until } from '../support/vscode/until.ts';
 import { Client } from '../unit/engine/server/client.ts';
 
 const name = 'lab';
 const mebibyte = 2 ** 20;
 
-/** A machine that runs on a volume of its own, which is unmounted after its hypervisor has ended. */
-async function machineOnSmallVolume(context: TestContext): Promise<{ volume: string; ckpt: Ckpt } | undefined> {
-  const running: Ckpt[] = [];
-  const stop = async (): Promise<void> => {
-    await running[0]?.run('stop', ['stop', name, '--force']).catch(() => undefined);
-  };
-  const volume = await smallVolume(context, 512 * mebibyte, 'ext4', stop);
-  if (volume === undefined) {
-    return undefined;
-  }
-  const home = path.join(volume, 'home');
-  await cp(path.join(guestFolder, guestImageName), path.join(home, 'images', guestImageName), { recursive: true });
-  const ckpt = new Ckpt(home);
-  await ckpt.run('createMachine', ['create-machine', name, '--image', guestImageName]);
-  running.push(ckpt);
-  await ckpt.run('start', ['start', name]);
-  return { volume, ckpt };
-}
-
 test('a guest fills the volume → a warning before; it stands still with the reason; resume goes on once there is space', async (context) => {
-  const place = await machineOnSmallVolume(context);
+  const place = await machineOnSmallVolume(context, name, 512 * mebibyte);
   if (place === undefined) {
     return;
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { closeSync, fsyncSync, openSync, realpathSync, statfsSync, writeSync } from 'node:fs';
-import { open, mkdtemp, rm } from 'node:fs/promises';
+import { open, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -9,7 +9,8 @@ import { systemCode } from '../../engine/model/checkpoint-error.ts';
 
 const run = promisify(execFile);
 
-export type VolumeKind = 'tmpfs' | 'ext4';
+/** On ext2 no space can be reserved for a file (fallocate(2)). */
+export type VolumeKind = 'tmpfs' | 'ext4' | 'ext2';
 
 /**
  * A really small volume, mounted for one test.
@@ -36,7 +37,7 @@ export async function smallVolume(
       await file.truncate(sizeBytes);
       await file.close();
       // Without the blocks that only root gets, so that full is full.
-      await run('mkfs.ext4', ['-q', '-m', '0', image]);
+      await run(`mkfs.${kind}`, ['-q', '-m', '0', image]);
       await run('mount', ['-o', 'loop', image, folder]);
     }
   } catch (error) {
@@ -52,13 +53,33 @@ export async function smallVolume(
   return folder;
 }
 
+/** Of cgroup version 1, for the whole computer (Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst). */
+const writeLimits = '/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device';
+
+/**
+ * Makes a volume on ext4 or ext2 as slow as a bad disk, for the rest of the test.
+ * @returns false where that cannot be done: the test is skipped then, with the reason
+ */
+export async function slowDown(context: TestContext, folder: string, bytesPerSecond: number): Promise<boolean> {
+  try {
+    const { stdout } = await run('losetup', ['--noheadings', '--output', 'MAJ:MIN', '--associated', `${folder}.image`]);
+    const device = stdout.trim();
+    await writeFile(writeLimits, `${device} ${bytesPerSecond}`);
+    context.after(() => writeFile(writeLimits, `${device} 0`));
+    return true;
+  } catch (error) {
+    context.skip(`no volume can be slowed down here: ${error instanceof Error ? error.message.trim() : String(error)}`);
+    return false;
+  }
+}
+
 /**
  * Takes what is free on a volume, but for some bytes; with none left, to the last byte. At once, so that it can happen in
  * the middle of something else.
  * @returns the file to remove for it
  */
-export function fillUp(folder: string, leaveBytes = 0): string {
-  const file = path.join(folder, 'somebody-elses');
+export function fillUp(folder: string, leaveBytes = 0, name = 'somebody-elses'): string {
+  const file = path.join(folder, name);
   const fd = openSync(file, 'a');
   try {
     for (const pieceBytes of [2 ** 20, 2 ** 16, 4096, 1]) {

@@ -50,7 +50,7 @@ export interface CapturedMemory {
  *
  * In each way the disks are switched in the very pause whose memory is saved: with the switch before or after, memory and
  * disks would not be of one instant.
- * @throws QemuFailed, QmpTimeout, and what `whileStopped` throws; whether the guest runs then is for the caller to see to
+ * @throws NotEnoughSpace, QemuFailed, QmpTimeout, and what `whileStopped` throws; whether the guest runs then is for the caller to see to
  */
 export async function captureMemory(monitor: QmpConnection, capture: CaptureWithMemory): Promise<CapturedMemory> {
   const method = capture.wasPaused ? 'stopped' : await bestMethod(monitor, capture.target);
@@ -159,7 +159,7 @@ const ways: Readonly<
     await monitor.execute('migrate', target.destination);
     await pauses.untilResumed(async () => {
       const answer = await monitor.query('query-migrate', migrateAnswer);
-      throwIfEnded(answer);
+      await throwIfEnded(answer, target);
       if (answer.ram !== undefined && answer.ram.normal + answer.ram.duplicate > 0) {
         await monitor.execute('cont');
       }
@@ -268,20 +268,17 @@ async function until(
     if (answer.status === wanted) {
       return;
     }
-    throwIfEnded(answer);
+    await throwIfEnded(answer, target);
     await progressed(answer);
     progress.see(answer);
     await delay(intervalMs);
   }
 }
 
-function throwIfEnded(answer: MigrateAnswer): void {
-  if (answer.status === 'failed' || answer.status === 'cancelled') {
-    throw new CheckpointError(
-      'QemuFailed',
-      `QEMU could not save the memory: ${answer['error-desc'] ?? answer.status}.`,
-      { status: answer.status },
-    );
+async function throwIfEnded({ status, ...answer }: MigrateAnswer, target: MemoryTarget): Promise<void> {
+  if (status === 'failed' || status === 'cancelled') {
+    const reason = `QEMU could not save the memory: ${answer['error-desc'] ?? status}.`;
+    throw (await target.whyFailed()) ?? new CheckpointError('QemuFailed', reason, { status });
   }
 }
 

@@ -26,6 +26,8 @@ export interface MemoryTarget {
   /** True when no write waits for this process, and one that fails does no harm, or cannot fail for want of space. */
   readonly takesBackgroundSnapshots: boolean;
   throwIfFailed(): void;
+  /** Why QEMU could not write to it, as far as that can be told from here. */
+  whyFailed(): Promise<CheckpointError | undefined>;
   /** After QEMU's last write: makes the file whole and durable. */
   finish(): Promise<{ sizeBytes: number; sha256: string }>;
   /** Removes the file. Safe to repeat, and after a failed `finish`. */
@@ -85,6 +87,19 @@ export async function openMemoryTarget(
   }
 }
 
+/** QEMU has no code for why a migration failed, and on ext2 no space can be reserved: so the volume itself is asked. */
+async function fullVolume(file: string): Promise<CheckpointError | undefined> {
+  const folder = path.dirname(file);
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize >= pieceBytes
+    ? undefined
+    : new CheckpointError(
+        'NotEnoughSpace',
+        'The volume became full while memory was saved. Nothing was changed, and the machine is as before. Free some space and try again, or leave memory out.',
+        { path: folder, freeBytes: bavail * bsize },
+      );
+}
+
 async function requireSpace(folder: string, neededBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const freeBytes = bavail * bsize;
@@ -119,6 +134,10 @@ class OpenFile implements MemoryTarget {
 
   throwIfFailed(): void {
     // A write that fails is QEMU's to tell.
+  }
+
+  whyFailed(): Promise<CheckpointError | undefined> {
+    return fullVolume(this.#file);
   }
 
   async finish(): Promise<{ sizeBytes: number; sha256: string }> {
@@ -175,6 +194,10 @@ class ReceivedFile implements MemoryTarget {
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
+  }
+
+  whyFailed(): Promise<CheckpointError | undefined> {
+    return fullVolume(this.#file);
   }
 
   async finish(): Promise<{ sizeBytes: number; sha256: string }> {
