@@ -17,6 +17,7 @@ import { endPacking } from './recover-pack.ts';
 import { executeRelink } from './relink.ts';
 import { endRunningMerge } from './running-merge.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
+import { welcomeRecovered } from './welcome-back.ts';
 
 /**
  * Finishes or undoes what an operation left that did not come to its end, whoever ran it. To be called with the machine
@@ -55,15 +56,18 @@ export async function recover(context: EngineContext, folder: MachineFolder): Pr
     case 'export':
       await undoExport(context, journal);
       break;
-    default:
+    default: {
+      const host = hostOf(context, records.definition);
       if (isOfLife(journal.operation)) {
-        await recoverLife(hostOf(context, records.definition), folder, records, journal);
-        break;
+        await recoverLife(host, folder, records, journal);
+      } else {
+        if (journal.quiesces === true) {
+          await thawOrTell(context, folder, records);
+        }
+        await recoverChange(host, folder, records, journal);
       }
-      if (journal.quiesces === true) {
-        await thawOrTell(context, folder, records);
-      }
-      await recoverChange(hostOf(context, records.definition), folder, records, journal);
+      await welcomeRecovered(context, folder, host, journal);
+    }
   }
   await folder.clearJournal();
   return journal;

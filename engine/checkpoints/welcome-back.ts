@@ -1,7 +1,9 @@
+import type { Host } from '../hosts/host.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import type { JournalRecord } from '../store/records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
 
@@ -41,4 +43,26 @@ export async function welcomeBack(
     call.signal,
   );
   return { steps };
+}
+
+/**
+ * The same after a change that an engine did not live to end: its guest stood still until then, or has come back with its memory.
+ * Nobody waits for the steps, so they are in the log.
+ */
+export async function welcomeRecovered(
+  context: EngineContext,
+  folder: MachineFolder,
+  host: Pick<Host, 'welcomeBack'>,
+  { wasRunning, runsAfterwards }: Pick<JournalRecord, 'wasRunning' | 'runsAfterwards'>,
+): Promise<void> {
+  if (!wasRunning && !runsAfterwards) {
+    return;
+  }
+  const name = `Machine ${folder.path}`;
+  try {
+    const steps = await host.welcomeBack(folder, {});
+    steps.forEach(({ detail }) => context.log.info(`${name}: ${detail}`));
+  } catch (error) {
+    context.log.error(`${name}: the clock of its guest was not looked at: ${String(error)}`);
+  }
 }

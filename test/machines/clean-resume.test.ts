@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { processRecord } from '../../engine/store/records.ts';
 import { readRecord } from '../../engine/store/atomic-file.ts';
@@ -17,6 +18,8 @@ import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const dayMs = 86_400_000;
+/** An engine ends an apply in a few milliseconds: at times it is quicker than whoever kills it. */
+const mostRounds = 12;
 const generation = z.object({ guid: z.string() });
 
 describe('a guest that comes back with its memory', () => {
@@ -77,6 +80,34 @@ describe('a guest that comes back with its memory', () => {
     assert.equal(step(steps, 'generation').outcome, 'done');
     assert.notEqual(await readGeneration(), first);
     assert.ok(!steps?.some((one) => one.step === 'network'), 'nobody asked for it');
+  });
+
+  it('the engine is killed when the checkpoint has just been applied → whoever ends that sets the clock', async (context) => {
+    await guest((shell) => shell.run(`date -s @$(( $(date +%s) - ${dayMs / 1000} )) > /dev/null`));
+    await home.ckpt.run('take', ['take', name, 'long ago']);
+    const [now, journal] = ['now.json', 'journal.json'].map((file) => path.join(home.machineFolder(name), file));
+    assert.ok(now !== undefined && journal !== undefined);
+    let rounds = 0;
+    do {
+      rounds += 1;
+      assert.ok(rounds <= mostRounds, 'an engine is killed in time');
+      const before = statSync(now).ino;
+      const child = spawn(process.execPath, [engineFile, 'apply', name, 'long ago', '--discard-now'], {
+        env: { ...process.env, VM_CHECKPOINTS_HOME: home.folder },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      while (statSync(now).ino === before && child.exitCode === null) {
+        await setImmediate();
+      }
+      child.kill('SIGKILL');
+      await exited;
+    } while (!existsSync(journal));
+    context.diagnostic(`killed in round ${rounds}`);
+    const { machine } = await home.ckpt.run('show', ['show', name]);
+    assert.equal(machine.state, 'running');
+    const error = await clockError();
+    assert.ok(Math.abs(error) < 2000, `the clock is ${error} ms off`);
   });
 
   it('start again → the generation id stays: the guest has not gone back', async () => {
