@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { build } from 'esbuild';
 import { runCkpt } from '../../../support/ckpt.ts';
+import { faultPreload } from '../../../support/faults/fault-preload.ts';
 import { faultsOfHome, stateOf } from '../../../support/faults/home-state.ts';
 import { copyFolder, engineOf, lab, makeLab, type Place } from '../../../support/faults/stopped-lab.ts';
-import { projectFolder } from '../../../support/project.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
 
@@ -17,14 +16,7 @@ describe('the engine itself, killed (kill -9) at one of its calls', () => {
     const folder = folderOfSuite();
     const place: Place = { home: path.join(folder, 'home'), image: path.join(folder, 'image.qcow2') };
     await makeLab(place);
-    const preload = path.join(folder, 'preload.cjs');
-    await build({
-      entryPoints: [path.join(projectFolder, 'test/support/faults/preload.ts')],
-      outfile: preload,
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-    });
+    const { env, counted } = await faultPreload(folder);
     const look = async (home: string): Promise<Awaited<ReturnType<typeof stateOf>>> => {
       const { hosts } = await engineOf(home).service.list();
       return stateOf(
@@ -37,8 +29,6 @@ describe('the engine itself, killed (kill -9) at one of its calls', () => {
     const ids = new Set(machine.checkpoints.map(({ id }) => id));
     const before = await look(place.home);
     const home = path.join(folder, 'tried');
-    const counted = path.join(folder, 'calls');
-    const env = { NODE_OPTIONS: `--require "${preload}"`, CKPT_FAULT_CALLS: counted };
     const take = ['take', lab, 'new', '--json'];
 
     await copyFolder(place.home, home);
