@@ -7,7 +7,7 @@ import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.t
 import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
-const settleMs = 60;
+const settleMs = 25;
 
 /** To set watches on a thousand machines takes as long as to list them: so it is done in parts, and the list goes first. */
 const machinesAPart = 40;

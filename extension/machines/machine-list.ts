@@ -13,13 +13,14 @@ export interface MachineListChange {
   machines?: readonly MachineInfo[];
 }
 
-const gatherMs = 100;
+/** The engine gathers what belongs together. */
+const restMs = 100;
 
 export class MachineList implements vscode.Disposable {
   readonly #engine: Engine;
   readonly #log: vscode.LogOutputChannel;
   readonly #change = new vscode.EventEmitter<MachineListChange>();
-  readonly #queue = new RefreshQueue(gatherMs, (scope) => this.#refresh(scope));
+  readonly #queue = new RefreshQueue(restMs, (scope) => this.#refresh(scope));
   readonly #listeners: vscode.Disposable;
   #hosts: readonly HostInfo[] | undefined;
 

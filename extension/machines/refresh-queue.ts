@@ -2,20 +2,24 @@
 export type RefreshScope = ReadonlySet<string> | 'all';
 
 /**
- * Gathers announcements that come in a short time into one refresh, and lets one refresh run at a time: what is
- * announced meanwhile is the next one.
+ * Refreshes at once what is announced after a while of silence, gathers what follows shortly into the next refresh, and lets
+ * one run at a time.
  */
 export class RefreshQueue {
-  readonly #delayMs: number;
+  readonly #restMs: number;
   readonly #refresh: (scope: RefreshScope) => Promise<void>;
   #names = new Set<string>();
   #all = false;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
+  #rests = false;
 
-  /** @param refresh must not reject */
-  constructor(delayMs: number, refresh: (scope: RefreshScope) => Promise<void>) {
-    this.#delayMs = delayMs;
+  /**
+   * @param restMs from the end of one refresh to the next
+   * @param refresh must not reject
+   */
+  constructor(restMs: number, refresh: (scope: RefreshScope) => Promise<void>) {
+    this.#restMs = restMs;
     this.#refresh = refresh;
   }
 
@@ -37,19 +41,24 @@ export class RefreshQueue {
   }
 
   #arm(): void {
-    if (this.#timer === undefined && !this.#running && (this.#all || this.#names.size > 0)) {
-      this.#timer = setTimeout(() => void this.#run(), this.#delayMs);
+    if (this.#timer === undefined && !this.#running && !this.#rests && (this.#all || this.#names.size > 0)) {
+      // What is announced in one go is one.
+      this.#timer = setTimeout(() => void this.#run(), 0);
     }
   }
 
   async #run(): Promise<void> {
-    this.#timer = undefined;
     this.#running = true;
     const scope = this.#all ? 'all' : this.#names;
     this.#all = false;
     this.#names = new Set();
     await this.#refresh(scope);
     this.#running = false;
-    this.#arm();
+    this.#rests = true;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#rests = false;
+      this.#arm();
+    }, this.#restMs);
   }
 }

@@ -5,7 +5,7 @@ import { vsixFile } from '../support/project.ts';
 import { build, packageExtension } from '../support/set-up.ts';
 import { manyMachines } from './checkpoints/many-machines.ts';
 import { median } from './disks/verdict.ts';
-import { hostFigures } from './editor/host-figures.ts';
+import { hostFigures, type HostFigures } from './editor/host-figures.ts';
 import { windowFigures } from './editor/window-figures.ts';
 
 const rounds = Number(process.env['CKPT_BENCH_ROUNDS'] ?? 5);
@@ -39,7 +39,7 @@ export async function benchEditor(): Promise<void> {
     const alone = await times(() => hostFigures(folder, empty));
     const full = await times(() => hostFigures(folder, many));
     const peer = process.env['CKPT_BENCH_PEER_EXTENSION'];
-    const other = peer === undefined ? [] : await times(() => hostFigures(folder, empty, peer));
+    const other = peer === undefined ? [] : await times(() => hostFigures(folder, empty, peer)).catch(tellPeer);
     const windows = await times(() => windowFigures(folder, many));
     const tree = `${machines} machines × ${checkpoints}`;
     const rows: Row[] = [
@@ -80,6 +80,12 @@ export async function benchEditor(): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Another extension may not run here at all, which is no reason to leave the rest. */
+function tellPeer(error: unknown): HostFigures[] {
+  console.log(`The peer could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+  return [];
 }
 
 async function times<T>(measure: () => Promise<T>): Promise<T[]> {

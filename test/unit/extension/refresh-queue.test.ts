@@ -21,16 +21,26 @@ function queueUnderTest(): { queue: RefreshQueue; scopes: (string[] | 'all')[]; 
   return { queue, scopes, finish };
 }
 
-test('announcements within the delay become one refresh of the machines named', (context) => {
+test('the first announcement is refreshed at once, those that follow shortly become one refresh', async (context) => {
   context.after(() => mock.timers.reset());
-  const { queue, scopes } = queueUnderTest();
+  const { queue, scopes, finish } = queueUnderTest();
   queue.add(new Set(['a']));
+  mock.timers.tick(0);
+  assert.deepEqual(scopes, [['a']]);
+  await finish();
+  queue.add(new Set(['b']));
   mock.timers.tick(60);
-  queue.add(new Set(['b', 'a']));
+  queue.add(new Set(['c', 'b']));
   mock.timers.tick(39);
-  assert.deepEqual(scopes, []);
+  assert.deepEqual(scopes, [['a']]);
   mock.timers.tick(1);
-  assert.deepEqual(scopes, [['a', 'b']]);
+  mock.timers.tick(0);
+  assert.deepEqual(scopes, [['a'], ['b', 'c']]);
+  await finish();
+  mock.timers.tick(1000);
+  queue.add(new Set(['d']));
+  mock.timers.tick(0);
+  assert.deepEqual(scopes, [['a'], ['b', 'c'], ['d']]);
 });
 
 test('everything includes each machine', (context) => {
@@ -52,6 +62,7 @@ test('what is announced during a refresh is the next one', async (context) => {
   assert.deepEqual(scopes, [['a']], 'one refresh at a time');
   await finish();
   mock.timers.tick(100);
+  mock.timers.tick(0);
   assert.deepEqual(scopes, [['a'], ['a']]);
 });
 
