@@ -6,6 +6,9 @@ import * as vscode from 'vscode';
 import type { EngineProgram } from './environment.ts';
 import { lastWords } from './last-words.ts';
 
+/** How long a process whose connection was lost has to end by itself, so that its exit code can be told. */
+export const lastWordsMs = 1000;
+
 /** How the engine's process came to its end, as sentences for the user. */
 export type EngineExit = string;
 

@@ -1,61 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
-import type { LanguageClientOptions } from 'vscode-languageclient/node';
-import {
-  CloseAction,
-  ErrorAction,
-  LanguageClient,
-  NotificationType,
-  RevealOutputChannelOn,
-} from 'vscode-languageclient/node';
-import type {
-  ChangedParams,
-  EngineInfo,
-  OperationName,
-  Params,
-  ProgressParams,
-  Result,
-  WithProgress,
-} from '../../engine/protocol/operations.ts';
-import { changedMethod, methodOf, progressMethod } from '../../engine/protocol/operations.ts';
+import type { LanguageClient } from 'vscode-languageclient/node';
+import type { EngineInfo, OperationName, Params, Result, WithProgress } from '../../engine/protocol/operations.ts';
+import { methodOf } from '../../engine/protocol/operations.ts';
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../engine/protocol/language.ts';
-import { spaceLowMethod, type SpaceLowParams } from '../../engine/protocol/space.ts';
+import type { SessionListener } from './engine-connection.ts';
 import { EngineError, engineErrorFrom } from './engine-error.ts';
 import type { EngineExit } from './engine-process.ts';
-import { EngineProcess } from './engine-process.ts';
+import { EngineProcess, lastWordsMs } from './engine-process.ts';
 import type { EngineProgram } from './environment.ts';
 
 const startLimitMs = 30_000;
-/** How long a process whose connection was lost has to end by itself, so that its exit code can be told. */
-const lastWordsMs = 1000;
-
-/** Logs what the library would put in front of the user: what happens to the engine is told once, by engine-notices.ts. */
-class QuietLanguageClient extends LanguageClient {
-  override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
-  }
-
-  override warn(message: string, data?: unknown): void {
-    super.warn(message, data, false);
-  }
-
-  override info(message: string, data?: unknown): void {
-    super.info(message, data, false);
-  }
-}
-
-/** Files in which machines and checkpoints are named. */
-const namingFiles = [
-  { language: 'jsonc', pattern: '**/.vscode/{tasks,launch,settings}.json' },
-  { language: 'jsonc', pattern: '**/*.code-workspace' },
-  { language: 'jsonc', scheme: 'vscode-userdata' },
-] as const;
-
-export interface SessionListener {
-  changed(params: ChangedParams): void;
-  progressed(params: ProgressParams): void;
-  ranLowOnSpace(params: SpaceLowParams): void;
-}
 
 /** One run of the engine, from its start to its end: its process, and the connection to it. */
 export class EngineSession {
@@ -77,20 +32,9 @@ export class EngineSession {
   ): Promise<EngineSession> {
     log.info(`Starting ${program.node} ${program.script} serve --stdio`);
     const engine = new EngineProcess(program, log);
-    const client = new QuietLanguageClient(
-      'vmCheckpoints',
-      'VM Checkpoints',
-      () => Promise.resolve({ process: engine.child, detached: true }),
-      clientOptions(engine, log),
-    );
-    client.onNotification(new NotificationType<ChangedParams>(changedMethod), (params) => listener.changed(params));
-    client.onNotification(new NotificationType<ProgressParams>(progressMethod), (params) =>
-      listener.progressed(params),
-    );
-    client.onNotification(new NotificationType<SpaceLowParams>(spaceLowMethod), (params) =>
-      listener.ranLowOnSpace(params),
-    );
-
+    // Loaded while the process starts.
+    const { connectTo } = await import('./engine-connection.ts');
+    const client = connectTo(engine, log, listener);
     try {
       await within(startLimitMs, client.start());
       const info = await within(startLimitMs, client.sendRequest<EngineInfo>(methodOf('about'), {}));
@@ -145,30 +89,6 @@ export class EngineSession {
     }
     await this.#process.end();
   }
-}
-
-function clientOptions(engine: EngineProcess, log: vscode.LogOutputChannel): LanguageClientOptions {
-  return {
-    documentSelector: [...namingFiles],
-    outputChannel: log,
-    traceOutputChannel: log,
-    revealOutputChannelOn: RevealOutputChannelOn.Never,
-    // Starting again is decided in engine.ts, with a new process.
-    errorHandler: {
-      error: () => ({ action: ErrorAction.Continue, handled: true }),
-      closed: () => {
-        // Without a connection the process serves nobody; its end is what is reported.
-        void engine.end(lastWordsMs);
-        return { action: CloseAction.DoNotRestart, handled: true, message: 'The connection to the engine was lost.' };
-      },
-    },
-    initializationFailedHandler: () => false,
-    stdioOptions: {
-      // The process reads its own error output; over stdio the other stream is the connection.
-      stdout: () => undefined,
-      stderr: () => undefined,
-    },
-  };
 }
 
 /** Rejects with a reason for the user when a step of the start takes too long. */

@@ -9,10 +9,13 @@ import { TreeNode } from './tree-node.ts';
 
 export class MachineNode extends TreeNode {
   machine: MachineInfo;
+  readonly #isOneOfMany: boolean;
 
-  constructor(machine: MachineInfo) {
+  /** @param isOneOfMany so that it is not open before somebody opens it */
+  constructor(machine: MachineInfo, isOneOfMany: boolean) {
     super(MachineNode.idOf(machine));
     this.machine = machine;
+    this.#isOneOfMany = isOneOfMany;
   }
 
   static idOf(machine: MachineInfo): string {
@@ -21,8 +24,9 @@ export class MachineNode extends TreeNode {
 
   override item(): vscode.TreeItem {
     const { machine } = this;
-    // Expanded from the start: VS Code keeps what it saw first, and would not open the machine at its first checkpoint.
-    const item = new vscode.TreeItem(machine.name, vscode.TreeItemCollapsibleState.Expanded);
+    // As it was from the start: VS Code keeps what it saw first, and would not open the machine at its first checkpoint.
+    const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+    const item = new vscode.TreeItem(machine.name, this.#isOneOfMany ? Collapsed : Expanded);
     item.id = this.id;
     item.contextValue = itemContext('machine', factsOf(machine));
     item.description = describeMachine(machine);

@@ -22,6 +22,9 @@ import { ProblemNode } from './problem-node.ts';
 import { TrashNode, TrashedNode } from './trash-nodes.ts';
 import type { TreeNode } from './tree-node.ts';
 
+/** With more machines than fit into the side bar, each begins closed: it is one line, and drawn in a moment. */
+const mostOpenMachines = 12;
+
 /** What the tree is made of. */
 export interface TreeSources {
   machines: MachineList;
@@ -173,7 +176,9 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   }
 
   #machine(machine: MachineInfo, before: Map<string, TreeNode>): MachineNode {
-    const node = this.#keep(before, MachineNode, MachineNode.idOf(machine), () => new MachineNode(machine));
+    const isOneOfMany = this.#machines.machines.length > mostOpenMachines;
+    const id = MachineNode.idOf(machine);
+    const node = this.#keep(before, MachineNode, id, () => new MachineNode(machine, isOneOfMany));
     node.machine = machine;
     const damage = machine.state === 'damaged' ? machine.problem : undefined;
     node.adopt([
