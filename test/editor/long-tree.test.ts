@@ -72,3 +72,35 @@ describe('a long history', () => {
     await workbench.screenshot('42-long-picture');
   });
 });
+
+describe('many machines', () => {
+  const machines = Array.from({ length: 14 }, (_, at) => `machine-${at + 1}`);
+  let session: EditorSession;
+  let workbench: Workbench;
+
+  before(async () => {
+    session = await EditorSession.open(path.join(import.meta.dirname, 'workspace'), async ({ ckpt }) => {
+      for (const name of machines) {
+        await ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
+      }
+      await ckpt.run('take', ['take', 'machine-2', 'first']);
+    });
+    workbench = session.workbench;
+    await workbench.openView('VM Checkpoints');
+  });
+  after(() => session.close());
+
+  it('each begins closed, one line long; what is opened stays open when it changes', async () => {
+    await workbench.treeRow('machine-14');
+    await workbench.screenshot('43-many-machines');
+    const rows = await workbench.treeRows();
+    assert.deepEqual(
+      rows.filter(({ isExpanded }) => isExpanded === false).map(({ label }) => label),
+      machines,
+    );
+    await workbench.expandRow('machine-2');
+    await workbench.treeRow(['machine-2', 'first']);
+    await session.home.ckpt.run('take', ['take', 'machine-2', 'second']);
+    await workbench.treeRow(['machine-2', 'second']);
+  });
+});
