@@ -38,7 +38,12 @@ export async function withHistory<T>(
     value = await change();
   } catch (error) {
     const { code, message } = toWireError(error);
-    await (isAbort(error) || code === 'Cancelled' ? note('cancelled') : note('failed', { code, message }));
+    if (isAbort(error) || code === 'Cancelled') {
+      await note('cancelled');
+    } else if (code !== 'NotEnoughSpace') {
+      // What is refused for want of space writes nothing.
+      await note('failed', { code, message });
+    }
     throw error;
   }
   await note('done');
