@@ -93,6 +93,7 @@ export function manifest(): { members: ManifestMembers; texts: Texts } {
           ]),
         ),
       },
+      jsonValidation: [{ fileMatch: ['**/machines/*/machine.json'], url: './extension/schemas/machine.json' }],
       viewsContainers: {
         activitybar: [
           { id: viewContainerId, title: text('viewContainer', commandCategory), icon: 'media/view-container.svg' },

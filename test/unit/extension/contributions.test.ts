@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { commands } from '../../../extension/contributions/commands.ts';
+import { machineSchema } from '../../../engine/store/machine-schema.ts';
 import { manifest, textsJson, withMembers } from '../../../extension/contributions/manifest.ts';
 import { itemContext, keybindings, menus } from '../../../extension/contributions/menus.ts';
 import { settings } from '../../../extension/contributions/settings.ts';
@@ -24,6 +25,10 @@ test('package.json says what extension/contributions/ declares', () => {
 
 test('package.nls.json holds the declared texts', () => {
   assert.equal(read('package.nls.json'), textsJson(manifest().texts), `package.nls.json is out of date. ${rewrite}`);
+});
+
+test('the schema of machine.json is that of the engine', () => {
+  assert.equal(read('extension/schemas/machine.json'), machineSchema(), rewrite);
 });
 
 test('each text that package.json refers to is there, and each text is referred to', () => {
