@@ -31,6 +31,10 @@ describe('what `ckpt` does, by clicks', () => {
 
   const report = async (text: RegExp): Promise<void> => {
     await workbench.webview().locator('body', { hasText: text }).waitFor({ timeout: 30_000 });
+    // It takes the focus as soon as it can, and what is asked in a quick pick until then goes away.
+    await workbench.page
+      .waitForFunction('document.activeElement?.tagName === "IFRAME"', undefined, { timeout: 10_000 })
+      .catch(() => undefined);
   };
 
   it('clone, in steps, from the palette → another machine', async () => {

@@ -51,8 +51,19 @@ export class Workbench {
   async openView(title: Text): Promise<void> {
     const icon = await this.viewContainerIcon(title);
     const heading = this.page.locator('.part.sidebar .composite.title h2', { hasText: containerTitle(title) });
-    if (!(await heading.isVisible())) await icon.locator('..').click(); // a click on what is shown would hide it
-    await heading.waitFor({ timeout: actionTimeoutMilliseconds });
+    await until(
+      `the view ${String(title)}`,
+      async () => {
+        if (await heading.isVisible()) return true;
+        await icon.locator('..').click();
+        // Where the window was about to show it by itself, the click has hidden it.
+        return heading.waitFor({ timeout: 5000 }).then(
+          () => true,
+          () => false,
+        );
+      },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
+    );
   }
 
   /** What the badge on a view container's icon says, `2 jobs run`; empty without one. Does not wait for one. */
