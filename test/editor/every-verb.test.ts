@@ -178,6 +178,7 @@ describe('what `ckpt` does, by clicks', () => {
 
   it('Show Command… → the command line is copied', async () => {
     await workbench.contextMenu('web', 'Show Command…');
+    await workbench.fillQuickInput('Flatten');
     await workbench.quickPick('Flatten');
     await workbench.waitForNotification('Copied: ckpt flatten web');
     assert.equal(await workbench.clipboardText(), 'ckpt flatten web');
