@@ -135,6 +135,7 @@ describe('in a real VS Code, from the packaged extension', () => {
         'Export Disks…',
         'Show Details',
         'Show Command…',
+        'Select Checkpoints…',
         'Delete Checkpoint…',
         'Delete Subtree…',
         'Delete for Good…',

@@ -4,6 +4,7 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { engineOf } from '../support/faults/stopped-lab.ts';
 import { EditorSession } from '../support/editor-session.ts';
 import { until } from '../support/vscode/until.ts';
 import type { Workbench } from '../support/vscode/workbench.ts';
@@ -72,11 +73,13 @@ describe('windows that come and go', () => {
     await workbench.contextMenu([machine, 'first'], 'Export Disks…');
     await workbench.quickPick('VMDK');
     await workbench.chooseFile(folder);
+    const engine = engineOf(session.home.folder);
     await workbench.quickInput('exported');
     const pid = await until(
       'the job to begin',
       async () => {
-        const { jobs } = await session.home.ckpt.run('jobs', ['jobs']);
+        // A process of its own for each look would take longer than the job.
+        const { jobs } = await engine.jobs.jobs();
         return jobs.find(({ state }) => state === 'running')?.pid;
       },
       { timeoutMilliseconds: 30_000, intervalMilliseconds: 10 },
