@@ -2,11 +2,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { build } from 'esbuild';
 import { artifactsFolder, codeServerFolder, projectFolder } from '../support/project.ts';
 import { TestHome } from '../support/test-home.ts';
 import { runDesktopSuite } from '../support/vscode/desktop.ts';
-import { runExtensionHostSuite } from '../support/vscode/extension-host.ts';
+import { bundleSuite, runExtensionHostSuite } from '../support/vscode/extension-host.ts';
 import { installCodeServer } from '../support/vscode/install.ts';
 
 describe('the extension-host suite', () => {
@@ -17,15 +16,7 @@ describe('the extension-host suite', () => {
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'ckpt-suite-'));
     suiteFile = path.join(folder, 'suite.cjs');
-    await build({
-      entryPoints: [path.join(import.meta.dirname, 'extension-host/suite.ts')],
-      outfile: suiteFile,
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      target: 'node22',
-      external: ['vscode'],
-    });
+    await bundleSuite(path.join(import.meta.dirname, 'extension-host/suite.ts'), suiteFile);
     await mkdir(artifactsFolder, { recursive: true });
   });
   after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));

@@ -1,9 +1,8 @@
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build } from 'esbuild';
 import { z } from 'zod';
 import { codeServerFolder, projectFolder } from '../../support/project.ts';
-import { runExtensionHostSuite } from '../../support/vscode/extension-host.ts';
+import { bundleSuite, runExtensionHostSuite } from '../../support/vscode/extension-host.ts';
 import { installCodeServer } from '../../support/vscode/install.ts';
 
 const figures = z.object({ activationMs: z.number(), engineMs: z.number(), heapBytes: z.number() });
@@ -19,15 +18,7 @@ export type HostFigures = z.infer<typeof figures>;
  */
 export async function hostFigures(folder: string, home: string, extensionFolder = projectFolder): Promise<HostFigures> {
   const suiteFile = path.join(folder, 'suite.cjs');
-  await build({
-    entryPoints: [path.join(import.meta.dirname, 'host-suite.ts')],
-    outfile: suiteFile,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node22',
-    external: ['vscode'],
-  });
+  await bundleSuite(path.join(import.meta.dirname, 'host-suite.ts'), suiteFile);
   const workspaceFolder = await mkdtemp(path.join(folder, 'workspace-'));
   await mkdir(path.join(workspaceFolder, '.vscode'));
   const report = await runExtensionHostSuite({

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { startBrowser } from './browser.ts';
 import type { CodeServer } from './install.ts';
@@ -21,6 +22,19 @@ export interface ExtensionHostSuite {
   readonly settings?: Settings;
   readonly timeoutMilliseconds?: number;
   readonly log: (line: string) => void;
+}
+
+/** Bundles a suite's program, for {@link ExtensionHostSuite}. */
+export async function bundleSuite(program: string, suiteFile: string): Promise<void> {
+  await build({
+    entryPoints: [program],
+    outfile: suiteFile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    external: ['vscode'],
+  });
 }
 
 /** The environment variable in which a suite finds the name of its report file. */
