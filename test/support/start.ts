@@ -1,6 +1,7 @@
 // npm start: sets everything up and opens a real VS Code on a demo workspace, with the extension in it and the machine
 // `playground` in its tree.
 
+import { defaultHome } from '../../engine/store/home.ts';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { prepareDemoMachine } from './demo-machine.ts';
@@ -61,7 +62,8 @@ async function serveInBrowser(workspaceFolder: string): Promise<void> {
     userDataFolder: path.join(cacheFolder, 'start/server'),
     // The README of the folder has the five steps.
     settings: { 'workbench.startupEditor': 'readme' },
-    env: { VM_CHECKPOINTS_HOME: process.env['VM_CHECKPOINTS_HOME'] },
+    // Named, since that VS Code has data folders of its own, in which the engine would look for its default.
+    env: { VM_CHECKPOINTS_HOME: defaultHome().root },
     log,
   });
   log(`
