@@ -76,7 +76,10 @@ describe('windows that come and go', () => {
     const engine = engineOf(session.home.folder);
     await workbench.quickInput('exported');
     const pid = await until(
-      'the job to begin',
+      async () => {
+        const told = (await workbench.notifications()).map(({ message }) => message);
+        return `the job to begin; jobs: ${JSON.stringify((await engine.jobs.jobs()).jobs)}; told: ${told.join(' | ')}`;
+      },
       async () => {
         // A process of its own for each look would take longer than the job.
         const { jobs } = await engine.jobs.jobs();

@@ -11,6 +11,9 @@ const refusalMilliseconds = 2000;
 /** A dialog that has not moved for this long has not heard the key. */
 const unansweredMilliseconds = 8000;
 
+/** What the extension calls its file dialogs, and none of the steps before and after them. */
+const fileDialogTitle = /^Choose |: into which folder\?$/;
+
 /** The widget at the top of the window: command palette, quick picks and input boxes, one after the other. */
 export class QuickInput {
   private readonly page: Page;
@@ -101,17 +104,23 @@ export class QuickInput {
     );
   }
 
-  /** Replaces the path and confirms it: again while VS Code still looks the folder up, and ignores that. */
+  /**
+   * Gives VS Code's own file dialog a path, and waits until it has taken it. The dialog puts its first folder in place
+   * of what was typed while it opened, and ignores Enter while it looks a folder up: so both are repeated.
+   */
   async chooseFile(file: string): Promise<void> {
-    await this.fill(file);
+    const title = this.widget.locator('.quick-input-title', { hasText: fileDialogTitle });
+    await title.waitFor({ timeout: timeoutMilliseconds });
     // What is pressed too early or too late goes to the next input box, and answers that.
     let pressed = { on: '', at: 0 };
     await until(
       `the file dialog to take ${file}`,
       async () => {
-        const value = (await this.input.isVisible()) ? await this.input.inputValue() : '';
-        if (!value.startsWith(file)) return true;
-        if (value !== pressed.on || performance.now() - pressed.at > unansweredMilliseconds) {
+        if (!(await title.isVisible())) return true;
+        const value = await this.input.inputValue();
+        if (!value.startsWith(file)) {
+          await this.input.fill(file);
+        } else if (value !== pressed.on || performance.now() - pressed.at > unansweredMilliseconds) {
           pressed = { on: value, at: performance.now() };
           await this.page.keyboard.press('Enter');
         }
