@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { cacheFolder } from './project.ts';
 
 const readme = `# Five steps to the first revert
 
@@ -36,8 +35,7 @@ const tasks = `{
 `;
 
 /** Makes the folder that `npm start` opens; what its user has changed stays. @returns its path */
-export async function demoWorkspace(): Promise<string> {
-  const folder = path.join(cacheFolder, 'demo-workspace');
+export async function demoWorkspace(folder: string): Promise<string> {
   await mkdir(path.join(folder, '.vscode'), { recursive: true });
   await writeNew(path.join(folder, 'README.md'), readme);
   await writeNew(path.join(folder, '.vscode/tasks.json'), tasks);

@@ -1,17 +1,15 @@
 // npm start: sets everything up and opens a real VS Code on a demo workspace, with the extension in it and the machine
 // `playground` in its tree.
 
-import { defaultHome } from '../../engine/store/home.ts';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { prepareDemoMachine } from './demo-machine.ts';
+import { serveDemo } from './demo-window.ts';
 import { demoWorkspace } from './demo-workspace.ts';
-import { cacheFolder, codeServerFolder, projectFolder, vsixFile } from './project.ts';
+import { cacheFolder, projectFolder } from './project.ts';
 import { build, packageExtension, requireQemu } from './set-up.ts';
 import { nativeBuildPrograms, requirePrograms, SetUpError } from './system-programs.ts';
 import { findDesktop } from './vscode/desktop.ts';
-import { installCodeServer } from './vscode/install.ts';
-import { startServer } from './vscode/server.ts';
 
 const log = (line: string): void => console.log(line);
 
@@ -19,7 +17,7 @@ async function start(): Promise<void> {
   await requireQemu(log);
   await build();
   const { engine } = await prepareDemoMachine(log);
-  const workspaceFolder = await demoWorkspace();
+  const workspaceFolder = await demoWorkspace(path.join(cacheFolder, 'demo-workspace'));
   log(`Machines are kept in ${engine.home.root}.`);
   const desktop = findDesktop(process.env, process.platform);
   if ('missing' in desktop) {
@@ -54,18 +52,7 @@ function openDesktop(executable: string, workspaceFolder: string): void {
 async function serveInBrowser(workspaceFolder: string): Promise<void> {
   await packageExtension();
   await requirePrograms(nativeBuildPrograms, log);
-  const codeServer = await installCodeServer('4.139.1', codeServerFolder, log);
-  const server = await startServer({
-    codeServer,
-    workspaceFolder,
-    extensions: [vsixFile],
-    userDataFolder: path.join(cacheFolder, 'start/server'),
-    // The README of the folder has the five steps.
-    settings: { 'workbench.startupEditor': 'readme' },
-    // Named, since that VS Code has data folders of its own, in which the engine would look for its default.
-    env: { VM_CHECKPOINTS_HOME: defaultHome().root },
-    log,
-  });
+  const server = await serveDemo({ workspaceFolder, dataFolder: path.join(cacheFolder, 'start/server'), log });
   log(`
 VS Code is ready. Open this address in a browser on this computer:
 

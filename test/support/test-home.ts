@@ -21,6 +21,11 @@ export class TestHome {
     return new TestHome(await mkdtemp(path.join(tmpdir(), 'ckpt-')));
   }
 
+  /** One that is there already, or will be. */
+  static at(folder: string): TestHome {
+    return new TestHome(folder);
+  }
+
   /** With the test guest in its catalogue. */
   static async withGuest(): Promise<TestHome> {
     const home = await TestHome.create();
