@@ -8,6 +8,7 @@ import { EngineStatus } from './engine/engine-status.ts';
 import { engineSettings } from './engine/environment.ts';
 import { tellLowSpace } from './engine/space-notices.ts';
 import { tellEndings } from './machines/ending-notices.ts';
+import { tellPanics } from './machines/panic-notices.ts';
 import { registerDebugHooks } from './hooks/debug-hooks.ts';
 import { registerTaskHooks } from './hooks/task-hooks.ts';
 import { registerCheckpointTasks } from './tasks/checkpoint-task-provider.ts';
@@ -23,6 +24,7 @@ export function activate(extension: vscode.ExtensionContext): void {
     tellFailures(context.engine),
     tellLowSpace(context.engine),
     tellEndings(context.machines),
+    tellPanics(context.machines),
     registerCommands(context),
     registerCheckpointTasks(context),
     registerDebugHooks(context),

@@ -10,7 +10,7 @@ import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
-const format = '5';
+const format = '6';
 
 const afterAnswerMs = 50;
 

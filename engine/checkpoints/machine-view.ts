@@ -33,6 +33,7 @@ export async function viewPresent(
     ...(definition.group === undefined ? {} : { group: definition.group }),
     state: presence.state === 'stopped' && now.savedMemoryBytes !== undefined ? 'saved' : presence.state,
     ...(presence.problem === undefined ? {} : { problem: presence.problem }),
+    ...(presence.hasPanicked === undefined ? {} : { hasPanicked: presence.hasPanicked }),
     ...(presence.log === undefined ? {} : { hypervisorLog: presence.log }),
     ...(holder === undefined
       ? {}

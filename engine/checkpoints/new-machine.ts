@@ -162,6 +162,7 @@ async function build(
       ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
       ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
       hasGeneration: true,
+      hasPanicDevice: true,
       disks: [disk],
       ...(directBoot === undefined ? {} : { directBoot }),
     };

@@ -20,6 +20,8 @@ export interface Presence {
   pid?: number;
   /** How the hypervisor ended, with its last words, when that was not cleanly; or what is wrong with it. */
   problem?: string;
+  /** The guest's kernel has panicked, and the machine was not reset since; known of a machine whose guest can report it. */
+  hasPanicked?: true;
   /** Absolute path of the log of a hypervisor that did not end cleanly. */
   log?: string;
 }

@@ -20,6 +20,8 @@ export interface MachineDefinition {
   tpm?: boolean;
   /** Whether its guest can tell that it has gone back in time or been copied (QEMU docs/specs/vmgenid); of QEMU machines made before that was known, not. */
   hasGeneration?: boolean;
+  /** Whether its guest can report that its kernel has panicked (QEMU docs/specs/pvpanic); of QEMU machines made before that was known, not. */
+  hasPanicDevice?: boolean;
   disks: MachineDisk[];
   /** Kernel that the hypervisor loads itself; absent when the machine boots from its first disk. */
   directBoot?: DirectBoot;

@@ -34,6 +34,8 @@ export interface MachineInfo {
   state: MachineState;
   /** What is wrong, or how the hypervisor last ended when that was not a clean stop. */
   problem?: string;
+  /** The guest's kernel has panicked, and the machine was not reset since. */
+  hasPanicked?: true;
   /** The hypervisor's log, when it did not end cleanly. */
   hypervisorLog?: string;
   /** The operation that is changing the machine at this moment, and who runs it. */

@@ -15,6 +15,8 @@ const descriptions: Readonly<Record<string, string>> = {
   firmware: 'How it boots: by BIOS, or by UEFI, whose variables are in every checkpoint.',
   tpm: 'Has a TPM 2.0, whose state is in every checkpoint.',
   hasGeneration: 'Shows its guest a generation id, a new one after each apply.',
+  hasPanicDevice:
+    'Its guest can report that its kernel has panicked. From the next start on; saved memory cannot be resumed with another answer.',
   disks: 'Its disks, in the order in which it has them.',
   directBoot: 'Boots this kernel instead of what is on its disks.',
 };

@@ -73,6 +73,7 @@ const definition = z.strictObject({
   firmware: z.enum(['bios', 'uefi']).exactOptional(),
   tpm: z.boolean().exactOptional(),
   hasGeneration: z.boolean().exactOptional(),
+  hasPanicDevice: z.boolean().exactOptional(),
   disks: z.array(disk).min(1).max(64),
   directBoot: z
     .strictObject({ kernel: innerPath, initrd: innerPath.exactOptional(), commandLine: z.string().max(4096) })

@@ -37,6 +37,9 @@ export function describeMachine(machine: MachineInfo): string {
   if (machine.busy !== undefined) {
     return vscode.l10n.t('{0} · busy: {1}', state, machine.busy.operation);
   }
+  if (machine.hasPanicked === true) {
+    return vscode.l10n.t('{0} · kernel panic', state);
+  }
   return machine.state === 'stopped' && machine.problem !== undefined
     ? vscode.l10n.t('{0} · ended unexpectedly', state)
     : state;

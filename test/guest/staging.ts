@@ -13,7 +13,7 @@ export const buildTimeSeconds = 1_735_689_600;
 /** What the initramfs needs to reach the disk. */
 const initrdModules = ['virtio_pci', 'virtio_blk'];
 /** What `etc/init.d` loads. */
-const rootModules = ['efivarfs', 'evdev', 'button', 'virtio_console', 'virtio_rng', 'virtio_net'];
+const rootModules = ['efivarfs', 'evdev', 'button', 'virtio_console', 'virtio_rng', 'virtio_net', 'pvpanic_mmio'];
 
 const emptyFolders = ['dev', 'home', 'mnt', 'proc', 'root', 'run', 'sys', 'tmp', 'usr/local/bin', 'var/lib'];
 

@@ -61,6 +61,9 @@ export interface CommandLine {
  */
 const generationDevice = 'vmgenid,id=generation0';
 
+/** On the ISA bus, where every Linux that knows it at all looks for it, and where it takes no PCI slot. */
+const panicDevice = 'pvpanic,id=panic0';
+
 /** Arguments that the guest can see. QEMU itself notices hardly any difference when it resumes memory, so they are recorded and compared. */
 export function guestArguments(definition: MachineDefinition, machineType: string, accelerator: Accelerator): string[] {
   const { cpus, memoryMiB, macAddress } = hardwareOf(definition);
@@ -78,6 +81,7 @@ export function guestArguments(definition: MachineDefinition, machineType: strin
     ]),
     definition.tpm === true ? ['-device', 'tpm-tis,tpmdev=tpm0'] : [],
     definition.hasGeneration === true ? ['-device', generationDevice] : [],
+    definition.hasPanicDevice === true ? ['-device', panicDevice] : [],
     ['-device', 'virtio-rng-pci,id=rng0'],
     ['-device', 'virtio-serial-pci,id=ports0'],
     ['-device', 'virtserialport,chardev=agent0,name=org.qemu.guest_agent.0,id=agent0'],
@@ -95,6 +99,8 @@ export function commandLine(wanted: CommandLine): string[] {
   return [
     ['-name', `guest=${escapeCommas(definition.name)}`],
     ['-nodefaults', '-no-user-config', '-display', 'none', '-accel', wanted.accelerator, '-S'],
+    // A guest that has panicked stands still, for whoever wants to look into it, or to go back.
+    ['-action', 'panic=pause'],
     ...chains.flatMap((chain) => chainArguments(chain.nodes)),
     ...(wanted.uefi === undefined ? [] : [uefiArguments(wanted.uefi)]),
     definition.tpm === true ? tpmArguments(sockets) : [],

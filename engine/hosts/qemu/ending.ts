@@ -28,7 +28,7 @@ export interface Ending {
   reason: string | undefined;
   /** Whether it had begun to tell of the machine; an older engine did not ask it to. */
   isTold: boolean;
-  /** Whether the guest reported a crash of its own. */
+  /** Whether the guest reported a crash of its own, and was not reset since. */
   hasPanicked: boolean;
   isOfThisBoot: boolean;
   /** Known where the engine that started it saw it end. */
@@ -68,7 +68,7 @@ export function noteExit(socketsFolder: string, code: number | null, signal: Nod
  * @returns a sentence; undefined when it ended as it was to
  */
 export async function endingOf(record: ProcessRecord, words: string | undefined): Promise<string | undefined> {
-  const told = (await tailOf(eventsLog(record.socketsFolder))).split('\n').flatMap((text) => parse(line, text) ?? []);
+  const told = await toldEvents(record.socketsFolder);
   const found = await readFile(path.join(record.socketsFolder, 'exit.json'), 'utf8').catch(() => '');
   const seen = parse(exit, found);
   return sentenceOf({
@@ -76,7 +76,7 @@ export async function endingOf(record: ProcessRecord, words: string | undefined)
     words,
     reason: told.findLast(({ event }) => event === 'SHUTDOWN')?.data?.reason,
     isTold: told.length > 0,
-    hasPanicked: told.some(({ event }) => event === 'GUEST_PANICKED'),
+    hasPanicked: endsPanicked(told),
     isOfThisBoot: record.identity === undefined || (await isOfThisBoot(record.identity)),
     ...(seen === undefined ? {} : { exit: seen }),
   });
@@ -115,6 +115,16 @@ const reasons: Readonly<Record<string, string>> = {
   'guest-reset': 'the guest reset itself',
   'subsystem-reset': 'the guest reset itself',
 };
+
+/** What QEMU has told of late, the last of it at the end. */
+export async function toldEvents(socketsFolder: string): Promise<z.output<typeof line>[]> {
+  return (await tailOf(eventsLog(socketsFolder))).split('\n').flatMap((text) => parse(line, text) ?? []);
+}
+
+/** Whether the last that was heard of the guest's kernel is that it panicked: it is another one after a reset. */
+export function endsPanicked(told: readonly { event: string }[]): boolean {
+  return told.findLast(({ event }) => event === 'GUEST_PANICKED' || event === 'RESET')?.event === 'GUEST_PANICKED';
+}
 
 /** What QEMU tells, line by line. */
 export function eventsLog(socketsFolder: string): string {

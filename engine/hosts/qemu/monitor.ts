@@ -19,10 +19,10 @@ export async function requireLiving(
 /** Speaks with the process that is the machine. @throws MachineNotRunning */
 export async function withCurrent(
   folder: MachineFolder,
-  use: (monitor: QmpConnection) => Promise<unknown>,
+  use: (monitor: QmpConnection, socketsFolder: string) => Promise<unknown>,
 ): Promise<void> {
-  const living = await requireLiving(folder);
-  await withMonitor(living.socketsFolder, use);
+  const { socketsFolder } = await requireLiving(folder);
+  await withMonitor(socketsFolder, (monitor) => use(monitor, socketsFolder));
 }
 
 export async function withMonitor<T>(socketsFolder: string, use: (monitor: QmpConnection) => Promise<T>): Promise<T> {

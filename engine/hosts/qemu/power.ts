@@ -1,5 +1,6 @@
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MachineFolder } from '../../store/machine-folder.ts';
+import { endsPanicked, toldEvents } from './ending.ts';
 import { shutDownByAgent } from './guest-agent.ts';
 import { withMonitor } from './monitor.ts';
 import { livingProcess, runState, untilEnded } from './qemu-process.ts';
@@ -44,11 +45,11 @@ export async function shutDown(folder: MachineFolder, timeoutMs: number, signal?
   }
 }
 
-/** The guest goes on, unless its user had paused it: one that stood still after an error boots again. */
-export async function reset(monitor: QmpConnection): Promise<void> {
-  const state = await runState(monitor);
+/** The guest goes on, unless its user had paused it: one that stood still after an error or a panic boots again. */
+export async function reset(monitor: QmpConnection, socketsFolder: string): Promise<void> {
+  const isPaused = (await runState(monitor)) === 'paused' && !endsPanicked(await toldEvents(socketsFolder));
   await monitor.execute('system_reset');
-  if (state !== 'paused') {
+  if (!isPaused) {
     await monitor.execute('cont');
   }
 }

@@ -1,15 +1,23 @@
 import type { MachineFolder } from '../../store/machine-folder.ts';
 import type { Presence } from '../host.ts';
-import { endingOf } from './ending.ts';
+import { endingOf, endsPanicked, toldEvents } from './ending.ts';
 import { hypervisorLog, ifLiving, lastWords, runState } from './qemu-process.ts';
 import { QmpConnection } from './qmp.ts';
-import { pausedStates, problemOfState } from './run-states.ts';
+import { panickedState, pausedStates, problemOfState } from './run-states.ts';
 import { socketsIn } from './sockets-folder.ts';
 
 /** A look may take this long; a QEMU that is busy longer is running. */
 const lookLimitMs = 1000;
 
 const notAnswering = 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).';
+
+const panicked =
+  'The guest’s kernel panicked. Reset the machine (ckpt reset), or revert it to its last checkpoint (ckpt revert).';
+
+/** Also of a guest whose memory was saved since, or that was told to go on, so that QEMU's run state says something else. */
+async function isPanicked(socketsFolder: string, state: string): Promise<boolean> {
+  return state === panickedState || endsPanicked(await toldEvents(socketsFolder));
+}
 
 /** What a look at a machine's process shows, which need not have been started by this engine. */
 export async function look(folder: MachineFolder): Promise<Presence> {
@@ -29,11 +37,13 @@ export async function look(folder: MachineFolder): Promise<Presence> {
     const status = await QmpConnection.connect(socketsIn(living.socketsFolder).status, lookLimitMs);
     try {
       const state = await runState(status, lookLimitMs);
-      const problem = problemOfState[state];
+      const hasPanicked = await isPanicked(living.socketsFolder, state);
+      const problem = hasPanicked ? panicked : problemOfState[state];
       return {
         state: pausedStates.has(state) ? 'paused' : 'running',
         pid: living.pid,
         ...(problem === undefined ? {} : { problem }),
+        ...(hasPanicked ? { hasPanicked } : {}),
       };
     } finally {
       status.close();

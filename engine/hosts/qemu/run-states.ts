@@ -1,3 +1,6 @@
+/** The guest has told QEMU of it, which stopped it then. */
+export const panickedState = 'guest-panicked';
+
 /** Run states in which the guest stands still (`RunState` of QEMU's run-state schema). */
 export const pausedStates = new Set([
   'paused',
@@ -8,6 +11,7 @@ export const pausedStates = new Set([
   'save-vm',
   'io-error',
   'internal-error',
+  panickedState,
   'suspended',
 ]);
 

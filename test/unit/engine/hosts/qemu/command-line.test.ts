@@ -49,6 +49,7 @@ const golden = `
 -display none
 -accel tcg
 -S
+-action panic=pause
 -blockdev {"driver":"file","node-name":"disk0-base-f","filename":"/h, m/layers/disk0-base.raw","read-only":true,"auto-read-only":false}
 -blockdev {"driver":"raw","node-name":"disk0-base","file":"disk0-base-f","read-only":true}
 -blockdev {"driver":"file","node-name":"disk0-11111111-f","filename":"/h, m/layers/disk0-11111111.qcow2","read-only":true,"auto-read-only":false}
@@ -109,4 +110,14 @@ test('what the guest sees → without paths, nodes and sockets: the same whereve
   for (const change of [{ cpus: 1 }, { memoryMiB: 512 }, { macAddress: '52:54:00:00:00:01' }, { disks: [] }]) {
     assert.notDeepEqual(guestArguments({ ...twoDisks, ...change }, 'pc-q35-7.2', 'tcg'), seen);
   }
+});
+
+test('a machine that was made before its guest could report a panic → as it was saved, without the device', () => {
+  const saved = guestArguments(twoDisks, 'pc-q35-7.2', 'tcg');
+  assert.ok(!saved.some((argument) => argument.startsWith('pvpanic')));
+  const newer = guestArguments({ ...twoDisks, hasPanicDevice: true }, 'pc-q35-7.2', 'tcg');
+  assert.deepEqual(
+    newer.filter((argument) => !saved.includes(argument)),
+    ['pvpanic,id=panic0'],
+  );
 });

@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { endingOf, openEvents, sentenceOf, type Ending } from '../../../../../engine/hosts/qemu/ending.ts';
+import {
+  endingOf,
+  endsPanicked,
+  openEvents,
+  sentenceOf,
+  type Ending,
+} from '../../../../../engine/hosts/qemu/ending.ts';
 import { QmpConnection } from '../../../../../engine/hosts/qemu/qmp.ts';
 import { isOfThisBoot, processIdentity } from '../../../../../engine/store/process-identity.ts';
 import type { ProcessRecord } from '../../../../../engine/store/records.ts';
@@ -37,6 +43,14 @@ test('an end that nobody asked for is told, with what is known of it', () => {
   assert.match(sentenceOf({ ...ending, reason: 'guest-panic' }) ?? '', /The guest crashed/);
   assert.match(sentenceOf({ ...ending, reason: 'guest-shutdown', hasPanicked: true }) ?? '', /The guest crashed/);
   assert.match(sentenceOf({ ...ending, isOfThisBoot: false }) ?? '', /The computer was restarted/);
+});
+
+test('a guest that has panicked → so it is until a reset gives it another kernel', () => {
+  const told = (...events: string[]): { event: string }[] => events.map((event) => ({ event }));
+  assert.equal(endsPanicked(told('RESUME', 'STOP')), false);
+  assert.equal(endsPanicked(told('GUEST_PANICKED', 'STOP', 'RESUME')), true);
+  assert.equal(endsPanicked(told('GUEST_PANICKED', 'STOP', 'RESET', 'RESUME')), false);
+  assert.equal(endsPanicked(told('RESET', 'GUEST_PANICKED', 'STOP')), true);
 });
 
 test('a process that an older engine started says what it always said', () => {
