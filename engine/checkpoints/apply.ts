@@ -7,6 +7,7 @@ import type { ApplyOptions } from '../protocol/operations.ts';
 import { newFirmwareFolder, readFirmwareOf, writeFirmware } from '../store/firmware-folder.ts';
 import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
+import { oweWelcome } from '../store/owed-welcome.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { activate, hasPlaces, prepareActivation } from './activation.ts';
 import { isCloned } from './clone-records.ts';
@@ -215,9 +216,12 @@ export async function apply(
     }
     return kept === undefined ? {} : { kept };
   }
-  await finishOrLeave(context, folder, async () =>
-    finish(host, folder, await folder.read(), { version: 1, ...journal }, await looking),
-  );
+  await finishOrLeave(context, folder, async () => {
+    await finish(host, folder, await folder.read(), { version: 1, ...journal }, await looking);
+    if (journal.runsAfterwards) {
+      await oweWelcome(folder);
+    }
+  });
   return kept === undefined ? {} : { kept };
 }
 

@@ -24,6 +24,7 @@ import type { ApplyOptions, ApplyResult, OperationName, Params, Result } from '.
 import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { SerialPort } from '../hosts/host.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { oweWelcome } from '../store/owed-welcome.ts';
 import { withAnnotation, withName } from './annotate.ts';
 import { apply, type ApplyOperation } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
@@ -50,7 +51,7 @@ import type { SpaceWatch } from './space-watch.ts';
 import { take, type Taken } from './take.ts';
 import { outlivingWindow } from './window-end.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
-import { leaving, welcomeBack, type Leaving } from './welcome-back.ts';
+import { leaving, welcome, welcomeBack } from './welcome-back.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 
 const defaultShutDownLimitSeconds = 60;
@@ -127,7 +128,7 @@ export class CheckpointService implements ServiceCalls {
     const { machine } = await this.#change(params.machine, 'start', async (open) => {
       await startMachine(this.#context, open, call);
       const { definition, now } = open.records;
-      steps = now.memory && (await hostOf(this.#context, definition).welcomeBack(open.folder, {}));
+      steps = now.memory && (await welcome(hostOf(this.#context, definition), open.folder));
     });
     return { machine, ...(steps === undefined ? {} : { steps }) };
   }
@@ -185,8 +186,10 @@ export class CheckpointService implements ServiceCalls {
       requireUp(open);
       await requireRoomToGoOn(open);
       const host = hostOf(this.#context, open.records.definition);
+      // On a full volume the guest goes on all the same.
+      await oweWelcome(open.folder).catch(() => undefined);
       await host.resume(open.folder);
-      steps = await host.welcomeBack(open.folder, {});
+      steps = await welcome(host, open.folder);
     });
     return { machine, steps };
   }
@@ -233,20 +236,19 @@ export class CheckpointService implements ServiceCalls {
     call: Call,
   ): Promise<ApplyResult> {
     const started = performance.now();
-    let outcome: { target: Checkpoint; kept?: Checkpoint; left: Leaving } | undefined;
+    let outcome: Omit<ApplyResult, 'machine'> | undefined;
     const changed = await this.#change(machine, operation, async (open) => {
       const target = choose(treeOf(open));
       const left = await leaving(this.#context, open);
-      outcome = { target, left, ...(await apply(this.#context, open, target, operation, options, call)) };
+      const { kept } = await apply(this.#context, open, target, operation, options, call);
+      outcome = {
+        applied: viewCheckpoint(target),
+        ...(kept === undefined ? {} : { kept: viewCheckpoint(kept) }),
+        totalMs: since(started),
+        ...(await welcomeBack(this.#context, left, target, options, call)),
+      };
     });
-    const { target, kept, left } = done(outcome);
-    return {
-      machine: changed.machine,
-      applied: viewCheckpoint(target),
-      ...(kept === undefined ? {} : { kept: viewCheckpoint(kept) }),
-      totalMs: since(started),
-      ...(await welcomeBack(this.#context, left, target, options, call)),
-    };
+    return { machine: changed.machine, ...done(outcome) };
   }
 
   async redo(params: Params<'redo'>, call: Call): Promise<Result<'redo'>> {

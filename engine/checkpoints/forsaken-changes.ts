@@ -3,6 +3,7 @@ import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
 import type { MachineState } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { owesWelcome } from '../store/owed-welcome.ts';
 import type { EngineContext } from './engine-context.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine } from './open-machine.ts';
@@ -22,7 +23,7 @@ export class ForsakenChanges {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const isNew = interrupted !== undefined && interrupted.started !== this.#failed.get(folder.path)?.started;
     if (
-      (isNew || folder.place.isUnsettled || (await folder.hasTemporaries())) &&
+      (isNew || folder.place.isUnsettled || owesWelcome(folder) || (await folder.hasTemporaries())) &&
       (await lockHolder(folder.lock)) === undefined
     ) {
       try {
@@ -48,7 +49,7 @@ export class ForsakenChanges {
   async endOfRunning(states: ReadonlyMap<string, MachineState>): Promise<void> {
     for (const folder of await machineFolders(this.#context)) {
       const state = states.get(path.basename(folder.path));
-      if ((state === 'running' || state === 'paused') && folder.hasJournal()) {
+      if ((state === 'running' || state === 'paused') && (folder.hasJournal() || owesWelcome(folder))) {
         await this.end(folder);
       }
     }

@@ -41,23 +41,21 @@ export class GroupService {
   async groupApply(params: GroupParams<'groupApply'>, call: Call): Promise<GroupResult<'groupApply'>> {
     const { group: reference, ...options } = params;
     const group = await findGroup(this.#context, reference);
-    const left = await changeAll(this.#context, foldersOf(group), 'apply a group', async (open) => {
-      const before = await Promise.all(open.map((machine) => leaving(this.#context, machine)));
-      await applyGroup(this.#context, open, group, options, call);
-      return before;
-    });
-    const result = await this.#result(group);
     const steps: Record<string, ResumeStep[]> = {};
-    await Promise.all(
-      group.members.map(async ({ folder, machine, checkpoint }) => {
-        const { hadConsole } = left.find((one) => one.folder.path === folder.path) ?? { hadConsole: false };
-        const welcome = await welcomeBack(this.#context, { folder, hadConsole }, checkpoint, options, call);
-        if (welcome.steps !== undefined) {
-          steps[machine] = welcome.steps;
-        }
-      }),
-    );
-    return { ...result, steps };
+    await changeAll(this.#context, foldersOf(group), 'apply a group', async (open) => {
+      const left = await Promise.all(open.map((machine) => leaving(this.#context, machine)));
+      await applyGroup(this.#context, open, group, options, call);
+      await Promise.all(
+        group.members.map(async ({ folder, machine, checkpoint }) => {
+          const { hadConsole } = left.find((one) => one.folder.path === folder.path) ?? { hadConsole: false };
+          const welcome = await welcomeBack(this.#context, { folder, hadConsole }, checkpoint, options, call);
+          if (welcome.steps !== undefined) {
+            steps[machine] = welcome.steps;
+          }
+        }),
+      );
+    });
+    return { ...(await this.#result(group)), steps };
   }
 
   async groupDelete(params: GroupParams<'groupDelete'>): Promise<GroupResult<'groupDelete'>> {

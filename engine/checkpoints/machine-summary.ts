@@ -6,6 +6,7 @@ import { byCreation } from '../model/tree.ts';
 import type { CheckpointInfo, MachineInfo, NowInfo } from '../protocol/machines.ts';
 import type { Home } from '../store/home.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { owesWelcome } from '../store/owed-welcome.ts';
 import { ReadingIndex, type Reading } from '../store/reading-index.ts';
 import { readMachine } from './locked-machine.ts';
 
@@ -115,7 +116,7 @@ export class MachineSummaries {
     const stamps = this.#index.stampsOf(folder.path);
     const { summary, history } = await summarise(folder);
     const reading = { head: summary, body: Buffer.from(JSON.stringify(history)) };
-    const isUnderWay = folder.hasJournal() || (await folder.hasTemporaries());
+    const isUnderWay = folder.hasJournal() || owesWelcome(folder) || (await folder.hasTemporaries());
     this.#index.remember(folder.path, isUnderWay ? undefined : stamps, reading);
     return reading;
   }

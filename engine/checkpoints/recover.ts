@@ -17,7 +17,7 @@ import { endPacking } from './recover-pack.ts';
 import { executeRelink } from './relink.ts';
 import { endRunningMerge } from './running-merge.ts';
 import { executeDiscard, executeRestore } from './trash.ts';
-import { welcomeRecovered } from './welcome-back.ts';
+import { giveOwedWelcome, welcomeRecovered } from './welcome-back.ts';
 
 /**
  * Finishes or undoes what an operation left that did not come to its end, whoever ran it. To be called with the machine
@@ -27,6 +27,7 @@ import { welcomeRecovered } from './welcome-back.ts';
 export async function recover(context: EngineContext, folder: MachineFolder): Promise<JournalRecord | undefined> {
   const journal = await folder.readJournal();
   if (journal === undefined) {
+    await giveOwedWelcome(context, folder);
     return undefined;
   }
   context.log.info(`Machine ${folder.path}: ending an interrupted ${journal.operation}.`);

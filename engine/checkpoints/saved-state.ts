@@ -2,6 +2,7 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import { withoutMemory, type Now } from '../model/machine.ts';
 import { fileBytesOf, type SavedMemory } from '../model/saved-memory.ts';
 import { syncFolder } from '../store/atomic-file.ts';
+import { oweWelcome } from '../store/owed-welcome.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { carryOut, orLeft } from './carry-out.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
@@ -98,6 +99,7 @@ export async function startMachine(context: EngineContext, machine: OpenMachine,
   }
   await finishOrLeave(context, folder, async () => {
     await host.settle(present, 'exchange', !memory.wasPaused);
+    await oweWelcome(folder);
     await folder.removeFile(folder.inner(memory.file));
   });
 }

@@ -1,8 +1,9 @@
-import type { Host } from '../hosts/host.ts';
+import type { Host, Welcome } from '../hosts/host.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { ApplyOptions } from '../protocol/operations.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { owesWelcome, welcomeIsGiven } from '../store/owed-welcome.ts';
 import type { JournalRecord } from '../store/records.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
@@ -37,12 +38,28 @@ export async function welcomeBack(
     return {};
   }
   call.report?.('Setting the clock of the guest');
-  const steps = await hostOf(context, definition).welcomeBack(
-    folder,
-    { hasGeneration: definition.hasGeneration === true, hadConsole, renewNetwork: renewNetwork === true },
-    call.signal,
-  );
-  return { steps };
+  const wanted = { hasGeneration: definition.hasGeneration === true, hadConsole, renewNetwork: renewNetwork === true };
+  return { steps: await welcome(hostOf(context, definition), folder, wanted, call.signal) };
+}
+
+/** Helps a guest that goes on; from then on nobody else is to. */
+export async function welcome(
+  host: Pick<Host, 'welcomeBack'>,
+  folder: MachineFolder,
+  wanted: Welcome = {},
+  signal?: AbortSignal,
+): Promise<ResumeStep[]> {
+  const steps = await host.welcomeBack(folder, wanted, signal);
+  await welcomeIsGiven(folder);
+  return steps;
+}
+
+/** The help that an engine owes to a guest and did not live to give. */
+export async function giveOwedWelcome(context: EngineContext, folder: MachineFolder): Promise<void> {
+  if (owesWelcome(folder)) {
+    const { definition } = await folder.read();
+    await welcomeRecovered(context, folder, hostOf(context, definition), { wasRunning: true, runsAfterwards: true });
+  }
 }
 
 /**
@@ -60,9 +77,10 @@ export async function welcomeRecovered(
   }
   const name = `Machine ${folder.path}`;
   try {
-    const steps = await host.welcomeBack(folder, {});
+    const steps = await welcome(host, folder);
     steps.forEach(({ detail }) => context.log.info(`${name}: ${detail}`));
   } catch (error) {
     context.log.error(`${name}: the clock of its guest was not looked at: ${String(error)}`);
+    await welcomeIsGiven(folder);
   }
 }

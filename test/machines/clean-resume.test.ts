@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { processRecord } from '../../engine/store/records.ts';
@@ -82,31 +82,51 @@ describe('a guest that comes back with its memory', () => {
     assert.ok(!steps?.some((one) => one.step === 'network'), 'nobody asked for it');
   });
 
-  it('the engine is killed when the checkpoint has just been applied → whoever ends that sets the clock', async (context) => {
+  /** Applies a checkpoint of a day ago until an engine is killed at such a moment. @returns how far the clock is off then */
+  const clockErrorAfterDeath = async (
+    context: TestContext,
+    checkpoint: string,
+    { isReached, isLeft }: { isReached: (before: number) => boolean; isLeft: () => boolean },
+  ): Promise<number> => {
     await guest((shell) => shell.run(`date -s @$(( $(date +%s) - ${dayMs / 1000} )) > /dev/null`));
-    await home.ckpt.run('take', ['take', name, 'long ago']);
-    const [now, journal] = ['now.json', 'journal.json'].map((file) => path.join(home.machineFolder(name), file));
-    assert.ok(now !== undefined && journal !== undefined);
+    await home.ckpt.run('take', ['take', name, checkpoint]);
     let rounds = 0;
     do {
       rounds += 1;
       assert.ok(rounds <= mostRounds, 'an engine is killed in time');
-      const before = statSync(now).ino;
-      const child = spawn(process.execPath, [engineFile, 'apply', name, 'long ago', '--discard-now'], {
+      const before = statSync(inFolder('now.json')).ino;
+      const child = spawn(process.execPath, [engineFile, 'apply', name, checkpoint, '--discard-now'], {
         env: { ...process.env, VM_CHECKPOINTS_HOME: home.folder },
         stdio: 'ignore',
       });
       const exited = once(child, 'exit');
-      while (statSync(now).ino === before && child.exitCode === null) {
+      while (!isReached(before) && child.exitCode === null) {
         await setImmediate();
       }
       child.kill('SIGKILL');
       await exited;
-    } while (!existsSync(journal));
+    } while (!isLeft());
     context.diagnostic(`killed in round ${rounds}`);
     const { machine } = await home.ckpt.run('show', ['show', name]);
     assert.equal(machine.state, 'running');
-    const error = await clockError();
+    assert.ok(!isLeft(), 'nothing is left to do');
+    return clockError();
+  };
+  const inFolder = (file: string): string => path.join(home.machineFolder(name), file);
+
+  it('the engine is killed when the checkpoint has just been applied → whoever ends that sets the clock', async (context) => {
+    const error = await clockErrorAfterDeath(context, 'long ago', {
+      isReached: (before) => statSync(inFolder('now.json')).ino !== before,
+      isLeft: () => existsSync(inFolder('journal.json')),
+    });
+    assert.ok(Math.abs(error) < 2000, `the clock is ${error} ms off`);
+  });
+
+  it('it is killed once all has happened but the setting of the clock → whoever looks sets it', async (context) => {
+    const error = await clockErrorAfterDeath(context, 'also long ago', {
+      isReached: () => existsSync(inFolder('welcome-due')) && !existsSync(inFolder('journal.json')),
+      isLeft: () => existsSync(inFolder('welcome-due')),
+    });
     assert.ok(Math.abs(error) < 2000, `the clock is ${error} ms off`);
   });
 
