@@ -8,6 +8,7 @@ import { applyGroup, createdOf, deleteGroup, findGroup, nameOf, readGroups, take
 import { viewCheckpoint } from './machine-summary.ts';
 import { changeAll, findMachine } from './open-machine.ts';
 import { leaving, welcomeBack } from './welcome-back.ts';
+import { outlivingWindow } from './window-end.ts';
 
 type GroupParams<K extends keyof GroupOperations> = GroupOperations[K]['params'];
 type GroupResult<K extends keyof GroupOperations> = GroupOperations[K]['result'];
@@ -33,7 +34,7 @@ export class GroupService {
       throw new CheckpointError('InvalidArgument', 'A group needs machines. Name each of them with --machine.', {});
     }
     const id = await changeAll(this.#context, folders, 'take a group', (open) =>
-      takeGroup(this.#context, open, options, call),
+      takeGroup(this.#context, open, options, outlivingWindow(call)),
     );
     return this.#result(await findGroup(this.#context, id));
   }

@@ -5,6 +5,7 @@ import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireUp } from './locked-machine.ts';
 import { changeMachine } from './open-machine.ts';
 import { discardState, saveState } from './saved-state.ts';
+import { outlivingWindow } from './window-end.ts';
 
 /** Resets machines, saves them, and gives up what was saved. */
 export class LifeService implements LifeCalls {
@@ -28,7 +29,8 @@ export class LifeService implements LifeCalls {
     const started = performance.now();
     const { sizeBytes } = await changeMachine(this.#context, machine, 'save', async (open) => {
       requireUp(open);
-      return saveState(this.#context, open, call);
+      // As with a take: a window that is closed meanwhile is no reason to throw that away.
+      return saveState(this.#context, open, outlivingWindow(call));
     });
     return { ...(await this.#shown(machine)), sizeBytes, totalMs: Math.round(performance.now() - started) };
   }

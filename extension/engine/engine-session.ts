@@ -17,6 +17,7 @@ export class EngineSession {
   readonly info: EngineInfo;
   readonly #process: EngineProcess;
   readonly #client: LanguageClient;
+  #changes = 0;
 
   private constructor(process: EngineProcess, client: LanguageClient, info: EngineInfo) {
     this.#process = process;
@@ -53,12 +54,17 @@ export class EngineSession {
     return this.#process.exit;
   }
 
-  /** @throws EngineError */
+  /**
+   * @param kind whether it is to change something, so that its end is worth waiting for
+   * @throws EngineError
+   */
   async request<K extends OperationName>(
     name: K,
     params: Params<K> & WithProgress,
+    kind: 'look' | 'change',
     token: vscode.CancellationToken | undefined,
   ): Promise<Result<K>> {
+    this.#changes += kind === 'change' ? 1 : 0;
     try {
       return await (token === undefined
         ? this.#client.sendRequest<Result<K>>(methodOf(name), params)
@@ -68,6 +74,8 @@ export class EngineSession {
       throw engineError.code === 'EngineEnded'
         ? new EngineError('EngineEnded', vscode.l10n.t('The engine ended before it answered.'), {}, { cause: error })
         : engineError;
+    } finally {
+      this.#changes -= kind === 'change' ? 1 : 0;
     }
   }
 
@@ -80,14 +88,23 @@ export class EngineSession {
     }
   }
 
-  /** Asks the engine to end, and ends it when it does not. */
-  async stop(log: vscode.LogOutputChannel): Promise<void> {
+  /**
+   * Asks the engine to end, and ends it when it does not. One that is in the middle of a change, such as saving memory, takes
+   * its time: it answers when that has ended or been undone, and ends by itself, even when this window is gone by then.
+   * @returns whether it goes on for that
+   */
+  async stop(log: vscode.LogOutputChannel): Promise<boolean> {
     try {
       await this.#client.stop();
     } catch (error) {
+      if (this.#changes > 0) {
+        log.info(`The engine (process ${this.info.pid}) ends once what it does has ended.`);
+        return true;
+      }
       log.warn('The engine did not stop when asked to', error);
     }
     await this.#process.end();
+    return false;
   }
 }
 

@@ -99,19 +99,21 @@ export class Engine implements vscode.Disposable {
     }
   }
 
-  async stop(): Promise<void> {
+  /** @returns whether the process goes on until a change that it was asked for has ended */
+  async stop(): Promise<boolean> {
     await this.#start;
     const session = this.#session;
     this.#session = undefined;
     this.#become({ kind: 'stopped' });
-    await session?.stop(this.#log);
+    return (await session?.stop(this.#log)) ?? false;
   }
 
-  /** Starts a new process, with what the settings say now. */
-  async restart(): Promise<void> {
+  /** Starts a new process, with what the settings say now. @returns as {@link stop}, of the process before */
+  async restart(): Promise<boolean> {
     this.#restarts.reset();
-    await this.stop();
+    const goesOn = await this.stop();
     await this.start();
+    return goesOn;
   }
 
   /** @throws EngineError */
@@ -135,7 +137,8 @@ export class Engine implements vscode.Disposable {
       this.#progress.set(progressId, options.onProgress);
     }
     try {
-      return await session.request(name, { ...params, progressId }, options.token);
+      const kind = options.activity === undefined ? 'look' : 'change';
+      return await session.request(name, { ...params, progressId }, kind, options.token);
     } finally {
       this.#progress.delete(progressId);
       if (this.#activities.delete(progressId)) {
