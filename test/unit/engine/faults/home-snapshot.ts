@@ -35,7 +35,7 @@ export async function snapshotOf(home: string, allowed: string): Promise<HomeSna
     snapshot.set(info.name, await machineSnapshot(info, places));
   }
   assert.deepEqual(await faultsOfHome(home), { unknown: [], missing: [] });
-  const { isSound, machines } = await engine.doctor.doctor({}, {});
+  const { isSound, machines } = await engine.doctor.doctor({ deep: true }, {});
   assert.ok(isSound, JSON.stringify(machines));
   return snapshot;
 }

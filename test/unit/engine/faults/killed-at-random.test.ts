@@ -5,7 +5,9 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { create } from '../../../../engine/disks/operations/create.ts';
+import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { faultsOfHome } from '../../../support/faults/home-state.ts';
+import { giveMemoryTo } from '../../../support/faults/given-memory.ts';
 import { engineOf, makeLab, writeToNow, type Place } from '../../../support/faults/stopped-lab.ts';
 import { engineFile } from '../../../support/project.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
@@ -120,10 +122,22 @@ async function prepare(
       await service.emptyTrash({ machine, checkpoint: checkpoint.id }, {});
     }
   }
+  await giveMemory(home, random);
   for (const machine of copies(found).slice(0, -mostCopies)) {
     await service.removeMachine({ machine });
   }
   return snapshotOf(home, folder);
+}
+
+/** So that there is something to pack. What an undo or a redo goes to is loaded with its memory: those get none. */
+async function giveMemory(home: string, random: () => number): Promise<void> {
+  const folder = new MachineFolder(path.join(home, 'machines', source));
+  const { checkpoints } = await folder.read();
+  const bare = checkpoints.filter(({ memory, expires }) => memory === undefined && expires === undefined);
+  const chosen = pick(bare, random);
+  if (chosen !== undefined) {
+    await giveMemoryTo(folder, chosen, Buffer.from(`guest ${random()} `.repeat(40_000)));
+  }
 }
 
 async function runFor(home: string, args: string[]): Promise<number> {

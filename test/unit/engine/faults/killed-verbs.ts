@@ -36,13 +36,20 @@ export function pick<T>(values: readonly T[], random: () => number): T | undefin
 /** Copies of a machine are made of this one. */
 export const source = 'lab';
 
+/** Memory that some checkpoints have was never any guest's. */
+const disksOnly = '--disks-only';
+
 /** Every verb that changes something. A new verb is a new line. */
 export const killedVerbs: Readonly<Record<string, Chooser>> = {
   take: ({ machine, round }) => ({ args: ['take', machine, `point ${round}`] }),
-  apply: (choice) => onPoint(choice, (id, content) => applying(choice, ['apply', choice.machine, id], content)),
+  apply: (choice) =>
+    onPoint(choice, (id, content) => applying(choice, ['apply', choice.machine, id, disksOnly], content)),
   'apply, discarding Now': (choice) =>
-    onPoint(choice, (id, content) => applying(choice, ['apply', choice.machine, id, '--discard-now'], content)),
-  revert: (choice) => onNow(choice, 'parent', (content) => applying(choice, ['revert', choice.machine], content)),
+    onPoint(choice, (id, content) =>
+      applying(choice, ['apply', choice.machine, id, disksOnly, '--discard-now'], content),
+    ),
+  revert: (choice) =>
+    onNow(choice, 'parent', (content) => applying(choice, ['revert', choice.machine, disksOnly], content)),
   undo: (choice) => back(choice, 'undo'),
   redo: (choice) => back(choice, 'redo'),
   delete: (choice) => onPoint(choice, (id) => ({ args: ['delete', choice.machine, id] })),
@@ -94,7 +101,8 @@ export const killedVerbs: Readonly<Record<string, Chooser>> = {
   'group take': ({ round }) => ({
     args: ['group', 'take', `group ${round}`, '--machine', source, '--machine', 'plain'],
   }),
-  'group apply': (choice) => onGroup(choice, (group, targets) => ({ args: ['group', 'apply', group], targets })),
+  'group apply': (choice) =>
+    onGroup(choice, (group, targets) => ({ args: ['group', 'apply', group, disksOnly], targets })),
   'group delete': (choice) => onGroup(choice, (group) => ({ args: ['group', 'delete', group] })),
   policy: ({ machine }) => ({ args: ['policy', machine, '--keep-last', '4'] }),
   prune: ({ home }) => ({
@@ -103,6 +111,7 @@ export const killedVerbs: Readonly<Record<string, Chooser>> = {
       info.checkpoints.filter(({ pinned, expires }) => pinned !== true && expires !== undefined).map(({ id }) => id),
     ),
   }),
+  'pack memory': () => ({ args: ['pack-memory', source] }),
   doctor: () => ({ args: ['doctor', '--repair'] }),
 };
 

@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
+import { giveMemoryTo } from '../../../support/faults/given-memory.ts';
 import { lab, type Place, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
 
 const pack: VerbCall = ({ packing }) => packing.packMemory({ machine: lab }, {});
@@ -27,17 +27,6 @@ async function giveMemory({ home }: Place, name: string, content: Buffer): Promi
   const folder = folderIn(home);
   const { checkpoints } = await folder.read();
   for (const checkpoint of checkpoints.filter((one) => one.name === name)) {
-    const file = `memory/${checkpoint.id}.state`;
-    await writeFile(folder.inner(file), content, { mode: 0o600 });
-    await folder.writeCheckpoint({
-      ...checkpoint,
-      memory: {
-        file,
-        sizeBytes: content.length,
-        sha256: createHash('sha256').update(content).digest('hex'),
-        wasPaused: false,
-        hypervisor: { version: '7.2', accelerator: 'tcg', guestArguments: [] },
-      },
-    });
+    await giveMemoryTo(folder, checkpoint, content);
   }
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
-import { lab, makeLab } from '../../../support/faults/stopped-lab.ts';
+import { giveMemoryTo } from '../../../support/faults/given-memory.ts';
+import { engineOf, lab, makeLab } from '../../../support/faults/stopped-lab.ts';
 import { until } from '../../../support/vscode/until.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
 import { Client } from './client.ts';
@@ -12,9 +11,11 @@ import { Client } from './client.ts';
 const folder = folderOfSuite();
 const home = path.join(folder, 'home');
 const content = Buffer.from('guest '.repeat(50_000));
+/** The setting `vmCheckpoints.packMemory`, as the editor starts its engine with it. */
+const chosen = 'VM_CHECKPOINTS_PACK_MEMORY';
 const days = 24 * 60 * 60 * 1000;
 
-test('an engine stays, memory is older than a day → a job packs it; what is newer, and what Now hangs from, stays', async (context) => {
+test('an engine stays, memory is older than a day → a job packs it, unless that is turned off; what is newer, and what Now hangs from, stays', async (context) => {
   await makeLab({ home, image: path.join(folder, 'image.qcow2') });
   const machine = new MachineFolder(path.join(home, 'machines', lab));
   const packed = async (): Promise<string[]> =>
@@ -22,20 +23,14 @@ test('an engine stays, memory is older than a day → a job packs it; what is ne
       .filter(({ memory }) => memory?.packedBytes !== undefined)
       .map(({ name }) => name);
   for (const checkpoint of (await machine.read()).checkpoints.filter(({ expires }) => expires === undefined)) {
-    const file = `memory/${checkpoint.id}.state`;
-    await writeFile(machine.inner(file), content);
-    await machine.writeCheckpoint({
-      ...checkpoint,
-      created: new Date(Date.now() - (checkpoint.name === 'two' ? 0.5 : 2) * days).toISOString(),
-      memory: {
-        file,
-        sizeBytes: content.length,
-        sha256: createHash('sha256').update(content).digest('hex'),
-        wasPaused: false,
-        hypervisor: { version: '7.2', accelerator: 'tcg', guestArguments: [] },
-      },
-    });
+    const ageDays = checkpoint.name === 'two' ? 0.5 : 2;
+    await giveMemoryTo(machine, checkpoint, content, new Date(Date.now() - ageDays * days).toISOString());
   }
+  process.env[chosen] = 'off';
+  context.after(() => delete process.env[chosen]);
+  assert.deepEqual(await engineOf(home).packing.packDue(), [], 'it was turned off');
+  delete process.env[chosen];
+
   const client = await Client.start(context, home);
   const job = await until(
     'the packing of memory',
