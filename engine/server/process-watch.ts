@@ -6,12 +6,13 @@ const intervalMs = 1000;
 /** What ends before the first look is not noticed; the first list goes before it all the same. */
 const firstLookMs = 200;
 
-/** Notices what happens to machines without any engine's doing: a guest that powers off, a hypervisor that dies. */
+/** Notices what happens to machines without any engine's doing: a guest that powers off, a hypervisor that dies, a disk that vanishes. */
 export class ProcessWatch {
   readonly #service: CheckpointService;
   readonly #onChange: (machine: string) => void;
   readonly #onLook: (states: ReadonlyMap<string, MachineState>) => void;
-  #states = new Map<string, MachineState>();
+  /** Absent before the first look. */
+  #states: ReadonlyMap<string, MachineState> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -39,10 +40,11 @@ export class ProcessWatch {
   }
 
   async #look(): Promise<void> {
-    const found = await this.#service.states().catch(() => this.#states);
-    for (const [machine, state] of found) {
-      const before = this.#states.get(machine);
-      if (before !== undefined && before !== state) {
+    const found = await this.#service.states().catch(() => this.#states ?? new Map<string, MachineState>());
+    // A disk that vanishes, or is back, takes machines along, or brings some: no watch on a folder tells that.
+    const before = this.#states ?? found;
+    for (const machine of new Set([...before.keys(), ...found.keys()])) {
+      if (before.get(machine) !== found.get(machine)) {
         this.#onChange(machine);
       }
     }

@@ -53,6 +53,21 @@ export async function smallVolume(
   return folder;
 }
 
+/**
+ * Takes away a volume on ext4 or ext2, as if its disk was pulled: nobody finds it any more. Who has files of it open goes on with them.
+ * @returns brings it back
+ */
+export async function takeAway(folder: string): Promise<() => Promise<void>> {
+  const image = `${folder}.image`;
+  await run('umount', ['--lazy', folder]);
+  return async () => {
+    // Mounted a second time it would be another volume, on the same blocks.
+    const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', image]);
+    const device = stdout.trim();
+    await run('mount', device === '' ? ['-o', 'loop', image, folder] : [device, folder]);
+  };
+}
+
 /** Of cgroup version 1, for the whole computer (Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst). */
 const writeLimits = '/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device';
 

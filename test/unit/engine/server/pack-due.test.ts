@@ -11,8 +11,6 @@ import { Client } from './client.ts';
 const folder = folderOfSuite();
 const home = path.join(folder, 'home');
 const content = Buffer.from('guest '.repeat(50_000));
-/** The setting `vmCheckpoints.packMemory`, as the editor starts its engine with it. */
-const chosen = 'VM_CHECKPOINTS_PACK_MEMORY';
 const days = 24 * 60 * 60 * 1000;
 
 test('an engine stays, memory is older than a day → a job packs it, unless that is turned off; what is newer, and what Now hangs from, stays', async (context) => {
@@ -26,10 +24,11 @@ test('an engine stays, memory is older than a day → a job packs it, unless tha
     const ageDays = checkpoint.name === 'two' ? 0.5 : 2;
     await giveMemoryTo(machine, checkpoint, content, new Date(Date.now() - ageDays * days).toISOString());
   }
-  process.env[chosen] = 'off';
-  context.after(() => delete process.env[chosen]);
+  // As an editor starts its engine where the setting says so.
+  process.env['VM_CHECKPOINTS_PACK_MEMORY'] = 'off';
+  context.after(() => delete process.env['VM_CHECKPOINTS_PACK_MEMORY']);
   assert.deepEqual(await engineOf(home).packing.packDue(), [], 'it was turned off');
-  delete process.env[chosen];
+  delete process.env['VM_CHECKPOINTS_PACK_MEMORY'];
 
   const client = await Client.start(context, home);
   const job = await until(
