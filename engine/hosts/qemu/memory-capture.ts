@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { MemoryMethod } from '../../protocol/machines.ts';
+import { restoreHugePages } from './huge-pages.ts';
 import type { MemoryTarget } from './memory-target.ts';
 import { PauseWatch } from './pause-watch.ts';
 import { runState } from './qemu-process.ts';
@@ -38,6 +39,8 @@ export interface Capture {
 
 export interface CaptureWithMemory extends Capture {
   target: MemoryTarget;
+  /** Of the QEMU. */
+  pid: number;
 }
 
 export interface CapturedMemory {
@@ -153,7 +156,8 @@ const ways: Readonly<
    * The guest runs on as soon as QEMU has the devices; a write to a page not yet saved waits for that page. QEMU 7.2 lets it run
    * on by itself; a newer one leaves a guest that was stopped as it was. Once a page is saved, its memory is write-protected.
    */
-  'background-snapshot': async (monitor, { target, whileStopped, signal }, pauses) => {
+  'background-snapshot': async (monitor, { pid, target, whileStopped, signal }, pauses) => {
+    await restoreHugePages(pid, signal);
     await monitor.execute('stop');
     await whileStopped();
     await monitor.execute('migrate', target.destination);

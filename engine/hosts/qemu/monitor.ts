@@ -8,7 +8,7 @@ import { socketsIn } from './sockets-folder.ts';
 /** @throws MachineNotRunning */
 export async function requireLiving(
   folder: MachineFolder,
-): Promise<{ socketsFolder: string; hypervisor: HypervisorIdentity }> {
+): Promise<{ pid: number; socketsFolder: string; hypervisor: HypervisorIdentity }> {
   const living = await livingProcess(folder, 'current');
   if (living === undefined) {
     throw new CheckpointError('MachineNotRunning', 'The machine has stopped meanwhile. Nothing was changed.', {});

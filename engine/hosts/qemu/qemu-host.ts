@@ -240,7 +240,7 @@ export class QemuHost implements Host {
           const pauseMs = await pauseFor(monitor, capture);
           return { pauseMs, totalMs: since(started) };
         }
-        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target });
+        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target, pid: living.pid });
         const saved = await target.finish();
         const memory = { file: request.memoryFile, ...saved, method, wasPaused, hypervisor: living.hypervisor };
         return { pauseMs, totalMs: since(started), memory };

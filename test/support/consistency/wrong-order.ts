@@ -48,6 +48,7 @@ class WrongHost extends QemuHost {
       }
       const { method, pauseMs } = await captureMemory(monitor, {
         target,
+        pid: living.pid,
         wasPaused: false,
         whileStopped: () => Promise.resolve(),
         signal: request.signal,

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { restoreHugePages } from '../../engine/hosts/qemu/huge-pages.ts';
+import { GuestChecker } from '../support/consistency/guest-checker.ts';
+import { TestHome } from '../support/test-home.ts';
+
+const name = 'lab';
+
+describe('a guest in huge pages', () => {
+  let home: TestHome;
+  let checker: GuestChecker;
+
+  before(async () => {
+    home = await TestHome.withGuest();
+    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
+    await home.ckpt.run('start', ['start', name]);
+    checker = new GuestChecker(home.folder, name);
+    await checker.start();
+  });
+  after(() => home.remove());
+
+  it('a background snapshot splits them → they are put together again while the guest runs, its memory as it was', async (context) => {
+    const [pid] = await home.processes();
+    assert.ok(pid !== undefined);
+    const before = await hugeBytes(pid);
+    const { checkpoint } = await home.ckpt.run('take', ['take', name, 'first']);
+    const split = await hugeBytes(pid);
+    const { memoryMethod } = checkpoint;
+    if (memoryMethod !== 'background-snapshot' || split > before / 2 || process.getuid?.() !== 0) {
+      context.skip(
+        `as root only: ${memoryMethod ?? 'no memory'}, ${before} bytes in huge pages before, ${split} after`,
+      );
+      return;
+    }
+    await restoreHugePages(pid);
+    const restored = await hugeBytes(pid);
+    console.log(`  # ${before} bytes in huge pages, ${split} after the take, ${restored} afterwards`);
+    assert.ok(restored > before / 2, `${before} bytes in huge pages, ${split} after the take, ${restored} afterwards`);
+    assert.equal((await checker.checkedSince(await checker.findings())).faults, '');
+
+    await home.ckpt.run('take', ['take', name, 'second']);
+    await home.ckpt.run('apply', ['apply', name, 'second']);
+    assert.equal((await checker.checkedSince(await checker.findings())).faults, '');
+  });
+});
+
+/** Of a process' memory, in huge pages (proc_pid_smaps(5)). */
+async function hugeBytes(pid: number): Promise<number> {
+  const smaps = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^AnonHugePages: +(\d+) kB$/m.exec(smaps)?.[1] ?? 0) * 1024;
+}
