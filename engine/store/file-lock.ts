@@ -44,18 +44,22 @@ export async function tryFileLock(file: string, purpose: Pick<LockHolder, 'opera
 
 /** Who holds the lock at this moment, as far as can be told without touching it. */
 export async function lockHolder(file: string): Promise<LockHolder | undefined> {
-  const named = native === undefined ? `${file}.owner` : file;
-  const holder = namesNobody(named) ? undefined : await readHolder(named);
+  const holder = namesNobody(file) ? undefined : await readHolder(nameFile(file));
   return holder !== undefined && (await isProcessAlive(holder.pid, holder.identity)) ? holder : undefined;
 }
 
 /** A lock that was released is empty: a look costs less than to find out that it is no record. */
-function namesNobody(file: string): boolean {
+export function namesNobody(file: string): boolean {
   try {
-    return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+    return (statSync(nameFile(file), { throwIfNoEntry: false })?.size ?? 0) === 0;
   } catch {
     return false;
   }
+}
+
+/** Where the holder of a lock says who it is. */
+function nameFile(file: string): string {
+  return native === undefined ? `${file}.owner` : file;
 }
 
 /** At once: no call waits for anything, and each turn of a thread would cost more than all of them. */

@@ -1,13 +1,17 @@
 import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import { dueFile } from './due-record.ts';
+import { namesNobody } from './file-lock.ts';
 import { historyFile } from './history.ts';
 import type { Home } from './home.ts';
 import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.ts';
 import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
-const settleMs = 25;
+const settleMs = 10;
+
+/** A change that takes longer is told while it is under way. */
+const longChangeMs = 150;
 
 /** To set watches on a thousand machines takes as long as to list them: so it is done in parts, and the list goes first. */
 const machinesAPart = 40;
@@ -29,20 +33,28 @@ interface WatchedMachine {
 export class HomeWatch {
   readonly #home: Home;
   readonly #onChange: (machines: string[] | undefined) => void;
+  readonly #longMs: number;
   readonly #watched = new Map<string, WatchedMachine>();
   #root: FSWatcher | undefined;
   #changed = new Set<string>();
   #listChanged = false;
   #timer: NodeJS.Timeout | undefined;
+  /** By machine: when to tell of what is being done under its lock. */
+  readonly #underLock = new Map<string, NodeJS.Timeout>();
   /** Machines that are still to be watched, and the time since which none of their changes may be missed. */
   #waiting: string[] = [];
   #waitingSince = 0;
   #nextPart: NodeJS.Timeout | undefined;
 
-  /** @param onChange gets the names of the machines that changed, or undefined when machines came or went */
-  constructor(home: Home, onChange: (machines: string[] | undefined) => void) {
+  /**
+   * @param onChange gets the names of the machines that changed, or undefined when machines came or went
+   * @param longMs what is done under a machine's lock is told when the lock is given back, all of it at once, and what takes
+   *   longer than this also before
+   */
+  constructor(home: Home, onChange: (machines: string[] | undefined) => void, longMs = longChangeMs) {
     this.#home = home;
     this.#onChange = onChange;
+    this.#longMs = longMs;
   }
 
   start(): void {
@@ -53,6 +65,8 @@ export class HomeWatch {
   close(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#nextPart);
+    this.#underLock.forEach((timer) => clearTimeout(timer));
+    this.#underLock.clear();
     this.#root?.close();
     for (const machine of [...this.#watched.keys()]) {
       this.#forget(machine);
@@ -76,8 +90,21 @@ export class HomeWatch {
 
   /** Tells that a machine changed in a way that no file shows. */
   touch(machine: string): void {
+    clearTimeout(this.#underLock.get(machine));
+    this.#underLock.delete(machine);
     this.#changed.add(machine);
     this.#settle();
+  }
+
+  #noticed(machine: string, lock: string): void {
+    if (namesNobody(lock)) {
+      this.touch(machine);
+    } else if (!this.#underLock.has(machine)) {
+      this.#underLock.set(
+        machine,
+        setTimeout(() => this.touch(machine), this.#longMs),
+      );
+    }
   }
 
   /** Watches the machines there are, and no others. One whose folder is the same is watched already. */
@@ -108,7 +135,8 @@ export class HomeWatch {
       const folder = placeNamed(this.#home, name);
       const watched = [folder, path.join(folder, 'checkpoints'), path.join(folder, 'run')];
       const identity = identityOf(folder);
-      this.#watched.set(name, { identity, watchers: watched.flatMap((one) => this.#watch(one, name)) });
+      const lock = path.join(folder, 'lock');
+      this.#watched.set(name, { identity, watchers: watched.flatMap((one) => this.#watch(one, name, lock)) });
       if (isLate && watched.some((one) => changedMs(one) > this.#waitingSince)) {
         this.touch(name);
       }
@@ -118,12 +146,12 @@ export class HomeWatch {
     }
   }
 
-  #watch(folder: string, machine: string): FSWatcher[] {
+  #watch(folder: string, machine: string, lock: string): FSWatcher[] {
     try {
       const watcher = watch(folder, (_, file) => {
         // The new content shows under the file's own name in a moment; what is noted in passing changes nothing.
         if (file?.endsWith('.new') !== true && file !== runningTimeFile && file !== dueFile && file !== historyFile) {
-          this.touch(machine);
+          this.#noticed(machine, lock);
         }
       });
       watcher.on('error', () => this.#forget(machine));
@@ -136,6 +164,8 @@ export class HomeWatch {
 
   #forget(machine: string): void {
     this.#watched.get(machine)?.watchers.forEach((watcher) => watcher.close());
+    clearTimeout(this.#underLock.get(machine));
+    this.#underLock.delete(machine);
     this.#watched.delete(machine);
   }
 

@@ -44,6 +44,9 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   readonly #listeners: vscode.Disposable;
   #nodes = new Map<string, TreeNode>();
   #roots: TreeNode[] = [];
+  #isLoading = true;
+  /** Ask for the roots and get them once there are any: VS Code shows its progress until then, and asks only once. */
+  #waiting: ((roots: TreeNode[]) => void)[] = [];
 
   readonly onDidChangeTreeData = this.#change.event;
 
@@ -68,8 +71,19 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     return node.item();
   }
 
-  getChildren(node?: TreeNode): TreeNode[] {
-    return node === undefined ? this.#roots : node.children;
+  getChildren(node?: TreeNode): TreeNode[] | Promise<TreeNode[]> {
+    if (node !== undefined) {
+      return node.children;
+    }
+    return this.#isLoading ? new Promise((resolve) => this.#waiting.push(resolve)) : this.#roots;
+  }
+
+  /** To be called when it is known what to show, be it nothing. */
+  endLoading(): void {
+    this.#isLoading = false;
+    for (const answer of this.#waiting.splice(0)) {
+      answer(this.#roots);
+    }
   }
 
   getParent(node: TreeNode): TreeNode | undefined {

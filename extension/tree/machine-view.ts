@@ -26,7 +26,8 @@ export class MachineView implements vscode.Disposable {
   readonly #view: vscode.TreeView<TreeNode>;
   readonly #subscriptions: vscode.Disposable;
   #redraw: NodeJS.Timeout | undefined;
-  #endLoading: () => void = () => undefined;
+  #state: ViewState | undefined;
+  #message = '';
 
   constructor(engine: Engine, sources: TreeSources) {
     const { machines, shown, jobs, checked } = sources;
@@ -57,13 +58,6 @@ export class MachineView implements vscode.Disposable {
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#showState()),
       this.#view.onDidChangeVisibility(({ visible }) => this.#redrawWhile(visible)),
     );
-    void vscode.window.withProgress(
-      { location: { viewId: machinesViewId } },
-      () =>
-        new Promise<void>((resolve) => {
-          this.#endLoading = resolve;
-        }),
-    );
     this.#showState();
     this.#redrawWhile(this.#view.visible);
   }
@@ -83,16 +77,24 @@ export class MachineView implements vscode.Disposable {
   }
 
   #showState(): void {
-    const state = this.#state();
-    void vscode.commands.executeCommand('setContext', viewStateKey, state);
+    const state = this.#stateNow();
+    if (state !== this.#state) {
+      this.#state = state;
+      void vscode.commands.executeCommand('setContext', viewStateKey, state);
+    }
     if (state !== 'loading') {
-      this.#endLoading();
+      this.#tree.endLoading();
     }
     // An empty text is no message.
-    this.#view.message = this.#message() ?? '';
+    const message = this.#messageNow() ?? '';
+    // VS Code draws what changes in the tree within 200 ms of a message only after them.
+    if (message !== this.#message) {
+      this.#message = message;
+      this.#view.message = message;
+    }
   }
 
-  #state(): ViewState {
+  #stateNow(): ViewState {
     const { hosts } = this.#machines;
     if (hosts === undefined) {
       return this.#engine.state.kind === 'failed' ? 'engineFailed' : 'loading';
@@ -107,7 +109,7 @@ export class MachineView implements vscode.Disposable {
   }
 
   /** Only over machines: a view with a message shows no welcome text. */
-  #message(): string | undefined {
+  #messageNow(): string | undefined {
     return this.#machines.machines.length === 0
       ? undefined
       : [this.#warning(), this.#filtered(), this.#selecting()].filter((part) => part !== undefined).join(' ');
