@@ -1,5 +1,5 @@
-// Bundles the extension and the engine into dist/, each one file, the engine's with another that starts it, the page of details, and the
-// native files of one platform: node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without,
+// Bundles the extension and the engine into dist/: the extension with its connection to the engine in a second file, which is read while
+// the engine starts; the engine with another file that starts it; the page of details, and the native files of one platform: node esbuild.mjs [--target=PLATFORM], with the names of `vsce package --target`; without,
 // this computer's.
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -63,6 +63,16 @@ const oneLanguage = {
   },
 };
 
+/** The library for the connection is most of the extension; what activates it is to be read without. */
+const connectionApart = {
+  name: 'connection-apart',
+  setup(context) {
+    context.onResolve({ filter: /\/engine-connection\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './engine-connection.js', external: true } : undefined,
+    );
+  },
+};
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -81,7 +91,21 @@ const common = {
 await rm(dist, { recursive: true, force: true });
 await mkdir(path.join(dist, 'native'), { recursive: true });
 const results = await Promise.all([
-  build({ ...common, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] }),
+  build({
+    ...common,
+    entryPoints: ['extension/main.ts'],
+    outfile: 'dist/extension.js',
+    external: ['vscode'],
+    // VS Code gives its interface to `require` alone.
+    supported: { 'dynamic-import': false },
+    plugins: [connectionApart],
+  }),
+  build({
+    ...common,
+    entryPoints: ['extension/engine/engine-connection.ts'],
+    outfile: 'dist/engine-connection.js',
+    external: ['vscode'],
+  }),
   build({
     ...common,
     entryPoints: ['engine/start.ts'],

@@ -37,7 +37,7 @@ export async function runProgram(args: string[]): Promise<number | undefined> {
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   const output = new Output(own.includes('--json'));
   let outcome: number | undefined = exitCode.done;
-  const program = buildProgram(output, (value) => {
+  const program = buildProgram(args, output, (value) => {
     outcome = value;
   });
   try {
@@ -64,7 +64,11 @@ function usageError(output: Output, error: CommanderError): number {
   return exitCode.usage;
 }
 
-function buildProgram(output: Output, setOutcome: (value: number | undefined) => void): Command {
+function buildProgram(
+  args: readonly string[],
+  output: Output,
+  setOutcome: (value: number | undefined) => void,
+): Command {
   const program = new Command('ckpt');
   program
     .description('Checkpoints for virtual machines: take one before something risky, and revert when it went wrong.')
@@ -81,6 +85,22 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
     })
     .showHelpAfterError('(ckpt --help shows the commands, ckpt COMMAND --help its options)')
     .configureHelp({ sortSubcommands: false });
+
+  program
+    .command('serve', { hidden: true })
+    .description('serve an editor over standard input and output')
+    .requiredOption('--stdio', 'the only transport')
+    .option('--face <name>', 'how other engines name this one', 'VS Code')
+    // The language client adds this; the server ends with that process.
+    .option('--clientProcessId <pid>')
+    .action((options: { face: string }) => {
+      serve(createEngine(options.face));
+      setOutcome(undefined);
+    });
+  if (args[0] === 'serve') {
+    // An editor waits for it, and the other verbs take a while to declare.
+    return program;
+  }
 
   const verb = (usage: string, description: string): Command => newVerb(program, usage, description);
   const run = (options: CommonOptions, action: Parameters<typeof runVerb>[2]): Promise<void> =>
@@ -189,18 +209,6 @@ function buildProgram(output: Output, setOutcome: (value: number | undefined) =>
     .action(async (id: string, options: { home: string }) => {
       const engine = createEngine('a job', chosenHome(options.home));
       setOutcome(await carryOutJob(engine.home, id, engine.runnableJobs));
-    });
-
-  program
-    .command('serve', { hidden: true })
-    .description('serve an editor over standard input and output')
-    .requiredOption('--stdio', 'the only transport')
-    .option('--face <name>', 'how other engines name this one', 'VS Code')
-    // The language client adds this; the server ends with that process.
-    .option('--clientProcessId <pid>')
-    .action((options: { face: string }) => {
-      serve(createEngine(options.face));
-      setOutcome(undefined);
     });
 
   return program;

@@ -9,6 +9,8 @@ import { TreeNode } from './tree-node.ts';
 
 export class MachineNode extends TreeNode {
   machine: MachineInfo;
+  /** Whether its children are there. */
+  isFilled = false;
   readonly #isOneOfMany: boolean;
 
   /** @param isOneOfMany so that it is not open before somebody opens it */

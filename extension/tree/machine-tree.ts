@@ -72,6 +72,9 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   }
 
   getChildren(node?: TreeNode): TreeNode[] | Promise<TreeNode[]> {
+    if (node instanceof MachineNode && !node.isFilled) {
+      this.#fill(node, this.#nodes);
+    }
     if (node !== undefined) {
       return node.children;
     }
@@ -194,6 +197,16 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const id = MachineNode.idOf(machine);
     const node = this.#keep(before, MachineNode, id, () => new MachineNode(machine, isOneOfMany));
     node.machine = machine;
+    if (node.isFilled) {
+      this.#fill(node, before);
+    }
+    return node;
+  }
+
+  /** What is in a machine that nobody opens is not made. */
+  #fill(node: MachineNode, before: Map<string, TreeNode>): void {
+    const { machine } = node;
+    node.isFilled = true;
     const damage = machine.state === 'damaged' ? machine.problem : undefined;
     node.adopt([
       ...(damage === undefined ? [] : [this.#problem(node.id, damage, before)]),
@@ -201,7 +214,6 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       ...checkpointRows(machine).map((row) => this.#row(machine, row, before)),
       ...(machine.trash.length === 0 ? [] : [this.#trash(machine, before)]),
     ]);
-    return node;
   }
 
   #row(machine: MachineInfo, row: CheckpointRow, before: Map<string, TreeNode>): TreeNode {
