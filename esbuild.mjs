@@ -63,6 +63,24 @@ const oneLanguage = {
   },
 };
 
+/**
+ * Each module that imports VS Code's interface would copy all of its members, hundreds of them, when it is read. What inherits them
+ * has none to copy.
+ */
+const interfaceOnce = {
+  name: 'interface-once',
+  setup(context) {
+    const namespace = 'interface-once';
+    context.onResolve({ filter: /^vscode$/ }, ({ namespace: from }) =>
+      from === namespace ? { path: 'vscode', external: true } : { path: 'vscode', namespace },
+    );
+    context.onLoad({ filter: /./, namespace }, () => ({
+      contents: "module.exports = Object.create(require('vscode'), { __esModule: { value: true } })",
+      loader: 'js',
+    }));
+  },
+};
+
 /** The library for the connection is most of the extension; what activates it is to be read without. */
 const connectionApart = {
   name: 'connection-apart',
@@ -95,16 +113,15 @@ const results = await Promise.all([
     ...common,
     entryPoints: ['extension/main.ts'],
     outfile: 'dist/extension.js',
-    external: ['vscode'],
     // VS Code gives its interface to `require` alone.
     supported: { 'dynamic-import': false },
-    plugins: [connectionApart],
+    plugins: [connectionApart, interfaceOnce],
   }),
   build({
     ...common,
     entryPoints: ['extension/engine/engine-connection.ts'],
     outfile: 'dist/engine-connection.js',
-    external: ['vscode'],
+    plugins: [interfaceOnce],
   }),
   build({
     ...common,

@@ -3,6 +3,7 @@
  * It is one process, and is started again when it crashes; each run of it is an EngineSession.
  */
 import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import type {
   ChangedParams,
@@ -166,6 +167,8 @@ export class Engine implements vscode.Disposable {
   /** Returns why the engine did not start; nothing when it is ready. Never rejects. */
   async #startSession(): Promise<string | undefined> {
     this.#become({ kind: 'starting' });
+    // To start a process holds this one up, and to load the library for the connection even more: who waits for the activation goes first.
+    await nextTurn();
     try {
       const session = await EngineSession.start(this.#program(), this.#log, {
         changed: (params) => this.#machinesChange.fire(params),
