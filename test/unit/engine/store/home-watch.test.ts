@@ -18,7 +18,7 @@ interface WatchedMachine {
   folder: string;
   told: (string[] | undefined)[];
   /** Resolves when something is told from now on. */
-  nextTold(): Promise<void>;
+  nextTold: () => Promise<void>;
 }
 
 async function watchedMachine(context: TestContext, longMs?: number): Promise<WatchedMachine> {
