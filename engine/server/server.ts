@@ -51,8 +51,10 @@ export function serve(engine: Engine): void {
     new StreamMessageReader(input),
     new StreamMessageWriter(clientOutput(process.stdout, leave), { contentTypeEncoder: messageEncoder }),
   );
-  connection.onInitialize(({ locale }) => {
+  let tellsOfFiles = false;
+  connection.onInitialize(({ locale, capabilities }) => {
     language.speak(locale);
+    tellsOfFiles = capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
     return { capabilities: languageCapabilities, serverInfo: { name: 'vm-checkpoints', version } };
   });
   for (const name of operationNames) {
@@ -98,6 +100,11 @@ export function serve(engine: Engine): void {
   connection.onInitialized(() => {
     homeWatch.start();
     processWatch.start();
+    if (tellsOfFiles) {
+      void language
+        .watchTasks()
+        .catch((error: unknown) => engine.log.error(`Changed tasks are not heard of: ${String(error)}`));
+    }
     firstExpiry = setTimeout(expire, firstExpiryMs);
   });
   const expiry = setInterval(expire, expiryCheckMs);

@@ -2,6 +2,7 @@ import {
   CodeActionKind,
   CompletionItemKind,
   DiagnosticSeverity,
+  DidChangeWatchedFilesNotification,
   MarkupKind,
   ResponseError,
   TextDocuments,
@@ -11,6 +12,7 @@ import {
   type Connection,
   type Diagnostic,
   type Hover,
+  type Position,
   type Range,
   type ServerCapabilities,
 } from 'vscode-languageserver/node';
@@ -22,8 +24,12 @@ import { toWireError } from '../../model/checkpoint-error.ts';
 import type { CheckpointInfo, MachineInfo } from '../../protocol/machines.ts';
 import { checkpointErrorRpcCode, type WireError } from '../../protocol/errors.ts';
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../protocol/language.ts';
+import { guardSessionAction, impossibleTasks, takenByTasks, takenText, type LaunchFiles } from './launch-features.ts';
+import { debugSessions, sessionAt } from './launch-file.ts';
 import { namedPlaces, type NamedPlace } from './named-machines.ts';
+import { launchIn, tasksFileBeside, tasksListIn } from './sections.ts';
 import { guardTask, taskAt } from './tasks-file.ts';
+import { textOfFile } from './text-of-file.ts';
 import { languageTexts, type LanguageTexts } from './texts.ts';
 
 /** More machines than this are no choice to offer on a light bulb. */
@@ -49,6 +55,13 @@ const guardTaskParams: z.ZodType<GuardTaskParams> = z.object({
   }),
 });
 
+/** Where in a document a machine, a checkpoint, or a task before a debug session is named. */
+interface Cursor {
+  document: TextDocument;
+  range: Range;
+  place: NamedPlace | { kind: 'task'; value: string; files: LaunchFiles };
+}
+
 /**
  * Completion, hover, diagnostics and code actions where files of the editor name machines and checkpoints. Which files those
  * are, the client says.
@@ -69,12 +82,15 @@ export class LanguageFeatures {
     this.#documents.onDidClose(
       ({ document }) => void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] }),
     );
-    connection.onCompletion(({ textDocument, position }) =>
-      this.#at(textDocument.uri, position, [], (place, range) => this.#completions(place, range)),
-    );
-    connection.onHover(({ textDocument, position }) =>
-      this.#at(textDocument.uri, position, null, (place, range) => this.#hover(place, range)),
-    );
+    connection.onDidChangeWatchedFiles(() => this.checkSoon());
+    connection.onCompletion(async ({ textDocument, position }) => {
+      const cursor = await this.#at(textDocument.uri, position);
+      return cursor === undefined ? [] : this.#completions(cursor);
+    });
+    connection.onHover(async ({ textDocument, position }) => {
+      const cursor = await this.#at(textDocument.uri, position);
+      return cursor === undefined ? null : this.#hover(cursor);
+    });
     connection.onCodeAction(({ textDocument, range }) => this.#actions(textDocument.uri, range));
     connection.onRequest<GuardTaskResult, WireError>(guardTaskMethod, (params: unknown) => {
       try {
@@ -90,6 +106,13 @@ export class LanguageFeatures {
   /** @param locale as in LSP's `initialize` */
   speak(locale: string | undefined): void {
     this.#texts = languageTexts(locale);
+  }
+
+  /** Has the client tell of files with tasks that are not open and change. It has to be able to. */
+  async watchTasks(): Promise<void> {
+    await this.#connection.client.register(DidChangeWatchedFilesNotification.type, {
+      watchers: [{ globPattern: '**/.vscode/tasks.json' }],
+    });
   }
 
   /** Looks at all open documents again, because one changed, or machines did. */
@@ -113,41 +136,89 @@ export class LanguageFeatures {
     }
     const known = new Set((await this.#machines()).flatMap(({ id, name }) => [id, name]));
     for (const document of documents) {
-      const diagnostics = namedPlaces(document.getText())
+      const named = namedPlaces(document.getText())
         .filter(({ kind, value }) => kind === 'machine' && !value.includes('${') && !known.has(value))
-        .map((place): Diagnostic => ({
-          range: rangeOf(document, place),
-          severity: DiagnosticSeverity.Warning,
-          source: 'VM Checkpoints',
-          message: this.#texts.noMachine(place.value),
-        }));
+        .map((place) => ({ ...place, message: this.#texts.noMachine(place.value) }));
+      const before = (await this.#impossibleTasks(document, known)).map((place) => ({
+        ...place,
+        message: this.#texts.noMachineOfTask(place.task, place.machine),
+      }));
+      const diagnostics = [...named, ...before].map((place): Diagnostic => ({
+        range: rangeOf(document, place),
+        severity: DiagnosticSeverity.Warning,
+        source: 'VM Checkpoints',
+        message: place.message,
+      }));
       void this.#connection.sendDiagnostics({ uri: document.uri, diagnostics });
     }
   }
 
-  async #at<T>(
-    uri: string,
-    position: Range['start'],
-    none: T,
-    answer: (place: NamedPlace, range: Range) => Promise<T>,
-  ): Promise<T> {
-    const document = this.#documents.get(uri);
-    if (document === undefined) {
-      return none;
-    }
-    const offset = document.offsetAt(position);
-    const place = namedPlaces(document.getText()).find(
-      (one) => one.offset < offset && offset < one.offset + one.length,
-    );
-    return place === undefined ? none : answer(place, rangeOf(document, place));
+  async #impossibleTasks(
+    document: TextDocument,
+    known: ReadonlySet<string>,
+  ): Promise<ReturnType<typeof impossibleTasks>> {
+    const launch = launchIn(document.uri);
+    return launch === undefined
+      ? []
+      : impossibleTasks(
+          debugSessions(document.getText(), launch),
+          takenByTasks(await this.#launchFiles(document)),
+          known,
+        );
   }
 
-  async #completions(place: NamedPlace, range: Range): Promise<CompletionItem[]> {
-    const machines = await this.#machines();
+  /** As they are in the editor, where they are open. */
+  async #launchFiles(document: TextDocument): Promise<LaunchFiles> {
+    const { uri } = document;
+    const tasks = tasksFileBeside(uri);
+    return {
+      launch: { uri, text: document.getText() },
+      tasks: {
+        uri: tasks,
+        text: this.#documents.get(tasks)?.getText() ?? (await textOfFile(tasks)),
+        list: tasksListIn(tasks) ?? [],
+      },
+    };
+  }
+
+  async #at(uri: string, position: Position): Promise<Cursor | undefined> {
+    const document = this.#documents.get(uri);
+    if (document === undefined) {
+      return undefined;
+    }
+    const cursor = document.offsetAt(position);
+    const isAt = ({ offset, length }: { offset: number; length: number }): boolean =>
+      offset < cursor && cursor < offset + length;
+    const place = namedPlaces(document.getText()).find(isAt);
+    if (place !== undefined) {
+      return { document, range: rangeOf(document, place), place };
+    }
+    const launch = launchIn(uri);
+    const first = launch && sessionAt(document.getText(), cursor, launch)?.preLaunchTask;
+    return first === undefined || typeof first.value !== 'string' || !isAt(first)
+      ? undefined
+      : {
+          document,
+          range: rangeOf(document, first),
+          place: { kind: 'task', value: first.value, files: await this.#launchFiles(document) },
+        };
+  }
+
+  async #completions({ place, range }: Cursor): Promise<CompletionItem[]> {
     const item = (name: string, detail: string, kind: CompletionItemKind): CompletionItem => {
       const newText = JSON.stringify(name);
       return { label: name, detail, kind, filterText: newText, textEdit: { range, newText } };
     };
+    if (place.kind === 'task') {
+      return [...takenByTasks(place.files)].map(([label, taken]) =>
+        item(
+          label,
+          this.#texts.checkpointOf([...new Set(taken.flatMap(({ machines }) => machines))]),
+          CompletionItemKind.Event,
+        ),
+      );
+    }
+    const machines = await this.#machines();
     return place.kind === 'machine'
       ? machines.map(({ name, state, checkpoints }) =>
           item(
@@ -161,46 +232,81 @@ export class LanguageFeatures {
         );
   }
 
-  async #hover(place: NamedPlace, range: Range): Promise<Hover | null> {
-    const machine = (await this.#machines()).find(({ id, name }) =>
-      [id, name].includes(place.kind === 'machine' ? place.value : (place.machine ?? '')),
-    );
-    const named = machine?.checkpoints.filter(({ name }) => name === place.value) ?? [];
-    const value =
-      machine === undefined
-        ? undefined
-        : place.kind === 'machine'
-          ? machineText(machine, this.#texts)
-          : checkpointsText(named, this.#texts);
+  async #hover({ place, range }: Cursor): Promise<Hover | null> {
+    const value = this.#told(place, await this.#machines());
     // Names are anybody's: as plain text they are no Markdown.
     return value === undefined ? null : { range, contents: { kind: MarkupKind.PlainText, value } };
   }
 
+  #told(place: Cursor['place'], machines: readonly MachineInfo[]): string | undefined {
+    if (place.kind === 'task') {
+      return takenText(place.value, takenByTasks(place.files), machines, this.#texts);
+    }
+    const machine = machines.find(({ id, name }) =>
+      [id, name].includes(place.kind === 'machine' ? place.value : (place.machine ?? '')),
+    );
+    const named = machine?.checkpoints.filter(({ name }) => name === place.value) ?? [];
+    return machine === undefined
+      ? undefined
+      : place.kind === 'machine'
+        ? machineText(machine, this.#texts)
+        : checkpointsText(named, this.#texts);
+  }
+
   async #actions(uri: string, range: Range): Promise<CodeAction[]> {
     const document = this.#documents.get(uri);
-    const text = document?.getText() ?? '';
-    const task = document && uri.endsWith('tasks.json') ? taskAt(text, document.offsetAt(range.start)) : undefined;
-    if (document === undefined || task === undefined) {
+    if (document === undefined) {
       return [];
     }
     const machines = (await this.#machines()).filter(({ state }) => state !== 'damaged').slice(0, mostActions);
+    const names = machines.map(({ name }) => name);
+    const cursor = document.offsetAt(range.start);
+    return [...this.#taskActions(document, cursor, names), ...(await this.#sessionActions(document, cursor, names))];
+  }
+
+  #taskActions(document: TextDocument, cursor: number, machines: readonly string[]): CodeAction[] {
+    const text = document.getText();
+    const list = tasksListIn(document.uri);
+    const task = list && taskAt(text, cursor, list);
+    if (task === undefined) {
+      return [];
+    }
     const whole = { start: document.positionAt(0), end: document.positionAt(text.length) };
-    return machines.flatMap(({ name }) => {
-      const answer = guardTask({ text, label: task.label, definition: {}, checkpoint: { machine: name } });
+    return machines.flatMap((machine) => {
+      const answer = guardTask({ text, label: task.label, definition: {}, checkpoint: { machine } }, list);
       return answer.kind === 'guarded'
         ? []
         : [
             {
-              title: machines.length === 1 ? this.#texts.addCheckpoint : this.#texts.addCheckpointOf(name),
+              title: machines.length === 1 ? this.#texts.addCheckpoint : this.#texts.addCheckpointOf(machine),
               kind: CodeActionKind.Refactor,
-              edit: { changes: { [uri]: [{ range: whole, newText: answer.text }] } },
+              edit: { changes: { [document.uri]: [{ range: whole, newText: answer.text }] } },
             },
           ];
     });
   }
+
+  async #sessionActions(document: TextDocument, cursor: number, machines: readonly string[]): Promise<CodeAction[]> {
+    const launch = launchIn(document.uri);
+    const session = launch && sessionAt(document.getText(), cursor, launch);
+    if (session === undefined) {
+      return [];
+    }
+    const files = await this.#launchFiles(document);
+    const taken = takenByTasks(files);
+    try {
+      return machines.flatMap((machine) => {
+        const title = machines.length === 1 ? this.#texts.addToSession : this.#texts.addToSessionOf(machine);
+        return guardSessionAction(title, files, session, machine, taken) ?? [];
+      });
+    } catch (error) {
+      this.#log.info(`No checkpoint is offered before “${session.name}”: ${toWireError(error).message}`);
+      return [];
+    }
+  }
 }
 
-function rangeOf(document: TextDocument, { offset, length }: NamedPlace): Range {
+function rangeOf(document: TextDocument, { offset, length }: { offset: number; length: number }): Range {
   return { start: document.positionAt(offset), end: document.positionAt(offset + length) };
 }
 

@@ -1,66 +1,136 @@
-import {
-  applyEdits,
-  findNodeAtLocation,
-  getNodeValue,
-  modify,
-  parseTree,
-  type JSONPath,
-  type Node,
-} from 'jsonc-parser';
+import { findNodeAtLocation, parseTree, type JSONPath, type Node } from 'jsonc-parser';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { GuardTaskParams, GuardTaskResult } from '../../protocol/language.ts';
+import { changed, memberOf } from './json-edit.ts';
 
 /** The task type; as in the extension's contributions. */
 export const checkpointTaskType = 'vm-checkpoint';
 
+/** A text with tasks, and where in it their list is. */
+export interface TasksText {
+  text: string;
+  list: JSONPath;
+}
+
+/** A task that takes a checkpoint, of one machine or of several together. */
+export interface CheckpointTask {
+  label: string;
+  machines: string[];
+  /** Of the checkpoint; absent for date and time. */
+  name?: string;
+}
+
 /**
- * Lets a task of a tasks.json depend on a checkpoint that is taken before it. Comments and layout stay.
+ * Lets a task depend on a checkpoint that is taken before it. Comments and layout stay.
+ * @param list where the list of tasks is
  * @throws InvalidArgument when the text is no tasks.json
  */
-export function guardTask({ text, label, definition, checkpoint }: GuardTaskParams): GuardTaskResult {
-  const tasks = tasksOf(text);
+export function guardTask(
+  { text, label, definition, checkpoint }: GuardTaskParams,
+  list: JSONPath = ['tasks'],
+): GuardTaskResult {
+  const tasks = tasksOf({ text, list });
   const index = tasks.findIndex((task) => isTask(task, label, definition));
   const task = tasks[index];
   if (task !== undefined && dependsOnCheckpoint(tasks, task, checkpoint.machine)) {
     return { kind: 'guarded' };
   }
-  const checkpointLabel = `checkpoint of ${checkpoint.machine} before ${label}`;
-  const dependsOn = [checkpointLabel, ...(task === undefined ? [] : dependenciesOf(task))];
+  const before = checkpointTask(`checkpoint of ${checkpoint.machine} before ${label}`, checkpoint);
+  const dependsOn = [before.label, ...(task === undefined ? [] : dependenciesOf(task))];
   let edited = text;
   if (task === undefined) {
     const added = { ...definition, label, dependsOn, dependsOrder: 'sequence', problemMatcher: [] };
-    edited = changed(edited, ['tasks', tasks.length], added, true);
+    edited = changed(edited, [...list, tasks.length], added, true);
   } else {
-    edited = changed(edited, ['tasks', index, 'dependsOn'], dependsOn);
-    edited = changed(edited, ['tasks', index, 'dependsOrder'], 'sequence');
+    edited = changed(edited, [...list, index, 'dependsOn'], dependsOn);
+    edited = changed(edited, [...list, index, 'dependsOrder'], 'sequence');
   }
-  if (!tasks.some((one) => memberOf(one, 'label') === checkpointLabel)) {
-    const before = { label: checkpointLabel, type: checkpointTaskType, ...checkpoint, problemMatcher: [] };
-    edited = changed(edited, ['tasks', Math.max(0, index)], before, true);
+  if (!tasks.some((one) => memberOf(one, 'label') === before.label)) {
+    edited = changed(edited, [...list, Math.max(0, index)], before, true);
   }
   return { kind: 'edited', text: edited };
 }
 
-/** The task of a tasks.json that a place in its text is in, unless it takes a checkpoint itself. */
-export function taskAt(text: string, offset: number): { label: string } | undefined {
-  const found = parseTree(text);
-  const list = found && findNodeAtLocation(found, ['tasks']);
-  const task = list?.children?.find((one) => one.offset <= offset && offset <= one.offset + one.length);
+/** What a file holds of a task that takes a checkpoint. */
+export function checkpointTask<T extends { machine: string }>(
+  label: string,
+  checkpoint: T,
+): T & { label: string; type: string; problemMatcher: never[] } {
+  return { label, type: checkpointTaskType, ...checkpoint, problemMatcher: [] };
+}
+
+/**
+ * Adds tasks at the end, but for those whose label is there already.
+ * @throws InvalidArgument when the text is no tasks.json
+ */
+export function withTasks({ text, list }: TasksText, added: readonly { label: string }[]): string {
+  const tasks = tasksOf({ text, list });
+  const labels = tasks.map((task) => memberOf(task, 'label'));
+  const missing = added.filter(({ label }) => !labels.includes(label));
+  const version = [...list.slice(0, -1), 'version'];
+  const root = parseTree(text);
+  const start = root && findNodeAtLocation(root, version) ? text : changed(text, version, '2.0.0');
+  return missing.reduce((edited, task, index) => changed(edited, [...list, tasks.length + index], task, true), start);
+}
+
+/** The task that a place in a text is in, unless it takes a checkpoint itself. */
+export function taskAt(text: string, offset: number, list: JSONPath = ['tasks']): { label: string } | undefined {
+  const task = readTasks({ text, list }).find((one) => one.offset <= offset && offset <= one.offset + one.length);
   const label = task && memberOf(task, 'label');
   return task === undefined || typeof label !== 'string' || memberOf(task, 'type') === checkpointTaskType
     ? undefined
     : { label };
 }
 
-function tasksOf(text: string): Node[] {
+/** Of each task of a text that takes checkpoints when it is run, itself or by what it depends on: which. By label, in the text's order. */
+export function checkpointsByLabel(text: TasksText): Map<string, CheckpointTask[]> {
+  const tasks = new Map(
+    readTasks(text).flatMap((task): [string, Node][] => {
+      const label = memberOf(task, 'label');
+      return typeof label === 'string' ? [[label, task]] : [];
+    }),
+  );
+  const found = [...tasks.keys()].map((label): [string, CheckpointTask[]] => [label, takenBy(label, tasks, new Set())]);
+  return new Map(found.filter(([, taken]) => taken.length > 0));
+}
+
+function takenBy(label: string, tasks: ReadonlyMap<string, Node>, seen: Set<string>): CheckpointTask[] {
+  const task = tasks.get(label);
+  if (task === undefined || seen.has(label)) {
+    return [];
+  }
+  seen.add(label);
+  const before = dependenciesOf(task).flatMap((one) => (typeof one === 'string' ? takenBy(one, tasks, seen) : []));
+  return [...before, ...ofCheckpoint(label, task)];
+}
+
+function ofCheckpoint(label: string, task: Node): CheckpointTask[] {
+  const machine = memberOf(task, 'machine');
+  if (memberOf(task, 'type') !== checkpointTaskType || typeof machine !== 'string') {
+    return [];
+  }
+  const group = memberOf(task, 'group');
+  const others = Array.isArray(group) ? group.filter((one): one is string => typeof one === 'string') : [];
+  const name = memberOf(task, 'name');
+  return [{ label, machines: [...new Set([machine, ...others])], ...(typeof name === 'string' ? { name } : {}) }];
+}
+
+function tasksOf({ text, list }: TasksText): Node[] {
   const root = parseTree(text);
-  const list = root && findNodeAtLocation(root, ['tasks']);
-  if (root?.type !== 'object' || (list !== undefined && list.type !== 'array')) {
+  const found = root && findNodeAtLocation(root, list);
+  if (root?.type !== 'object' || (found !== undefined && found.type !== 'array')) {
     throw new CheckpointError('InvalidArgument', 'This tasks.json holds no list of tasks. Mend it first.', {
       field: 'tasks',
     });
   }
-  return list?.children ?? [];
+  return found?.children ?? [];
+}
+
+/** As far as the text can be read. */
+function readTasks({ text, list }: TasksText): Node[] {
+  const root = parseTree(text);
+  const found = root && findNodeAtLocation(root, list);
+  return found?.type === 'array' ? (found.children ?? []) : [];
 }
 
 /** By its label, or as what another extension provides: of the same type, with the same members. */
@@ -88,20 +158,4 @@ function dependsOnCheckpoint(tasks: readonly Node[], task: Node, machine: string
 function dependenciesOf(task: Node): unknown[] {
   const dependsOn = memberOf(task, 'dependsOn');
   return dependsOn === undefined ? [] : Array.isArray(dependsOn) ? dependsOn : [dependsOn];
-}
-
-function memberOf(object: Node, name: string): unknown {
-  const node = findNodeAtLocation(object, [name]);
-  const value: unknown = node && getNodeValue(node);
-  return value;
-}
-
-function changed(text: string, place: JSONPath, value: unknown, isArrayInsertion = false): string {
-  const indent = /\n([ \t]+)"/.exec(text)?.[1] ?? '  ';
-  const formattingOptions = {
-    insertSpaces: !indent.startsWith('\t'),
-    tabSize: indent.startsWith('\t') ? 1 : indent.length,
-    eol: text.includes('\r\n') ? '\r\n' : '\n',
-  };
-  return applyEdits(text, modify(text, place, value, { isArrayInsertion, formattingOptions }));
 }

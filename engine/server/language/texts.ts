@@ -11,6 +11,14 @@ export interface LanguageTexts {
   noMachine: (name: string) => string;
   addCheckpoint: string;
   addCheckpointOf: (machine: string) => string;
+  /** Of a debug session whose first task needs a machine that there is not. */
+  noMachineOfTask: (task: string, machine: string) => string;
+  /** What a task takes before a debug session. */
+  takesBefore: (task: string, machines: readonly string[]) => string;
+  last: (machine: string, checkpoint: Pick<CheckpointInfo, 'name' | 'created'> | undefined) => string;
+  checkpointOf: (machines: readonly string[]) => string;
+  addToSession: string;
+  addToSessionOf: (machine: string) => string;
 }
 
 const english: LanguageTexts = {
@@ -25,6 +33,17 @@ const english: LanguageTexts = {
     `There is no machine “${name}”, so no checkpoint can be taken, and what waits for it does not start.`,
   addCheckpoint: 'Add checkpoint before this task',
   addCheckpointOf: (machine) => `Add checkpoint of “${machine}” before this task`,
+  noMachineOfTask: (task, machine) =>
+    `The task “${task}” takes a checkpoint of “${machine}”, and there is no such machine: so it fails, and the debug session does not start.`,
+  takesBefore: (task, machines) =>
+    `“${task}” takes a checkpoint of ${machines.map((name) => `“${name}”`).join(', ')} before the debug session starts.`,
+  last: (machine, checkpoint) =>
+    checkpoint === undefined
+      ? `“${machine}” has none of it yet.`
+      : `The last one of “${machine}” is “${checkpoint.name}”, taken at ${checkpoint.created}.`,
+  checkpointOf: (machines) => `checkpoint of ${machines.join(', ')}`,
+  addToSession: 'Add checkpoint before this debug session',
+  addToSessionOf: (machine) => `Add checkpoint of “${machine}” before this debug session`,
 };
 
 const german: LanguageTexts = {
@@ -44,6 +63,17 @@ const german: LanguageTexts = {
     `Es gibt keine Maschine „${name}“; deshalb kann kein Prüfpunkt erstellt werden, und was darauf wartet, startet nicht.`,
   addCheckpoint: 'Vor dieser Aufgabe einen Prüfpunkt erstellen',
   addCheckpointOf: (machine) => `Vor dieser Aufgabe einen Prüfpunkt von „${machine}“ erstellen`,
+  noMachineOfTask: (task, machine) =>
+    `Die Aufgabe „${task}“ erstellt einen Prüfpunkt von „${machine}“, und diese Maschine gibt es nicht: Deshalb schlägt sie fehl, und die Debugsitzung startet nicht.`,
+  takesBefore: (task, machines) =>
+    `„${task}“ erstellt einen Prüfpunkt von ${machines.map((name) => `„${name}“`).join(', ')}, bevor die Debugsitzung startet.`,
+  last: (machine, checkpoint) =>
+    checkpoint === undefined
+      ? `„${machine}“ hat davon noch keinen.`
+      : `Der letzte von „${machine}“ ist „${checkpoint.name}“, erstellt am ${checkpoint.created}.`,
+  checkpointOf: (machines) => `Prüfpunkt von ${machines.join(', ')}`,
+  addToSession: 'Vor dieser Debugsitzung einen Prüfpunkt erstellen',
+  addToSessionOf: (machine) => `Vor dieser Debugsitzung einen Prüfpunkt von „${machine}“ erstellen`,
 };
 
 /** @param locale of the client, as in LSP's `initialize`; what is not spoken here is English */
