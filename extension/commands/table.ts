@@ -7,6 +7,7 @@ import { engineErrorFrom } from '../engine/engine-error.ts';
 import { tellFailure } from '../operations/perform.ts';
 import { editNotes, pin, setColour, unpin } from './checkpoint/annotate.ts';
 import { apply } from './checkpoint/apply.ts';
+import { compareWith } from './checkpoint/compare-with.ts';
 import { deleteForGood } from './checkpoint/delete-for-good.ts';
 import { deleteCheckpoint, deleteSubtree } from './checkpoint/delete.ts';
 import { redo } from './checkpoint/redo.ts';
@@ -95,6 +96,7 @@ const table: Record<CommandId, TableEntry> = {
   'vmCheckpoints.setColour': { run: setColour, effect: 'changes' },
   'vmCheckpoints.addDiskImages': { run: addDiskImages, effect: 'changes' },
   'vmCheckpoints.rename': { run: rename, effect: 'changes' },
+  'vmCheckpoints.compareWith': { run: compareWith, effect: 'shows' },
   'vmCheckpoints.runTaskWithCheckpoint': { run: runTaskWithCheckpoint, effect: 'changes' },
   'vmCheckpoints.takeGroup': { run: takeGroup, effect: 'changes' },
   'vmCheckpoints.applyGroup': { run: applyGroup, effect: 'changes' },

@@ -1,6 +1,6 @@
 /** What a command acts on: taken from its argument, and asked for when that does not tell. */
 import * as vscode from 'vscode';
-import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { CheckpointsContext } from '../context.ts';
 import { describeCheckpoint, describeMachine } from '../machines/descriptions.ts';
 import type { MachineAndCheckpoint } from '../machines/machine-and-checkpoint.ts';
@@ -85,18 +85,28 @@ export async function askCheckpoint(
     }
     return checkpoint && { machine, checkpoint };
   }
+  const checkpoint = await pickCheckpoint(machine, machine.checkpoints, questions.checkpoint);
+  return checkpoint && { machine, checkpoint };
+}
+
+/** One of a machine's checkpoints, in order of creation; undefined when the user dismissed the question. */
+export async function pickCheckpoint(
+  machine: MachineInfo,
+  checkpoints: readonly CheckpointInfo[],
+  question: string,
+): Promise<CheckpointInfo | undefined> {
   const parent = parentOfNow(machine);
   const picked = await vscode.window.showQuickPick(
-    machine.checkpoints.toReversed().map((checkpoint) => ({
+    checkpoints.toReversed().map((checkpoint) => ({
       label: checkpoint.name,
       description: describeCheckpoint(checkpoint),
       iconPath: checkpointIcon(checkpoint),
       ...(checkpoint === parent ? { detail: vscode.l10n.t('Now grew from this one') } : {}),
       checkpoint,
     })),
-    { placeHolder: questions.checkpoint, matchOnDescription: true },
+    { placeHolder: question, matchOnDescription: true },
   );
-  return picked && { machine, checkpoint: picked.checkpoint };
+  return picked?.checkpoint;
 }
 
 /**

@@ -39,6 +39,7 @@ export const commands = {
   'vmCheckpoints.unpin': { title: 'Unpin Checkpoint', icon: '$(pinned)' },
   'vmCheckpoints.setColour': { title: 'Set Colour…' },
   'vmCheckpoints.rename': { title: 'Rename Checkpoint…' },
+  'vmCheckpoints.compareWith': { title: 'Compare with…', icon: '$(diff)' },
   'vmCheckpoints.takeGroup': { title: 'Take Group Checkpoint…' },
   'vmCheckpoints.applyGroup': { title: 'Apply Group…', icon: '$(history)' },
   'vmCheckpoints.deleteGroup': { title: 'Delete Group…' },

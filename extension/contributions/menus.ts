@@ -177,6 +177,7 @@ export const menus: Readonly<Record<'commandPalette' | 'view/title' | 'view/item
     { command: 'vmCheckpoints.clone', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@1' },
     { command: 'vmCheckpoints.exportCheckpoint', when: trusted(item('checkpoint', ...undamaged)), group: '6_copies@2' },
     { command: 'vmCheckpoints.showDetails', when: item('checkpoint', ...undamaged), group: '7_health@0' },
+    { command: 'vmCheckpoints.compareWith', when: item('checkpoint', ...undamaged), group: '7_health@1' },
     { command: 'vmCheckpoints.showCommand', when: item('checkpoint', ...undamaged), group: '8_command@1' },
     {
       command: 'vmCheckpoints.selectCheckpoints',

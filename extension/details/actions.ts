@@ -22,6 +22,7 @@ export function nowActions(machine: MachineInfo): Action[] {
     action(machine, 'pause', 'pause', vscode.l10n.t('Pause')),
     action(machine, 'stop', 'stop', vscode.l10n.t('Shut Down')),
     action(machine, 'clone', 'clone', vscode.l10n.t('Clone…')),
+    action(machine, 'setGroup', 'moveToGroup', vscode.l10n.t('Move to Group…')),
     action(machine, 'showCommand', 'showCommand', vscode.l10n.t('Show Command…')),
   ].flat();
 }
@@ -40,6 +41,7 @@ export function checkpointActions(machine: MachineInfo, { id, pinned }: Checkpoi
     action(machine, 'annotate', 'setColour', vscode.l10n.t('Set Colour…')),
     action(machine, 'clone', 'clone', vscode.l10n.t('Clone…')),
     action(machine, 'exportCheckpoint', 'exportCheckpoint', vscode.l10n.t('Export Disks…')),
+    action(machine, 'compare', 'compareWith', vscode.l10n.t('Compare with…')),
     action(machine, 'showCommand', 'showCommand', vscode.l10n.t('Show Command…')),
     action(machine, 'delete', 'delete', vscode.l10n.t('Delete…')),
     action(machine, 'delete', 'deleteSubtree', vscode.l10n.t('Delete Subtree…')),

@@ -16,6 +16,8 @@ export const pageCommands = [
   'setColour',
   'clone',
   'exportCheckpoint',
+  'compareWith',
+  'moveToGroup',
   'showCommand',
   'delete',
   'deleteSubtree',

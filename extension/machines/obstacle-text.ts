@@ -21,6 +21,8 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
       return vscode.l10n.t('“{0}” is paused. Resume it first.', name);
     case 'noCheckpoint':
       return vscode.l10n.t('“{0}” has no checkpoint yet. Take one first.', name);
+    case 'noSecondCheckpoint':
+      return vscode.l10n.t('“{0}” has no two checkpoints to compare. Take another one first.', name);
     case 'nothingToUndo':
       return vscode.l10n.t(
         '“{0}” has nothing to undo: no apply or revert kept an earlier state that is still there.',
@@ -63,6 +65,8 @@ export function noneText(operation: MachineOperation): string {
     case 'rename':
     case 'revert':
       return vscode.l10n.t('No machine has a checkpoint yet. Take one first.');
+    case 'compare':
+      return vscode.l10n.t('No machine has two checkpoints yet. Take one first.');
     case 'exportMachine':
     case 'move':
     case 'flatten':

@@ -18,6 +18,7 @@ export type MachineOperation =
   | 'redo'
   | 'delete'
   | 'annotate'
+  | 'compare'
   | 'restore'
   | 'deleteForGood'
   | 'emptyTrash'
@@ -42,6 +43,7 @@ export type Obstacle =
   | 'running'
   | 'paused'
   | 'noCheckpoint'
+  | 'noSecondCheckpoint'
   | 'nothingToUndo'
   | 'nothingToRedo'
   | 'emptyTrash'
@@ -110,6 +112,8 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
       return machine.trash.length === 0 ? 'emptyTrash' : undefined;
     case 'deleteForGood':
       return machine.checkpoints.length === 0 && machine.trash.length === 0 ? 'noCheckpoint' : undefined;
+    case 'compare':
+      return machine.checkpoints.length < 2 ? 'noSecondCheckpoint' : undefined;
     case 'take':
     case 'mergeLayers':
     case 'editPolicy':

@@ -1,6 +1,5 @@
 import * as vscode from 'vscode';
-import { perform } from '../../operations/perform.ts';
-import { compareReport } from '../../report/compare-report.ts';
+import { compareCheckpoints } from '../../operations/compare-checkpoints.ts';
 import type { CommandHandler } from '../command.ts';
 import { chosenCheckpoints } from './chosen.ts';
 import { tellNone } from './delete-selected.ts';
@@ -21,14 +20,5 @@ export const compareSelected: CommandHandler = async (context) => {
     );
     return undefined;
   }
-  const compared = await perform(context, {
-    name: 'compare',
-    params: { machine: machine.name, checkpoint: checkpoint.id, other: other.id },
-    title: vscode.l10n.t('Comparing “{0}” with “{1}”…', checkpoint.name, other.name),
-  });
-  if (compared !== undefined) {
-    const title = vscode.l10n.t('“{0}” and “{1}”', checkpoint.name, other.name);
-    await context.reports.show(title, compareReport(compared));
-  }
-  return compared;
+  return compareCheckpoints(context, machine, checkpoint, other);
 };

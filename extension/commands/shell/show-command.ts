@@ -92,6 +92,11 @@ function machineActions({ name }: MachineInfo): Action[] {
       words: ['group', 'take', defaultCheckpointName(new Date()), '--machine', name],
       operation: 'take',
     },
+    {
+      label: vscode.l10n.t('Move to Group'),
+      words: ['set-group', name, vscode.l10n.t('group')],
+      operation: 'setGroup',
+    },
     { label: vscode.l10n.t('List Trash'), words: ['trash', 'list', name] },
     { label: vscode.l10n.t('Empty Trash'), words: ['trash', 'empty', name], operation: 'emptyTrash' },
     { label: vscode.l10n.t('Show Machine and Checkpoints'), words: ['show', name] },
@@ -130,6 +135,11 @@ function checkpointActions(machine: MachineInfo, { id, name }: CheckpointInfo): 
       label: vscode.l10n.t('Export Disks'),
       words: ['export', machine.name, vscode.l10n.t('new folder'), '--checkpoint', reference],
       operation: 'exportCheckpoint',
+    },
+    {
+      label: vscode.l10n.t('Compare'),
+      words: ['compare', machine.name, reference, vscode.l10n.t('other checkpoint')],
+      operation: 'compare',
     },
     {
       label: vscode.l10n.t('Edit Notes'),
