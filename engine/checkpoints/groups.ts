@@ -246,7 +246,7 @@ export function naming({ records }: OpenMachine, error: unknown, left: readonly 
   return new CheckpointError(
     error.code,
     `Machine “${name}”: ${error.message} ${outcome}`,
-    { ...error.data, machine: name, ...(left.length === 0 ? {} : { left }) },
+    { ...error.data, machine: name, ofGroup: true, ...(left.length === 0 ? {} : { left }) },
     { cause: error },
   );
 }

@@ -67,6 +67,7 @@ export async function startMachine(context: EngineContext, machine: OpenMachine,
   if (presence.state !== 'stopped') {
     throw new CheckpointError('MachineRunning', `Machine “${definition.name}” is already ${presence.state}.`, {
       machine: definition.name,
+      state: presence.state,
     });
   }
   const host = hostOf(context, definition);

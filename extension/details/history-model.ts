@@ -3,12 +3,12 @@ import * as vscode from 'vscode';
 import type { PastChange } from '../../engine/protocol/history.ts';
 import type { JobInfo } from '../../engine/protocol/jobs.ts';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+import { errorInWords } from '../engine/error-in-words.ts';
 import { createdByText } from '../machines/descriptions.ts';
 import { guardText } from '../machines/guard-text.ts';
 import { jobOperationText, progressText } from '../machines/job-text.ts';
 import { age, localTime } from '../presentation/age.ts';
 import { formatDuration } from '../presentation/duration.ts';
-import { withoutShellWords } from '../presentation/shell-words.ts';
 import type { HistoryEntry } from './page-model.ts';
 import { pastChangeText } from './past-change-text.ts';
 
@@ -76,7 +76,7 @@ function ofChange(change: PastChange): Happened {
       face,
       ...(durationMs === undefined ? [] : [formatDuration(durationMs)]),
       ...(outcome === 'done' ? [] : [outcomeText(outcome)]),
-      ...(error === undefined ? [] : [withoutShellWords(error.message)]),
+      ...(error === undefined ? [] : [errorInWords({ ...error, data: {} })]),
     ].join(' · '),
     ...(outcome === 'failed' || outcome === 'interrupted' ? { isTrouble: true } : {}),
   };

@@ -13,12 +13,20 @@ export class EngineError extends Error {
   readonly code: EngineErrorCode;
   /** Facts behind the sentence, by code. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** As the engine itself said it, in English: for the log. */
+  readonly said: string;
 
   /** @param message a sentence for the user: what happened and what to do */
-  constructor(code: EngineErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(
+    code: EngineErrorCode,
+    message: string,
+    data: Record<string, unknown> = {},
+    { said = message, ...options }: ErrorOptions & { said?: string } = {},
+  ) {
     super(message, options);
     this.code = code;
     this.data = data;
+    this.said = said;
   }
 }
 
@@ -27,8 +35,14 @@ const requestCancelled = -32800;
 /** Codes of the JSON-RPC library for requests that were under way, or begun, when the connection went away. */
 const connectionLost = [-32097, -32096, -32099];
 
-/** Turns what a request was rejected with into an {@link EngineError}. */
-export function engineErrorFrom(rejection: unknown): EngineError {
+/**
+ * Turns what a request was rejected with into an {@link EngineError}.
+ * @param inWords puts an error of the engine into words for the user; by default its own, which are English
+ */
+export function engineErrorFrom(
+  rejection: unknown,
+  inWords: (error: WireError) => string = ({ message }) => withoutShellWords(message),
+): EngineError {
   if (rejection instanceof EngineError) {
     return rejection;
   }
@@ -36,7 +50,7 @@ export function engineErrorFrom(rejection: unknown): EngineError {
   const message = rejection instanceof Error ? rejection.message : String(rejection);
   const { code, data } = rpcErrorOf(rejection);
   if (code === checkpointErrorRpcCode && isWireError(data)) {
-    return new EngineError(data.code, withoutShellWords(data.message), data.data, cause);
+    return new EngineError(data.code, inWords(data), data.data, { ...cause, said: data.message });
   }
   if (code === requestCancelled) {
     return new EngineError('Cancelled', message, {}, cause);

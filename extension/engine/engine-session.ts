@@ -6,6 +6,7 @@ import { methodOf } from '../../engine/protocol/operations.ts';
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../engine/protocol/language.ts';
 import type { SessionListener } from './engine-connection.ts';
 import { EngineError, engineErrorFrom } from './engine-error.ts';
+import { errorInWords } from './error-in-words.ts';
 import type { EngineExit } from './engine-process.ts';
 import { EngineProcess, lastWordsMs } from './engine-process.ts';
 import type { EngineProgram } from './environment.ts';
@@ -70,7 +71,7 @@ export class EngineSession {
         ? this.#client.sendRequest<Result<K>>(methodOf(name), params)
         : this.#client.sendRequest<Result<K>>(methodOf(name), params, token));
     } catch (error) {
-      const engineError = engineErrorFrom(error);
+      const engineError = engineErrorFrom(error, errorInWords);
       throw engineError.code === 'EngineEnded'
         ? new EngineError('EngineEnded', vscode.l10n.t('The engine ended before it answered.'), {}, { cause: error })
         : engineError;
@@ -84,7 +85,7 @@ export class EngineSession {
     try {
       return await this.#client.sendRequest<GuardTaskResult>(guardTaskMethod, params);
     } catch (error) {
-      throw engineErrorFrom(error);
+      throw engineErrorFrom(error, errorInWords);
     }
   }
 

@@ -19,6 +19,7 @@ import { EngineError } from './engine-error.ts';
 import { EngineSession } from './engine-session.ts';
 import type { EngineProgram } from './environment.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { stepText } from './step-text.ts';
 
 export type EngineState =
   | { kind: 'stopped' }
@@ -172,7 +173,8 @@ export class Engine implements vscode.Disposable {
     try {
       const session = await EngineSession.start(this.#program(), this.#log, {
         changed: (params) => this.#machinesChange.fire(params),
-        progressed: (progress) => this.#progress.get(progress.progressId)?.(progress),
+        progressed: (progress) =>
+          this.#progress.get(progress.progressId)?.({ ...progress, message: stepText(progress.message, vscode.l10n) }),
         ranLowOnSpace: (warning) => this.#lowSpace.fire(warning),
       });
       this.#session = session;

@@ -42,7 +42,7 @@ export async function perform<K extends OperationName>(
     return result;
   } catch (error) {
     const engineError = engineErrorFrom(error);
-    context.log.warn(`${operation.name} failed with ${engineError.code}: ${engineError.message}`);
+    context.log.warn(`${operation.name} failed with ${engineError.code}: ${engineError.said}`);
     tellFailure(
       context,
       engineError,

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Result } from '../../engine/protocol/operations.ts';
+import { failureInWords } from '../engine/error-in-words.ts';
 import { localTime } from '../presentation/age.ts';
 import { escapeMarkdown, markdownTable } from '../presentation/markdown.ts';
 import { formatSize } from '../presentation/size.ts';
@@ -42,6 +43,6 @@ export function pruneReport({ machines, failed, isDryRun }: Result<'prune'>): st
         ...notes.map((note) => escapeMarkdown(note)),
       ].join('\n\n'),
     ),
-    ...failed.map(({ machine, message }) => `## ${escapeMarkdown(machine)}\n\n${escapeMarkdown(message)}`),
+    ...failed.map((one) => `## ${escapeMarkdown(one.machine)}\n\n${escapeMarkdown(failureInWords(one))}`),
   ].join('\n\n');
 }

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Result } from '../../engine/protocol/operations.ts';
 import type { FreedBytes } from '../../engine/protocol/space.ts';
+import { failureInWords } from '../engine/error-in-words.ts';
 import { escapeMarkdown, markdownTable } from '../presentation/markdown.ts';
 import { formatSize } from '../presentation/size.ts';
 
@@ -42,7 +43,7 @@ export function spaceReport({ machines, failed }: Result<'space'>): string {
         ),
       ].join('\n\n'),
     ),
-    ...failed.map(({ machine, message }) => `## ${escapeMarkdown(machine)}\n\n${escapeMarkdown(message)}`),
+    ...failed.map((one) => `## ${escapeMarkdown(one.machine)}\n\n${escapeMarkdown(failureInWords(one))}`),
   ].join('\n\n');
 }
 

@@ -51,8 +51,8 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       await this.#take();
       this.#end(0);
     } catch (error) {
-      const { code, message } = engineErrorFrom(error);
-      this.#context.log.warn(`A ${this.#definition.type} task failed with ${code}: ${message}`);
+      const { code, message, said } = engineErrorFrom(error);
+      this.#context.log.warn(`A ${this.#definition.type} task failed with ${code}: ${said}`);
       this.#print(`\u001b[31m${message}\u001b[0m`);
       this.#print(vscode.l10n.t('No checkpoint was taken ({0}). Tasks that depend on this one do not start.', code));
       this.#end(1);

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { itemContext } from '../contributions/menus.ts';
+import { stepText } from '../engine/step-text.ts';
 import type { ShownJob } from '../machines/job-list.ts';
 import { jobOperationText, progressText } from '../machines/job-text.ts';
 import { tooltip } from './tooltip.ts';
@@ -33,7 +34,7 @@ export class JobNode extends TreeNode {
       does,
       isInterrupted
         ? vscode.l10n.t('Its process ended halfway. Nothing is lost: resume it, or undo what it began.')
-        : progress?.message,
+        : progress && stepText(progress.message, vscode.l10n),
       [
         [vscode.l10n.t('Progress'), progressText(progress) || undefined],
         [vscode.l10n.t('Job'), id],

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { FreedMachine } from '../../../engine/protocol/space.ts';
 import type { CheckpointsContext } from '../../context.ts';
+import { failureInWords } from '../../engine/error-in-words.ts';
 import { perform } from '../../operations/perform.ts';
 import { formatSize } from '../../presentation/size.ts';
 import type { CommandHandler } from '../command.ts';
@@ -53,7 +54,12 @@ function carryOut(context: CheckpointsContext, scope: { machine?: string }): Pro
         void vscode.window.showInformationMessage(vscode.l10n.t('{0} freed.', formatSize(freedBytes)));
       } else {
         void vscode.window.showWarningMessage(
-          vscode.l10n.t('{0} freed. On “{1}” it failed: {2}', formatSize(freedBytes), first.machine, first.message),
+          vscode.l10n.t(
+            '{0} freed. On “{1}” it failed: {2}',
+            formatSize(freedBytes),
+            first.machine,
+            failureInWords(first),
+          ),
         );
       }
     },

@@ -1,6 +1,7 @@
 /** Deletes what expired and what the policies do not keep, after a document has shown what that is. */
 import * as vscode from 'vscode';
 import type { CheckpointsContext } from '../../context.ts';
+import { failureInWords } from '../../engine/error-in-words.ts';
 import { countCheckpoints } from '../../machines/descriptions.ts';
 import { perform } from '../../operations/perform.ts';
 import { pruneReport } from '../../report/prune-report.ts';
@@ -63,7 +64,7 @@ async function carryOut(context: CheckpointsContext, scope: { machine?: string }
               '{0} deleted. “{1}” could not be pruned: {2}',
               countCheckpoints(deleted),
               first.machine,
-              first.message,
+              failureInWords(first),
             ),
           );
         }
