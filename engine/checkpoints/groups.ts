@@ -107,6 +107,8 @@ export function takeOfMember(
     group,
     ...(options.notes === undefined ? {} : { notes: options.notes }),
     ...(isUp && options.memory !== undefined ? { memory: options.memory } : {}),
+    ...(options.createdBy === undefined ? {} : { createdBy: options.createdBy }),
+    ...(options.git === undefined ? {} : { git: options.git }),
   };
 }
 

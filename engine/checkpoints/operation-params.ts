@@ -16,6 +16,11 @@ const onCheckpoint = { machine: reference, checkpoint: reference };
 /** Program and arguments. */
 const command = z.array(z.string().max(100_000)).min(1).max(10_000);
 const onJob = { job: reference };
+/** What asked for a checkpoint, and of which state of its work. */
+const provenance = {
+  createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
+  git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
+};
 const applyOptions = {
   discardNow: z.boolean().exactOptional(),
   disksOnly: z.boolean().exactOptional(),
@@ -90,9 +95,8 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     notes: z.string().max(100_000).exactOptional(),
     memory: z.boolean().exactOptional(),
     kind: z.enum(['standard', 'production', 'production-only']).exactOptional(),
-    createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
+    ...provenance,
     keepLast: z.int().min(1).max(1000).exactOptional(),
-    git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
   }),
   apply: z.strictObject({ ...onCheckpoint, ...applyOptions }),
   revert: z.strictObject({ ...onMachine, ...applyOptions }),
@@ -136,6 +140,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     machines: z.array(reference).min(1).max(1000),
     notes: z.string().max(100_000).exactOptional(),
     memory: z.boolean().exactOptional(),
+    ...provenance,
   }),
   groupApply: z.strictObject({ group: reference, disksOnly: z.boolean().exactOptional() }),
   groupDelete: z.strictObject({ group: reference }),

@@ -1,4 +1,4 @@
-import type { CheckpointInfo, MachineInfo } from './machines.ts';
+import type { CheckpointInfo, CreatedBy, MachineInfo } from './machines.ts';
 import type { ResumeStep } from './resume-steps.ts';
 
 /** Checkpoints of several machines that were taken together. */
@@ -31,6 +31,9 @@ export interface GroupOperations {
       notes?: string;
       /** Save the memory of those that run too; default true. */
       memory?: boolean;
+      createdBy?: CreatedBy;
+      /** Git state of the workspace that it is taken from. */
+      git?: { branch?: string; commit: string };
     };
     result: { group: GroupInfo; machines: MachineInfo[] };
   };

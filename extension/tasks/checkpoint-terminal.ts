@@ -114,10 +114,13 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
     const shown = machines.map((one) => `“${one}”`).join(', ');
     const activity = vscode.l10n.t('Taking checkpoints of {0} together…', shown);
     this.#print(activity);
+    const git = gitHead();
     const params: Params<'groupTake'> = {
       machines,
+      createdBy: 'task',
       ...(name === undefined ? {} : { name }),
       ...(memory === undefined ? {} : { memory }),
+      ...(git === undefined ? {} : { git }),
     };
     const taken = await this.#context.engine.request('groupTake', params, {
       token: this.#cancellation.token,

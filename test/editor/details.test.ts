@@ -177,6 +177,27 @@ describe('the details of a machine', () => {
     await workbench.screenshot('81-applied');
   });
 
+  it('compare from the page asks with which checkpoint, and shows in what they differ', async () => {
+    await point('base').click();
+    await page.getByRole('button', { name: 'Compare with…' }).click();
+    await workbench.quickPick('tools');
+    await workbench.page
+      .locator('.tabs-container .tab', { hasText: '“base” and “tools”' })
+      .waitFor({ timeout: 60_000 });
+    await workbench.runCommand('View: Close Editor');
+    await point('base').waitFor();
+  });
+
+  it('the machine is moved to a group from the page', async () => {
+    await point('Now').click();
+    await page.getByRole('button', { name: 'Move to Group…' }).click();
+    await workbench.quickPick('New Group…');
+    await workbench.quickInput('lab');
+    await until('the machine to be in the group', async () => (await shown()).group === 'lab', {
+      timeoutMilliseconds: actionTimeoutMilliseconds,
+    });
+  });
+
   it('a window that is opened again shows what was looked at', async () => {
     await workbench.page.reload();
     await page.getByRole('treeitem', { selected: true }).waitFor({ timeout: 60_000 });

@@ -176,6 +176,25 @@ describe('what `ckpt` does, by clicks', () => {
     await workbench.clearNotifications();
   });
 
+  it('compare, from the menu of a checkpoint → a document says in what they differ', async () => {
+    await workbench.contextMenu(['web', 'first'], 'Compare with…');
+    await workbench.quickPick('together');
+    await report(/The settings are the same\./);
+    await workbench.screenshot('60-compare');
+  });
+
+  it('Show Command… of a checkpoint has compare, that of a machine its group', async () => {
+    await workbench.contextMenu(['web', 'first'], 'Show Command…');
+    await workbench.quickPick('Compare');
+    await workbench.waitForNotification("Copied: ckpt compare web first 'other checkpoint'");
+    await workbench.clearNotifications();
+    await workbench.contextMenu('web', 'Show Command…');
+    await workbench.fillQuickInput('Move to Group');
+    await workbench.quickPick('Move to Group');
+    await workbench.waitForNotification('Copied: ckpt set-group web group');
+    await workbench.clearNotifications();
+  });
+
   it('Show Command… → the command line is copied', async () => {
     await workbench.contextMenu('web', 'Show Command…');
     await workbench.fillQuickInput('Flatten');

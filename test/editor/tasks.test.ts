@@ -73,4 +73,36 @@ describe('tasks with checkpoints', () => {
     await workbench.clickNotificationButton(/install that fails/, 'Revert');
     await workbench.waitForNotification(/Reverted “playground” to “before task install that fails”/, 60_000);
   });
+
+  it('a group in a task: without one of its machines none is taken, and what depends on it does not start', async () => {
+    const ran = (await installations()).length;
+    const had = (await checkpoints()).length;
+    await runTask('migrate');
+    await workbench.waitForTerminalText(/There is no machine “database”/, 60_000);
+    await workbench.waitForTerminalText(/Tasks that depend on this one do not start/);
+    assert.equal((await checkpoints()).length, had);
+    assert.equal((await installations()).length, ran);
+  });
+
+  it('a group in a task: checkpoints of all its machines are taken together, before what depends on it starts', async () => {
+    await session.home.ckpt.run('createMachine', ['create-machine', 'database', '--image', 'playground']);
+    await workbench.treeRow('database');
+    const ran = (await installations()).length;
+    await runTask('migrate');
+    await until('the migration to run', async () => (await installations()).length === ran + 1, {
+      timeoutMilliseconds: 60_000,
+    });
+    const started = (await installations()).at(-1) ?? '';
+    const { groups } = await session.home.ckpt.run('groupList', ['group', 'list']);
+    const [group, ...others] = groups;
+    assert.deepEqual(others, []);
+    assert.equal(group?.name, 'before the migration');
+    assert.deepEqual(group.members.map((member) => member.machine).toSorted(), ['database', machine]);
+    for (const { checkpoint } of group.members) {
+      assert.equal(checkpoint.createdBy, 'task');
+      assert.ok(checkpoint.created < started, `${checkpoint.created} is before ${started}`);
+    }
+    await workbench.treeRow(['Groups', 'before the migration']);
+    await workbench.screenshot('9-task-group');
+  });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { appendFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
@@ -48,5 +49,31 @@ describe('in a German VS Code with a high contrast theme', () => {
     await workbench.clickNotificationButton('„vorher“ auf „playground“ angewendet.', 'Rückgängig machen');
     await workbench.waitForNotification(/Rückgängig gemacht: „playground“ ist wieder, was sie vorher war/);
     await workbench.screenshot('72-german-undone');
+  });
+
+  it('what the engine refuses is told in German, with what it is about', async () => {
+    await session.home.ckpt.run('clone', ['clone', machine, 'vorher', 'klon']);
+    await workbench.treeRow('klon');
+    await workbench.contextMenu(machine, 'Maschine entfernen …');
+    const { message } = await workbench.waitForNotification(
+      'Verknüpfte Klone beruhen auf den Datenträgern der Maschine „playground“: klon.',
+    );
+    assert.doesNotMatch(message, /Englisch/);
+    await workbench.screenshot('73-german-refused');
+    await workbench.clearNotifications();
+  });
+
+  it('where the German sentence says less than the engine, the English one follows', async () => {
+    const layers = path.join(session.home.machineFolder(machine), 'layers');
+    for (const name of await readdir(layers)) {
+      await appendFile(path.join(layers, name), 'written by another program');
+    }
+    await workbench.contextMenu([machine, 'vorher'], 'Prüfpunkt anwenden …');
+    await workbench.clickDialogButton('Anwenden');
+    const { message } = await workbench.waitForNotification(/Im Einzelnen, auf Englisch: /);
+    assert.match(message, /^Ein Datenträger und der, auf dem er beruht, passen nicht mehr zusammen/);
+    assert.match(message, /The layer \S+\.qcow2 was changed after it was frozen/);
+    assert.doesNotMatch(message, /ckpt doctor/);
+    await workbench.screenshot('74-german-with-detail');
   });
 });

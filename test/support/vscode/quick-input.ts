@@ -143,8 +143,16 @@ export class QuickInput {
     );
   }
 
-  /** The line below the text. */
-  async message(): Promise<string> {
+  /** The line below the text, once there is one: the box of the step before is still there for a moment. */
+  async promptMessage(): Promise<string> {
+    await this.widget
+      .locator('.quick-input-message', { hasText: /\S/ })
+      .first()
+      .waitFor({ timeout: timeoutMilliseconds });
+    return this.message();
+  }
+
+  private async message(): Promise<string> {
     return (await this.widget.locator('.quick-input-message').first().textContent()) ?? '';
   }
 

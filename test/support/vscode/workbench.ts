@@ -230,7 +230,7 @@ export class Workbench {
 
   /** The line under an input box: its prompt, or why the value is refused. */
   async quickInputMessage(): Promise<string> {
-    return this.quick.message();
+    return this.quick.promptMessage();
   }
 
   /** Closes a quick pick or an input box without an answer. */

@@ -15,12 +15,19 @@ const other = 'server';
 test('take a group, write, apply it → each machine is as it was; undo of one goes back for that one', async (context) => {
   const { engine, folder, place, now } = await twoMachines(context);
   const { groups, service } = engine;
-  const { group } = await groups.groupTake({ name: 'both', machines: [other, lab, other] }, {});
+  const provenance = { createdBy: 'task', git: { branch: 'main', commit: 'abc' } } as const;
+  const { group } = await groups.groupTake({ name: 'both', machines: [other, lab, other], ...provenance }, {});
   assert.deepEqual(
-    group.members.map(({ machine, checkpoint }) => [machine, checkpoint.name, checkpoint.group]),
+    group.members.map(({ machine, checkpoint: { name, group: id, createdBy, git } }) => [
+      machine,
+      name,
+      id,
+      createdBy,
+      git,
+    ]),
     [
-      [lab, 'both', group.id],
-      [other, 'both', group.id],
+      [lab, 'both', group.id, 'task', provenance.git],
+      [other, 'both', group.id, 'task', provenance.git],
     ],
   );
   assert.deepEqual(await groups.groupList(), { groups: [group] });
