@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
-import { inGuest } from '../support/guest.ts';
+import { GuestShell, inGuest } from '../support/guest.ts';
 import type { Workbench } from '../support/vscode/workbench.ts';
 
 const machine = 'playground';
@@ -66,6 +66,21 @@ describe("a machine's life, by clicks", () => {
     await workbench.screenshot('72-ended');
     await workbench.clickNotificationButton(/is off\. QEMU/, 'Start Machine');
     await workbench.waitForTreeState(machine, /running/);
+  });
+
+  it('the kernel of its guest panics → told, with the ways on → Reset…, in the notification → it boots and is well', async () => {
+    const shell = await GuestShell.open(session.home.folder, machine);
+    await assert.rejects(shell.run('echo c > /proc/sysrq-trigger', 300));
+    shell.close();
+    const told = /“playground”: The guest’s kernel panicked\. Reset the machine, or revert it to its last checkpoint\./;
+    const { buttons } = await workbench.waitForNotification(told);
+    assert.deepEqual(buttons, ['Reset…'], 'it has no checkpoint to revert to');
+    await workbench.waitForTreeState(machine, /paused · kernel panic/);
+    await workbench.screenshot('73-panicked');
+    await workbench.clickNotificationButton(told, 'Reset…');
+    await workbench.clickDialogButton('Reset');
+    await workbench.waitForTreeState(machine, /, running,/);
+    await inMachine('true');
   });
 
   it('Remove Machine… → asks, with how many bytes go', async () => {
