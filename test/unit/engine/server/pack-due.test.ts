@@ -3,7 +3,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { giveMemoryTo } from '../../../support/faults/given-memory.ts';
-import { engineOf, lab, makeLab } from '../../../support/faults/stopped-lab.ts';
+import { lab, makeLab } from '../../../support/faults/stopped-lab.ts';
 import { until } from '../../../support/vscode/until.ts';
 import { folderOfSuite } from '../temporary-folder.ts';
 import { Client } from './client.ts';
@@ -11,6 +11,8 @@ import { Client } from './client.ts';
 const folder = folderOfSuite();
 const home = path.join(folder, 'home');
 const content = Buffer.from('guest '.repeat(50_000));
+/** By then an engine has begun what it does without being asked. */
+const firstLookMs = 8000;
 const days = 24 * 60 * 60 * 1000;
 
 test('an engine stays, memory is older than a day → a job packs it, unless that is turned off; what is newer, and what Now hangs from, stays', async (context) => {
@@ -27,7 +29,13 @@ test('an engine stays, memory is older than a day → a job packs it, unless tha
   // As an editor starts its engine where the setting says so.
   process.env['VM_CHECKPOINTS_PACK_MEMORY'] = 'off';
   context.after(() => delete process.env['VM_CHECKPOINTS_PACK_MEMORY']);
-  assert.deepEqual(await engineOf(home).packing.packDue(), [], 'it was turned off');
+  const off = await Client.start(context, home);
+  const greeted = performance.now();
+  await until('what it does by itself', () => performance.now() - greeted > firstLookMs, {
+    timeoutMilliseconds: 2 * firstLookMs,
+  });
+  assert.deepEqual((await off.request('jobs', {})).jobs, [], 'it was turned off');
+  off.process.kill();
   delete process.env['VM_CHECKPOINTS_PACK_MEMORY'];
 
   const client = await Client.start(context, home);
