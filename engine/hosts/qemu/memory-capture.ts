@@ -12,7 +12,7 @@ import type { QmpConnection } from './qmp.ts';
 /** Bytes a second; the default of migrate-set-parameters would throttle to 128 MiB/s. */
 const unlimitedBandwidth = 2 ** 40;
 /** What may be left to copy when the guest is paused for it. */
-const downtimeLimitMs = 30;
+const downtimeLimitMs = 10;
 /** A guest that writes faster than its memory can be copied is paused once this many times its memory has been. */
 const longestChase = 1.5;
 /** A stream that has not moved for this long never will. */
@@ -237,7 +237,8 @@ async function allow(monitor: QmpConnection, method: WayWhileRunning | undefined
   }));
   try {
     await monitor.execute('migrate-set-capabilities', {
-      capabilities: capabilities.sort((a, b) => +a.state - +b.state),
+      // With its events, so that the guest does not stand still until somebody asks again.
+      capabilities: [...capabilities.sort((a, b) => +a.state - +b.state), { capability: 'events', state: true }],
     });
     return true;
   } catch (error) {
@@ -265,17 +266,26 @@ async function until(
   progressed: (answer: MigrateAnswer) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const progress = new Progress();
-  for (;;) {
-    signal?.throwIfAborted();
-    target.throwIfFailed();
-    const answer = await monitor.query('query-migrate', migrateAnswer);
-    if (answer.status === wanted) {
-      return;
+  let wake: (() => void) | undefined;
+  const stopListening = monitor.onEvent(() => wake?.());
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      target.throwIfFailed();
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const answer = await monitor.query('query-migrate', migrateAnswer);
+      if (answer.status === wanted) {
+        return;
+      }
+      await throwIfEnded(answer, target);
+      await progressed(answer);
+      progress.see(answer);
+      await Promise.race([changed, delay(intervalMs)]);
     }
-    await throwIfEnded(answer, target);
-    await progressed(answer);
-    progress.see(answer);
-    await delay(intervalMs);
+  } finally {
+    stopListening();
   }
 }
 
@@ -289,6 +299,6 @@ async function throwIfEnded({ status, ...answer }: MigrateAnswer, target: Memory
 /** After the stream's end QEMU passes through `finish-migrate`, in which it refuses to run the guest. */
 async function untilQuiet(monitor: QmpConnection): Promise<void> {
   while ((await runState(monitor)) === 'finish-migrate') {
-    await delay(intervalMs);
+    await delay(1);
   }
 }
