@@ -5,6 +5,8 @@ import { MachineConsoles } from './console/machine-consoles.ts';
 import { DetailsPanels } from './details/details-panels.ts';
 import { Engine } from './engine/engine.ts';
 import { engineProgram } from './engine/environment.ts';
+import { CheckpointDetails } from './machines/checkpoint-details.ts';
+import { Faults } from './machines/faults.ts';
 import { JobList } from './machines/job-list.ts';
 import { MachineList } from './machines/machine-list.ts';
 import { ShownMachines } from './machines/shown-machines.ts';
@@ -18,6 +20,7 @@ export class CheckpointsContext implements vscode.Disposable {
   readonly engine: Engine;
   readonly machines: MachineList;
   readonly jobs: JobList;
+  readonly faults: Faults;
   /** Which machines the view shows, and in which order. */
   readonly shown: ShownMachines;
   readonly view: MachineView;
@@ -35,6 +38,7 @@ export class CheckpointsContext implements vscode.Disposable {
     this.engine = new Engine(program, this.log);
     this.machines = new MachineList(this.engine, this.log);
     this.jobs = new JobList(this.engine, this.machines, this.log);
+    this.faults = new Faults(this.engine, this.machines, this.log);
     this.#trashSizes = new TrashSizes(this.engine, this.log);
     this.shown = new ShownMachines(workspaceState);
     this.view = new MachineView(this.engine, {
@@ -43,6 +47,8 @@ export class CheckpointsContext implements vscode.Disposable {
       jobs: this.jobs,
       sizes: this.#trashSizes,
       checked: this.#checked,
+      faults: this.faults,
+      details: new CheckpointDetails(this.engine, this.log),
     });
     this.consoles = new MachineConsoles(program);
     this.details = new DetailsPanels({
@@ -69,6 +75,7 @@ export class CheckpointsContext implements vscode.Disposable {
       this.shown,
       this.#checked,
       this.#trashSizes,
+      this.faults,
       this.jobs,
       this.machines,
       this.engine,

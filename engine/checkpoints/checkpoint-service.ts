@@ -47,6 +47,7 @@ import { endRemovals, removeSetAside, setAside } from './staging.ts';
 import { sightMachine } from './running-times.ts';
 import { startMachine } from './saved-state.ts';
 import { requireSpaceToPurge } from './space-check.ts';
+import { showCheckpoint } from './show-checkpoint.ts';
 import type { SpaceWatch } from './space-watch.ts';
 import { take, type Taken } from './take.ts';
 import { outlivingWindow } from './window-end.ts';
@@ -92,7 +93,9 @@ export class CheckpointService implements ServiceCalls {
 
   async show(params: Params<'show'>): Promise<Result<'show'>> {
     await this.#looks.endGroups();
-    return this.#looks.showWithLayers(await findMachine(this.#context, params.machine));
+    const folder = await findMachine(this.#context, params.machine);
+    const shown = await this.#looks.showWithLayers(folder);
+    return params.checkpoint === undefined ? shown : { ...shown, ...(await showCheckpoint(folder, params.checkpoint)) };
   }
 
   async images(): Promise<Result<'images'>> {

@@ -7,7 +7,7 @@ import type { MachineFolder } from '../store/machine-folder.ts';
 import { hashOfMemory } from '../store/memory-hash.ts';
 import { PackedFileDamaged } from '../store/packed-file.ts';
 import type { Call } from './engine-context.ts';
-import { finding } from './findings.ts';
+import { breaking, finding } from './findings.ts';
 
 /**
  * Looks at the saved memory of a checkpoint.
@@ -15,7 +15,7 @@ import { finding } from './findings.ts';
  */
 export async function examineMemory(
   folder: MachineFolder,
-  { name, memory }: Pick<Checkpoint, 'name' | 'memory'>,
+  { id, name, memory }: Pick<Checkpoint, 'id' | 'name' | 'memory'>,
   isDeep: boolean,
   call: Call,
 ): Promise<Finding[]> {
@@ -27,13 +27,16 @@ export async function examineMemory(
   return fault === undefined
     ? []
     : [
-        finding(
-          'memory',
-          'error',
-          file,
-          `The saved memory ${file} of “${name}” ${fault}.`,
-          'Applying it would not bring its processes back.',
-          'Restore that file from a backup, or apply the checkpoint with disks only.',
+        breaking(
+          [id],
+          finding(
+            'memory',
+            'error',
+            file,
+            `The saved memory ${file} of “${name}” ${fault}.`,
+            'Applying it would not bring its processes back.',
+            'Restore that file from a backup, or apply the checkpoint with disks only.',
+          ),
         ),
       ];
 }

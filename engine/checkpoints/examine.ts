@@ -12,7 +12,7 @@ import { signalOf, type Call } from './engine-context.ts';
 import { examineBases, type ChangedBase } from './examine-bases.ts';
 import { examineFrozen, type FrozenLook, type Standing } from './examine-frozen.ts';
 import { examineMemory } from './examine-memory.ts';
-import { finding, listOf, notLookedAt, withRemedies } from './findings.ts';
+import { breaking, finding, listOf, notLookedAt, withRemedies } from './findings.ts';
 import { presentMachine, readPresentFirmware } from './firmware-copy.ts';
 import { readLayerGraph } from './layer-graph.ts';
 import { orphansOf, type Orphan } from './orphans.ts';
@@ -57,11 +57,14 @@ export async function examine(
     findings.push(notLookedAt(folder.path, what, 'Stop it and look again.'));
   }
   for (const point of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
-    const { name, firmware } = point;
+    const { id, name, firmware } = point;
     const lost = firmware === undefined ? undefined : await problemOf(readFirmwareOf(folder, firmware));
     if (lost !== undefined) {
       findings.push(
-        finding('firmware', 'error', folder.inner(firmware?.folder ?? ''), `“${name}” cannot be applied: ${lost}`),
+        breaking(
+          [id],
+          finding('firmware', 'error', folder.inner(firmware?.folder ?? ''), `“${name}” cannot be applied: ${lost}`),
+        ),
       );
     }
     findings.push(...(await examineMemory(folder, point, isDeep, call)));
@@ -96,14 +99,14 @@ async function followChains(
 ): Promise<{ standing: Map<string, Standing>; findings: Finding[] }> {
   const reader = new ChainReader(files);
   const standing = new Map<string, Standing>();
-  const broken = new Map<string, { file: string; names: string[] }>();
-  const points: { name: string; layers: LayerOfDisk }[] = [
+  const broken = new Map<string, { file: string; names: string[]; checkpoints: string[] }>();
+  const points: { name: string; layers: LayerOfDisk; id?: string }[] = [
     { name: 'Now', layers: now.activeLayers },
-    ...checkpoints.map(({ name, layers }) => ({ name: `“${name}”`, layers })),
-    ...trash.map(({ checkpoint }) => ({ name: `“${checkpoint.name}” in the trash`, layers: checkpoint.layers })),
+    ...checkpoints.map(({ id, name, layers }) => ({ name: `“${name}”`, layers, id })),
+    ...trash.map(({ checkpoint: { id, name, layers } }) => ({ name: `“${name}” in the trash`, layers, id })),
     ...clones.map(({ name, layers }) => ({ name: `the clone “${name}”`, layers })),
   ];
-  for (const { name, layers } of points) {
+  for (const { name, layers, id: point } of points) {
     for (const disk of files.disks.filter(({ id }) => layers[id] !== undefined || name === 'Now')) {
       call.signal?.throwIfAborted();
       try {
@@ -114,14 +117,28 @@ async function followChains(
         }
       } catch (error) {
         const { message, data } = toWireError(error);
-        const fault = broken.get(message) ?? { file: faultyFile(data, files, layers, disk.id), names: [] };
+        const fault = broken.get(message) ?? {
+          file: faultyFile(data, files, layers, disk.id),
+          names: [],
+          checkpoints: [],
+        };
         fault.names.push(name);
+        fault.checkpoints.push(...(point === undefined ? [] : [point]));
         broken.set(message, fault);
       }
     }
   }
-  const findings = [...broken].map(([message, { file, names }]) =>
-    finding('chain', 'error', file, message, `It is needed by ${listOf([...new Set(names)])} of “${definition.name}”.`),
+  const findings = [...broken].map(([message, { file, names, checkpoints: broke }]) =>
+    breaking(
+      broke,
+      finding(
+        'chain',
+        'error',
+        file,
+        message,
+        `It is needed by ${listOf([...new Set(names)])} of “${definition.name}”.`,
+      ),
+    ),
   );
   return { standing, findings };
 }

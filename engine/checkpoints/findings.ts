@@ -15,6 +15,11 @@ export function withRemedies(one: Finding, ...remedies: Remedy[]): Finding {
   return { ...one, remedies };
 }
 
+/** @param checkpoints ids of those that do not come back whole for it */
+export function breaking(checkpoints: readonly string[], one: Finding): Finding {
+  return checkpoints.length === 0 ? one : { ...one, breaks: [...new Set(checkpoints)] };
+}
+
 export function notLookedAt(file: string, ...sentences: readonly string[]): Finding {
   return finding('notLookedAt', 'info', file, ...sentences);
 }

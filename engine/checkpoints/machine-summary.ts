@@ -71,6 +71,7 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
     undo: _undo,
     redo: _redo,
     memory,
+    console: _console,
     firmware: _firmware,
     ...facts
   } = checkpoint;

@@ -60,7 +60,7 @@ const listLimit = z.int().min(1).max(1_000_000).exactOptional();
 const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
   about: z.strictObject({}),
   list: z.strictObject({}),
-  show: z.strictObject(onMachine),
+  show: z.strictObject({ ...onMachine, checkpoint: reference.exactOptional() }),
   images: z.strictObject({}),
   createMachine: z.strictObject({
     name,

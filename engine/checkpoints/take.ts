@@ -28,7 +28,7 @@ export type TakeOptions = Omit<Params<'take'>, 'machine'> &
 /** What a take will do, once it is known that it can be done. */
 export interface TakeDecision {
   /** Without what only the capture tells. */
-  checkpoint: Omit<Checkpoint, 'created' | 'memory' | 'firmware' | 'pauseMs' | 'totalMs'>;
+  checkpoint: Omit<Checkpoint, 'created' | 'memory' | 'console' | 'firmware' | 'pauseMs' | 'totalMs'>;
   after: Now;
   memoryFile?: string;
   /** Of a machine that is saved: its memory, as the checkpoint's own. */
@@ -175,6 +175,7 @@ export async function take(
       created: creationTime(records.checkpoints),
       ...(savedMemory === undefined ? {} : { memory: savedMemory }),
       ...(captured?.memory === undefined ? {} : { memory: captured.memory }),
+      ...(captured?.console === undefined ? {} : { console: captured.console }),
       ...(captured?.consistency === undefined ? {} : { consistency: captured.consistency }),
       ...(firmwareState === undefined ? {} : { firmware: firmwareState }),
       ...(machine.runningSeconds === undefined ? {} : { runningSeconds: machine.runningSeconds }),

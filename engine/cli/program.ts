@@ -24,7 +24,7 @@ import { addLayersVerb } from './layers-verb.ts';
 import { addMergeVerb } from './merge-verb.ts';
 import { addPackVerb } from './pack-verb.ts';
 import { addRetentionVerbs } from './retention-verbs.ts';
-import { hostsText, machineText } from './tree-text.ts';
+import { checkpointText, hostsText, machineText } from './tree-text.ts';
 import { chosenHome, face, pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 /**
@@ -114,12 +114,22 @@ function buildProgram(
     }),
   );
 
-  verb('show <machine>', 'show one machine, its checkpoints and its hidden layers').action(
-    (machine: string, options: CommonOptions) =>
-      run(options, async ({ service }) => {
-        const shown = await service.show(parseParams('show', { machine }));
-        output.result(shown, [...machineText(shown.machine), ...hiddenLayersText(shown.hiddenLayers)].join('\n'));
-      }),
+  verb(
+    'show <machine> [checkpoint]',
+    'show one machine, its checkpoints and its hidden layers; or one checkpoint, and what was on its console',
+  ).action((machine: string, checkpoint: string | undefined, options: CommonOptions) =>
+    run(options, async ({ service }) => {
+      const shown = await service.show(
+        parseParams('show', { machine, ...(checkpoint === undefined ? {} : { checkpoint }) }),
+      );
+      output.result(
+        shown,
+        (shown.checkpoint === undefined
+          ? [...machineText(shown.machine), ...hiddenLayersText(shown.hiddenLayers)]
+          : checkpointText(shown.checkpoint, shown.console)
+        ).join('\n'),
+      );
+    }),
   );
 
   verb('images', 'show the catalogue of images for new machines').action((options: CommonOptions) =>

@@ -49,6 +49,21 @@ export function machineText(machine: MachineInfo): string[] {
   ];
 }
 
+/** One checkpoint, its notes, and what its machine's console showed. */
+export function checkpointText(checkpoint: CheckpointInfo, picture: string | undefined): string[] {
+  const { notes, createdBy, consistency, git } = checkpoint;
+  return [
+    checkpointLine(checkpoint),
+    `  Made by: ${createdBy}. Consistency: ${consistency}.${git === undefined ? '' : ` Git: ${git.commit}.`}`,
+    ...(notes === undefined ? [] : ['Notes:', ...indented(notes)]),
+    ...(picture === undefined ? [] : ['On its console then:', ...indented(picture.trimEnd())]),
+  ];
+}
+
+function indented(text: string): string[] {
+  return text.split('\n').map((line) => `  ${line}`);
+}
+
 function branches(machine: MachineInfo, parent: string | undefined): string[] {
   const children: (CheckpointInfo | 'now')[] = machine.checkpoints.filter((checkpoint) => checkpoint.parent === parent);
   if (machine.now.parent === parent && machine.state !== 'damaged') {

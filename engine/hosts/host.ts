@@ -48,6 +48,8 @@ export interface Captured {
   /** What is to be seen to in the guest. */
   problem?: string;
   memory?: SavedMemory;
+  /** Without memory, which has it: what the guest's console showed while it stood still. */
+  console?: string;
 }
 
 /** What a guest that goes on is to be helped with, besides its clock. */

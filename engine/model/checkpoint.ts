@@ -18,6 +18,8 @@ export interface Checkpoint {
   /** The machine as it was defined when the checkpoint was taken. */
   definition: MachineDefinition;
   memory?: SavedMemory;
+  /** Of a machine that ran, without its memory: what its console showed; see `console-picture.ts`. */
+  console?: string;
   firmware?: FirmwareState;
   /** How long the guest stood still while it was taken, in milliseconds; absent when it was stopped. */
   pauseMs?: number;

@@ -17,6 +17,8 @@ export interface SavedMemory {
   wasPaused: boolean;
   /** The machine was off with this saved, and comes back as that: its next start resumes it. */
   wasSaved?: true;
+  /** What the machine's console showed then; see `console-picture.ts`. */
+  console?: string;
   hypervisor: HypervisorIdentity;
 }
 

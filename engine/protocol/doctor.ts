@@ -47,6 +47,8 @@ export interface Finding {
   message: string;
   /** Ways out that are; absent where there is none, and once it is repaired. */
   remedies?: Remedy[];
+  /** Ids of checkpoints, in the tree or in the trash, that do not come back whole for it; absent where it is known of none. */
+  breaks?: string[];
   isRepaired: boolean;
 }
 

@@ -65,9 +65,19 @@ export interface Operations
     };
   };
   show: {
-    params: OnMachine;
+    params: OnMachine & {
+      /** To be shown with what lists leave out; of one in the trash its id. */
+      checkpoint?: string;
+    };
     result: {
       machine: MachineInfo;
+      /** The one that was named. */
+      checkpoint?: CheckpointInfo;
+      /**
+       * The last lines of what the machine's console showed when that was taken, as plain text, of which the last line may be
+       * unfinished; absent where nothing is known.
+       */
+      console?: string;
       /** Absent where it cannot be told: a chain is broken, or the records are. */
       hiddenLayers?: HiddenLayerInfo[];
     };

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
+import { longestPicture } from '../model/console-picture.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
 import type { GuardInfo } from '../protocol/guard-info.ts';
@@ -89,6 +90,8 @@ const hypervisor = z.strictObject({
   guestArguments: z.array(z.string()),
 });
 
+const consolePicture = z.string().max(longestPicture);
+
 const savedMemory = z.strictObject({
   file: innerPath,
   sizeBytes,
@@ -101,6 +104,7 @@ const savedMemory = z.strictObject({
   method: z.enum(['background-snapshot', 'pause-before-switchover', 'stopped']).exactOptional(),
   wasPaused: z.boolean(),
   wasSaved: z.literal(true).exactOptional(),
+  console: consolePicture.exactOptional(),
   hypervisor,
 }) satisfies z.ZodType<SavedMemory>;
 
@@ -140,6 +144,7 @@ const checkpoint = z.strictObject({
   layers: layerOfDisk,
   definition,
   memory: savedMemory.exactOptional(),
+  console: consolePicture.exactOptional(),
   firmware: z
     .strictObject({
       folder: firmwareFolder,

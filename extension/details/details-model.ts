@@ -2,7 +2,8 @@
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { EngineState } from '../engine/engine.ts';
-import { checkpointFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
+import { checkpointFacts, sizeFacts, type NamedFact } from '../machines/checkpoint-facts.ts';
+import { faceOf } from '../machines/made-through.ts';
 import { colourText, describeMachine, firmwareText } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
 import { obstacle, parentOfNow } from '../machines/possible.ts';
@@ -28,6 +29,8 @@ export interface DetailsFacts {
   isTrusted: boolean;
   /** Absent until it was measured. */
   measured?: Measured;
+  /** By checkpoint, what its console showed, as far as it was asked for. */
+  consoles?: ReadonlyMap<string, string>;
 }
 
 export function detailsModel(facts: DetailsFacts): DetailsModel {
@@ -52,7 +55,7 @@ function notices({ machine, isListed, engine, isTrusted, measured }: DetailsFact
   ];
 }
 
-function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): MachineSummary {
+function summary(machine: MachineInfo, { measured, isTrusted, consoles }: DetailsFacts): MachineSummary {
   const space = measured?.space;
   const byId = new Map(machine.checkpoints.map((checkpoint) => [checkpoint.id, checkpoint]));
   const takes = new Map(space?.checkpoints.map((one) => [one.id, one]));
@@ -68,6 +71,8 @@ function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): M
         checkpointPoint(machine, checkpoint, {
           grewFrom: byId.get(checkpoint.parent ?? ''),
           takes: takes.get(checkpoint.id),
+          face: faceOf(checkpoint, measured?.changes ?? []),
+          shown: consoles?.get(checkpoint.id),
           isPair: framed.has(checkpoint.id),
           isTrusted,
         }),
@@ -84,6 +89,10 @@ function summary(machine: MachineInfo, { measured, isTrusted }: DetailsFacts): M
 interface PointFacts {
   grewFrom: CheckpointInfo | undefined;
   takes: Space['checkpoints'][number] | undefined;
+  /** The program that made it, where that is known. */
+  face: string | undefined;
+  /** On its console. */
+  shown: string | undefined;
   /** It is the first of a guarded pair, which has a frame. */
   isPair: boolean;
   isTrusted: boolean;
@@ -92,7 +101,7 @@ interface PointFacts {
 function checkpointPoint(
   machine: MachineInfo,
   checkpoint: CheckpointInfo,
-  { grewFrom, takes, isPair, isTrusted }: PointFacts,
+  { grewFrom, takes, face, shown, isPair, isTrusted }: PointFacts,
 ): Point {
   const { id, name, colour, expires } = checkpoint;
   const guard = guardState(machine, checkpoint);
@@ -117,11 +126,8 @@ function checkpointPoint(
       ...(takes === undefined ? [] : [vscode.l10n.t('takes {0} alone', freedText(takes.exclusive))]),
     ].join(', '),
     ...(takes === undefined ? {} : { size: edgeSize(takes.exclusive) }),
-    facts: known([
-      [vscode.l10n.t('Takes alone'), takes && freedText(takes.exclusive)],
-      [vscode.l10n.t('Shares with others'), takes && formatSize(takes.sharedBytes)],
-      ...checkpointFacts(machine, checkpoint, grewFrom),
-    ]),
+    facts: known([...sizeFacts(takes), ...checkpointFacts(machine, checkpoint, grewFrom, face)]),
+    ...(shown === undefined ? {} : { console: shown }),
     notes: checkpoint.notes ?? '',
     actions: isTrusted ? checkpointActions(machine, checkpoint) : [],
   };

@@ -38,6 +38,7 @@ export class DetailsPanel implements vscode.Disposable {
   /** The machine as it was measured. */
   #asMeasured: MachineInfo | undefined;
   #isMeasuring = false;
+  readonly #consoles = new Map<string, string>();
 
   constructor(sources: DetailsSources, panel: vscode.WebviewPanel, machineId: string, point: string | undefined) {
     const { machines, jobs, engine, extensionUri } = sources;
@@ -88,6 +89,9 @@ export class DetailsPanel implements vscode.Disposable {
         this.#tell();
         this.#select();
         break;
+      case 'look':
+        void this.#look(message.point);
+        break;
       case 'run':
         this.#run(message);
         break;
@@ -127,6 +131,7 @@ export class DetailsPanel implements vscode.Disposable {
       engine: engine.state,
       isTrusted: vscode.workspace.isTrusted,
       ...(this.#measured === undefined ? {} : { measured: this.#measured }),
+      consoles: this.#consoles,
     });
     const json = JSON.stringify(model);
     if (json !== this.#told) {
@@ -148,6 +153,18 @@ export class DetailsPanel implements vscode.Disposable {
     this.#measured = await measure(this.#sources.engine, machine.id);
     this.#isMeasuring = false;
     // It may have changed meanwhile, and is measured again then.
+    this.#tell();
+  }
+
+  /** What a checkpoint's console showed never changes. Never rejects. */
+  async #look(checkpoint: string): Promise<void> {
+    const { engine, log } = this.#sources;
+    try {
+      const shown = await engine.request('show', { machine: this.#machineId, checkpoint });
+      this.#consoles.set(checkpoint, shown.console?.trimEnd() ?? '');
+    } catch (error) {
+      log.warn('What was on a console could not be told', error);
+    }
     this.#tell();
   }
 

@@ -12,6 +12,8 @@ const notesText = z.string().check(z.maxLength(1_000_000));
 const fromPage = z.discriminatedUnion('kind', [
   /** It was loaded, for the first time or again, and wants to know what to show. */
   z.object({ kind: z.literal('ready') }),
+  /** A checkpoint is looked at whose console is not in the model. */
+  z.object({ kind: z.literal('look'), point: pointId }),
   z.object({ kind: z.literal('run'), command: z.enum(pageCommands), point: pointId }),
   z.object({
     kind: z.literal('saveNotes'),

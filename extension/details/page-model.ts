@@ -87,6 +87,8 @@ export interface Point {
   /** What it alone takes; absent until that is known. */
   size?: EdgeSize;
   facts: Fact[];
+  /** What its machine's console showed, in lines; empty when nothing is known, absent until it was asked for. */
+  console?: string;
   /** Empty for none; absent where there can be none. */
   notes?: string;
   actions: Action[];
@@ -126,6 +128,7 @@ export interface PageTexts {
   actions: string;
   notes: string;
   noNotes: string;
+  console: string;
   save: string;
   discardDraft: string;
   parts: string;

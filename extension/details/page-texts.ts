@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { consoleTitle } from '../machines/checkpoint-facts.ts';
 import type { PageTexts } from './page-model.ts';
 
 /** Labels of the page. */
@@ -9,6 +10,7 @@ export function pageTexts(): PageTexts {
     actions: vscode.l10n.t('Actions'),
     notes: vscode.l10n.t('Notes'),
     noNotes: vscode.l10n.t('None yet. What is written here is found again in the tree, and by “ckpt show”.'),
+    console: consoleTitle(),
     save: vscode.l10n.t('Save'),
     discardDraft: vscode.l10n.t('Discard'),
     parts: vscode.l10n.t('Parts of the details'),

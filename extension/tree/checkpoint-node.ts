@@ -1,13 +1,20 @@
 import * as vscode from 'vscode';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
-import { checkpointFacts } from '../machines/checkpoint-facts.ts';
+import type { CheckpointDetails } from '../machines/checkpoint-details.ts';
+import { checkpointFacts, sizeFacts } from '../machines/checkpoint-facts.ts';
 import { describeCheckpoint } from '../machines/descriptions.ts';
 import { guardState } from '../machines/guard-text.ts';
 import type { CheckedCheckpoints } from './checked-checkpoints.ts';
+import { placeOfMachine } from './decorations.ts';
 import { factsOf } from './facts.ts';
-import { tooltip } from './tooltip.ts';
+import { tooltip, withConsole } from './tooltip.ts';
 import { TreeNode } from './tree-node.ts';
+
+export interface CheckpointSources {
+  checked: Pick<CheckedCheckpoints, 'isOn' | 'has'>;
+  details: Pick<CheckpointDetails, 'of'>;
+}
 
 export class CheckpointNode extends TreeNode {
   machine: MachineInfo;
@@ -15,17 +22,31 @@ export class CheckpointNode extends TreeNode {
   /** Its parent, which may be the row above it; absent for a root. */
   grewFrom: CheckpointInfo | undefined;
 
-  readonly #checked: Pick<CheckedCheckpoints, 'isOn' | 'has'>;
+  readonly #sources: CheckpointSources;
 
-  constructor(machine: MachineInfo, checkpoint: CheckpointInfo, checked: Pick<CheckedCheckpoints, 'isOn' | 'has'>) {
+  constructor(machine: MachineInfo, checkpoint: CheckpointInfo, sources: CheckpointSources) {
     super(CheckpointNode.idOf(machine, checkpoint));
     this.machine = machine;
     this.checkpoint = checkpoint;
-    this.#checked = checked;
+    this.#sources = sources;
   }
 
   static idOf(machine: MachineInfo, checkpoint: CheckpointInfo): string {
     return `checkpoint:${machine.folder}:${checkpoint.id}`;
+  }
+
+  override get place(): string {
+    return `${placeOfMachine(this.machine)}/${this.checkpoint.id}`;
+  }
+
+  override async tooltip(token: vscode.CancellationToken): Promise<vscode.MarkdownString> {
+    const { machine, checkpoint, grewFrom } = this;
+    const more = await this.#sources.details.of(machine, checkpoint, token);
+    const text = tooltip(checkpoint.name, checkpoint.notes, [
+      ...sizeFacts(more.space),
+      ...checkpointFacts(machine, checkpoint, grewFrom, more.face),
+    ]);
+    return more.console === undefined ? text : withConsole(text, more.console);
   }
 
   override item(): vscode.TreeItem {
@@ -48,21 +69,20 @@ export class CheckpointNode extends TreeNode {
     const description = [...(guarded === undefined ? [] : [guarded]), describeCheckpoint(checkpoint)].join(' · ');
     item.description = description;
     item.iconPath = checkpointIcon(checkpoint);
-    item.tooltip = tooltip(checkpoint.name, checkpoint.notes, checkpointFacts(machine, checkpoint, grewFrom));
     item.accessibilityInformation = {
       label:
         grewFrom === undefined
           ? vscode.l10n.t('Checkpoint {0}, {1}', checkpoint.name, description)
           : vscode.l10n.t('Checkpoint {0}, {1}, grown from {2}', checkpoint.name, description, grewFrom.name),
     };
-    if (this.#checked.isOn) {
+    if (this.#sources.checked.isOn) {
       this.#addCheckbox(item, item.accessibilityInformation.label);
     }
     return item;
   }
 
   #addCheckbox(item: vscode.TreeItem, heard: string): void {
-    const isChecked = this.#checked.has(this.id);
+    const isChecked = this.#sources.checked.has(this.id);
     item.checkboxState = {
       state: isChecked ? vscode.TreeItemCheckboxState.Checked : vscode.TreeItemCheckboxState.Unchecked,
       tooltip: isChecked ? vscode.l10n.t('Deselect') : vscode.l10n.t('Select'),

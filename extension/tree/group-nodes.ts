@@ -35,6 +35,15 @@ export class GroupNode extends TreeNode {
     return `group:${group.id}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    const { name, created, members } = this.group;
+    const machines = members.map(({ machine }) => machine.name).join(', ');
+    return tooltip(name, undefined, [
+      [vscode.l10n.t('Taken'), localTime(created)],
+      [vscode.l10n.t('Machines'), machines],
+    ]);
+  }
+
   override item(): vscode.TreeItem {
     const { name, created, members } = this.group;
     const machines = members.map(({ machine }) => machine.name).join(', ');
@@ -43,10 +52,6 @@ export class GroupNode extends TreeNode {
     item.contextValue = itemContext('group', []);
     item.description = `${age(created)} · ${machines}`;
     item.iconPath = new vscode.ThemeIcon('layers-active');
-    item.tooltip = tooltip(name, undefined, [
-      [vscode.l10n.t('Taken'), localTime(created)],
-      [vscode.l10n.t('Machines'), machines],
-    ]);
     item.accessibilityInformation = { label: vscode.l10n.t('Group {0}, {1}, of {2}', name, age(created), machines) };
     return item;
   }

@@ -20,6 +20,16 @@ export class GuardNode extends TreeNode {
     return `guard:${machine.folder}:${before.id}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    const { before } = this;
+    const command = before.guard?.command.join(' ') ?? before.name;
+    return tooltip(command, undefined, [
+      [vscode.l10n.t('Guarded command'), guardText(before)],
+      [vscode.l10n.t('Began'), localTime(before.created)],
+      [vscode.l10n.t('Ended'), before.guard?.end && localTime(before.guard.end.at)],
+    ]);
+  }
+
   override item(): vscode.TreeItem {
     const { before } = this;
     const command = before.guard?.command.join(' ') ?? before.name;
@@ -33,11 +43,6 @@ export class GuardNode extends TreeNode {
     item.contextValue = itemContext('guard', []);
     item.description = [guardText(before), age(before.created)].join(' · ');
     item.iconPath = new vscode.ThemeIcon(before.guard?.end?.exitCode === 0 ? 'shield' : 'warning');
-    item.tooltip = tooltip(command, undefined, [
-      [vscode.l10n.t('Guarded command'), guardText(before)],
-      [vscode.l10n.t('Began'), localTime(before.created)],
-      [vscode.l10n.t('Ended'), before.guard?.end && localTime(before.guard.end.at)],
-    ]);
     item.accessibilityInformation = {
       label: vscode.l10n.t('Guarded command {0}, {1}', command, guardText(before)),
     };

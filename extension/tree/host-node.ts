@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { HostInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
+import { placeOfHost } from './decorations.ts';
 import { tooltip } from './tooltip.ts';
 import { TreeNode } from './tree-node.ts';
 
@@ -16,8 +17,20 @@ export class HostNode extends TreeNode {
     return `host:${host.id}`;
   }
 
+  override get place(): string {
+    return placeOfHost(this.host.id);
+  }
+
+  override tooltip(): vscode.MarkdownString {
+    const { label, version, accelerator, problem } = this.host;
+    return tooltip(label, problem, [
+      [vscode.l10n.t('Version'), version],
+      [vscode.l10n.t('Accelerator'), accelerator],
+    ]);
+  }
+
   override item(): vscode.TreeItem {
-    const { label, available, version, accelerator, problem } = this.host;
+    const { label, available, problem } = this.host;
     const item = new vscode.TreeItem(label, vscode.TreeItemCollapsibleState.Expanded);
     item.id = this.id;
     item.contextValue = itemContext('host', []);
@@ -27,10 +40,6 @@ export class HostNode extends TreeNode {
     if (!available) {
       item.description = vscode.l10n.t('not available');
     }
-    item.tooltip = tooltip(label, problem, [
-      [vscode.l10n.t('Version'), version],
-      [vscode.l10n.t('Accelerator'), accelerator],
-    ]);
     item.accessibilityInformation = {
       label: available
         ? vscode.l10n.t('Host {0}', label)

@@ -19,18 +19,11 @@ export class JobNode extends TreeNode {
     return `job:${job.id}`;
   }
 
-  override item(): vscode.TreeItem {
+  override tooltip(): vscode.MarkdownString {
     const { id, operation, state, progress } = this.job;
     const does = jobOperationText(operation);
     const isInterrupted = state === 'interrupted';
-    const item = new vscode.TreeItem(isInterrupted ? vscode.l10n.t('Interrupted: {0}', does) : does);
-    item.id = this.id;
-    item.contextValue = itemContext(isInterrupted ? 'interruptedJob' : 'runningJob', []);
-    item.description = isInterrupted ? vscode.l10n.t('resume or undo') : progressText(progress);
-    item.iconPath = isInterrupted
-      ? new vscode.ThemeIcon('debug-disconnect', new vscode.ThemeColor('list.warningForeground'))
-      : new vscode.ThemeIcon('loading~spin');
-    item.tooltip = tooltip(
+    return tooltip(
       does,
       isInterrupted
         ? vscode.l10n.t('Its process ended halfway. Nothing is lost: resume it, or undo what it began.')
@@ -40,6 +33,19 @@ export class JobNode extends TreeNode {
         [vscode.l10n.t('Job'), id],
       ],
     );
+  }
+
+  override item(): vscode.TreeItem {
+    const { operation, state, progress } = this.job;
+    const does = jobOperationText(operation);
+    const isInterrupted = state === 'interrupted';
+    const item = new vscode.TreeItem(isInterrupted ? vscode.l10n.t('Interrupted: {0}', does) : does);
+    item.id = this.id;
+    item.contextValue = itemContext(isInterrupted ? 'interruptedJob' : 'runningJob', []);
+    item.description = isInterrupted ? vscode.l10n.t('resume or undo') : progressText(progress);
+    item.iconPath = isInterrupted
+      ? new vscode.ThemeIcon('debug-disconnect', new vscode.ThemeColor('list.warningForeground'))
+      : new vscode.ThemeIcon('loading~spin');
     item.accessibilityInformation = {
       label: isInterrupted
         ? vscode.l10n.t('Interrupted job: {0}. Resume or undo it from the context menu', does)

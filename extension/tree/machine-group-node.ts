@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { HostInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
 import { countMachines } from '../machines/descriptions.ts';
+import { placeOfGroup } from './decorations.ts';
 import { TreeNode } from './tree-node.ts';
 
 /** A group of a host's machines; not to be taken for checkpoints that were taken together. */
@@ -17,6 +18,10 @@ export class MachineGroupNode extends TreeNode {
 
   static idOf(host: HostInfo, name: string): string {
     return `machineGroup:${host.id}:${name}`;
+  }
+
+  override get place(): string {
+    return placeOfGroup(this.host.id, this.name);
   }
 
   override item(): vscode.TreeItem {

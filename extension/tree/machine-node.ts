@@ -3,6 +3,7 @@ import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { itemContext } from '../contributions/menus.ts';
 import { countCheckpoints, describeMachine, firmwareText } from '../machines/descriptions.ts';
 import { formatSize } from '../presentation/size.ts';
+import { placeOfMachine } from './decorations.ts';
 import { factsOf } from './facts.ts';
 import { tooltip } from './tooltip.ts';
 import { TreeNode } from './tree-node.ts';
@@ -24,16 +25,13 @@ export class MachineNode extends TreeNode {
     return `machine:${machine.folder}`;
   }
 
-  override item(): vscode.TreeItem {
+  override get place(): string {
+    return placeOfMachine(this.machine);
+  }
+
+  override tooltip(): vscode.MarkdownString {
     const { machine } = this;
-    // As it was from the start: VS Code keeps what it saw first, and would not open the machine at its first checkpoint.
-    const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
-    const item = new vscode.TreeItem(machine.name, this.#isOneOfMany ? Collapsed : Expanded);
-    item.id = this.id;
-    item.contextValue = itemContext('machine', factsOf(machine));
-    item.description = describeMachine(machine);
-    item.iconPath = machineIcon(machine);
-    item.tooltip = tooltip(machine.name, machine.problem, [
+    return tooltip(machine.name, machine.problem, [
       [vscode.l10n.t('State'), describeMachine(machine)],
       [vscode.l10n.t('Busy'), machine.busy && `${machine.busy.operation} (${machine.busy.holder})`],
       [vscode.l10n.t('Checkpoints'), String(machine.checkpoints.length)],
@@ -52,6 +50,17 @@ export class MachineNode extends TreeNode {
       [vscode.l10n.t('Log'), machine.hypervisorLog],
       [vscode.l10n.t('Folder'), machine.folder],
     ]);
+  }
+
+  override item(): vscode.TreeItem {
+    const { machine } = this;
+    // As it was from the start: VS Code keeps what it saw first, and would not open the machine at its first checkpoint.
+    const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+    const item = new vscode.TreeItem(machine.name, this.#isOneOfMany ? Collapsed : Expanded);
+    item.id = this.id;
+    item.contextValue = itemContext('machine', factsOf(machine));
+    item.description = describeMachine(machine);
+    item.iconPath = machineIcon(machine);
     item.accessibilityInformation = {
       label: vscode.l10n.t(
         'Machine {0}, {1}, {2}',

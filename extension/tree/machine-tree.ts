@@ -1,16 +1,20 @@
 /** The tree of hosts, machines and checkpoints: keeps one node for each id, and tells VS Code which of them changed. */
 import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+import type { CheckpointDetails } from '../machines/checkpoint-details.ts';
 import type { CheckpointRow } from '../machines/checkpoint-rows.ts';
 import { checkpointRows } from '../machines/checkpoint-rows.ts';
 import type { CheckpointGroup } from '../machines/groups.ts';
 import { checkpointGroups } from '../machines/groups.ts';
+import type { Faults } from '../machines/faults.ts';
 import type { JobList, ShownJob } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
+import { marksOf, type Mark, type MachineMarks } from '../machines/marks.ts';
 import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { TrashSizes } from '../machines/trash-sizes.ts';
 import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { CheckpointNode } from './checkpoint-node.ts';
+import { Decorations, markText, uriOf } from './decorations.ts';
 import { GroupNode, GroupsNode } from './group-nodes.ts';
 import { GuardNode } from './guard-node.ts';
 import { HostNode } from './host-node.ts';
@@ -19,6 +23,7 @@ import { MachineGroupNode } from './machine-group-node.ts';
 import { MachineNode } from './machine-node.ts';
 import { NowNode } from './now-node.ts';
 import { ProblemNode } from './problem-node.ts';
+import { withMarks } from './tooltip.ts';
 import { TrashNode, TrashedNode } from './trash-nodes.ts';
 import type { TreeNode } from './tree-node.ts';
 
@@ -32,6 +37,8 @@ export interface TreeSources {
   jobs: JobList;
   sizes: TrashSizes;
   checked: CheckedCheckpoints;
+  faults: Faults;
+  details: CheckpointDetails;
 }
 
 export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
@@ -40,6 +47,9 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   readonly #jobs: JobList;
   readonly #sizes: TrashSizes;
   readonly #checked: CheckedCheckpoints;
+  readonly #faults: Faults;
+  readonly #details: CheckpointDetails;
+  readonly #decorations = new Decorations();
   readonly #change = new vscode.EventEmitter<TreeNode[] | undefined>();
   readonly #listeners: vscode.Disposable;
   #nodes = new Map<string, TreeNode>();
@@ -47,33 +57,62 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   #isLoading = true;
   /** Ask for the roots and get them once there are any: VS Code shows its progress until then, and asks only once. */
   #waiting: ((roots: TreeNode[]) => void)[] = [];
+  /** By place. */
+  #marks = new Map<string, readonly Mark[]>();
 
   readonly onDidChangeTreeData = this.#change.event;
 
-  constructor({ machines, shown, jobs, sizes, checked }: TreeSources) {
+  constructor({ machines, shown, jobs, sizes, checked, faults, details }: TreeSources) {
     this.#machines = machines;
     this.#shown = shown;
     this.#jobs = jobs;
     this.#sizes = sizes;
     this.#checked = checked;
+    this.#faults = faults;
+    this.#details = details;
     this.#listeners = vscode.Disposable.from(
       machines.onDidChange((change) => this.#update(change.machines)),
       shown.onDidChange(() => this.#update(undefined)),
       jobs.onDidChange(({ progressed }) =>
         progressed === undefined ? this.#update(undefined) : this.#redraw(progressed),
       ),
+      faults.onDidChange(() => this.#update(undefined)),
       sizes.onDidChange((machine) => this.#redrawNode(TrashNode.idOf(machine))),
       checked.onDidChange((id) => (id === undefined ? this.#change.fire(undefined) : this.#redrawNode(id))),
     );
   }
 
   getTreeItem(node: TreeNode): vscode.TreeItem {
-    return node.item();
+    const item = node.item();
+    const { place, marks } = node;
+    if (place !== undefined) {
+      item.resourceUri = uriOf(place);
+    }
+    // The rest is in what the row says by itself.
+    const heard = marks.filter((mark) => mark !== 'pinned').map(markText);
+    const { accessibilityInformation: said } = item;
+    if (said !== undefined && heard.length > 0) {
+      item.accessibilityInformation = { ...said, label: [said.label, ...heard].join(', ') };
+    }
+    return item;
+  }
+
+  async resolveTreeItem(
+    item: vscode.TreeItem,
+    node: TreeNode,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.TreeItem> {
+    const text = await node.tooltip(token);
+    if (text !== undefined) {
+      item.tooltip = withMarks(text, node.marks.map(markText));
+    }
+    return item;
   }
 
   getChildren(node?: TreeNode): TreeNode[] | Promise<TreeNode[]> {
     if (node instanceof MachineNode && !node.isFilled) {
       this.#fill(node, this.#nodes);
+      this.#decorations.show(this.#marks);
     }
     if (node !== undefined) {
       return node.children;
@@ -105,6 +144,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   dispose(): void {
     this.#listeners.dispose();
+    this.#decorations.dispose();
     this.#change.dispose();
   }
 
@@ -113,6 +153,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const before = this.#nodes;
     const placesBefore = this.#places();
     this.#nodes = new Map();
+    this.#marks = new Map();
     const hosts = this.#machines.hosts ?? [];
     // A lone host without machines is left out, so that the view says what to do next.
     const empty = hosts.every((host) => host.machines.length === 0);
@@ -124,6 +165,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       ...(empty ? [] : shown.map((host) => this.#host(host, before))),
       ...(groups.length === 0 ? [] : [this.#groups(groups, before)]),
     ];
+    this.#decorations.show(this.#marks);
     this.#checked.keepOnly((id) => this.#nodes.has(id));
     const groupsNode = this.#nodes.get(GroupsNode.id);
     // One that a filter hides has no node.
@@ -197,6 +239,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const id = MachineNode.idOf(machine);
     const node = this.#keep(before, MachineNode, id, () => new MachineNode(machine, isOneOfMany));
     node.machine = machine;
+    this.#mark(node, this.#marksOf(machine).machine);
     if (node.isFilled) {
       this.#fill(node, before);
     }
@@ -207,16 +250,17 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   #fill(node: MachineNode, before: Map<string, TreeNode>): void {
     const { machine } = node;
     node.isFilled = true;
+    const marks = this.#marksOf(machine);
     const damage = machine.state === 'damaged' ? machine.problem : undefined;
     node.adopt([
       ...(damage === undefined ? [] : [this.#problem(node.id, damage, before)]),
       ...this.#jobs.of(machine).map((job) => this.#job(job, before)),
-      ...checkpointRows(machine).map((row) => this.#row(machine, row, before)),
+      ...checkpointRows(machine).map((row) => this.#row(machine, row, marks, before)),
       ...(machine.trash.length === 0 ? [] : [this.#trash(machine, before)]),
     ]);
   }
 
-  #row(machine: MachineInfo, row: CheckpointRow, before: Map<string, TreeNode>): TreeNode {
+  #row(machine: MachineInfo, row: CheckpointRow, marks: MachineMarks, before: Map<string, TreeNode>): TreeNode {
     if (row.kind === 'now') {
       return this.#now(machine, before);
     }
@@ -224,17 +268,30 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
       const guardId = GuardNode.idOf(machine, row.before);
       const guard = this.#keep(before, GuardNode, guardId, () => new GuardNode(machine, row.before));
       guard.before = row.before;
-      guard.adopt(row.rows.map((child) => this.#row(machine, child, before)));
+      guard.adopt(row.rows.map((child) => this.#row(machine, child, marks, before)));
       return guard;
     }
     const { checkpoint, parent } = row;
     const id = CheckpointNode.idOf(machine, checkpoint);
-    const node = this.#keep(before, CheckpointNode, id, () => new CheckpointNode(machine, checkpoint, this.#checked));
+    const sources = { checked: this.#checked, details: this.#details };
+    const node = this.#keep(before, CheckpointNode, id, () => new CheckpointNode(machine, checkpoint, sources));
     node.machine = machine;
     node.checkpoint = checkpoint;
     node.grewFrom = parent;
-    node.adopt(row.rows.map((child) => this.#row(machine, child, before)));
+    this.#mark(node, marks.checkpoints.get(checkpoint.id) ?? []);
+    node.adopt(row.rows.map((child) => this.#row(machine, child, marks, before)));
     return node;
+  }
+
+  #marksOf(machine: MachineInfo): MachineMarks {
+    return marksOf(machine, this.#faults.of(machine), this.#jobs.of(machine));
+  }
+
+  #mark(node: TreeNode, marks: readonly Mark[]): void {
+    node.marks = marks;
+    if (node.place !== undefined && marks.length > 0) {
+      this.#marks.set(node.place, marks);
+    }
   }
 
   #trash(machine: MachineInfo, before: Map<string, TreeNode>): TrashNode {

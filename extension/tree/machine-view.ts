@@ -3,15 +3,19 @@ import * as vscode from 'vscode';
 import type { ViewState } from '../contributions/views.ts';
 import { machinesViewId, viewStateKey } from '../contributions/views.ts';
 import type { Engine } from '../engine/engine.ts';
+import { attentionOf } from '../machines/attention.ts';
 import { isFiltering } from '../machines/arrangement.ts';
 import { countCheckpoints, filterText } from '../machines/descriptions.ts';
+import type { Faults } from '../machines/faults.ts';
 import type { JobList } from '../machines/job-list.ts';
 import type { MachineList } from '../machines/machine-list.ts';
+import { isFaulty } from '../machines/marks.ts';
 import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { machineDrag } from './machine-drag.ts';
 import { MachineTree, type TreeSources } from './machine-tree.ts';
 import type { TreeNode } from './tree-node.ts';
+import { viewBadge } from './view-badge.ts';
 
 const redrawMs = 60_000;
 
@@ -22,6 +26,7 @@ export class MachineView implements vscode.Disposable {
   /** Which checkpoints are checked, while they have checkboxes. */
   readonly checked: CheckedCheckpoints;
   readonly #jobs: JobList;
+  readonly #faults: Faults;
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
   readonly #subscriptions: vscode.Disposable;
@@ -30,12 +35,13 @@ export class MachineView implements vscode.Disposable {
   #message = '';
 
   constructor(engine: Engine, sources: TreeSources) {
-    const { machines, shown, jobs, checked } = sources;
+    const { machines, shown, jobs, checked, faults } = sources;
     this.#engine = engine;
     this.#machines = machines;
     this.#shown = shown;
     this.checked = checked;
     this.#jobs = jobs;
+    this.#faults = faults;
     this.#tree = new MachineTree(sources);
     this.#view = vscode.window.createTreeView(machinesViewId, {
       treeDataProvider: this.#tree,
@@ -50,6 +56,9 @@ export class MachineView implements vscode.Disposable {
       this.#tree,
       engine.onDidChangeState(() => this.#showState()),
       machines.onDidChange(() => this.#showState()),
+      machines.onDidChange(() => this.#showBadge()),
+      jobs.onDidChange(() => this.#showBadge()),
+      faults.onDidChange(() => this.#showBadge()),
       shown.onDidChange(() => this.#showState()),
       checked.onDidChange(() => this.#showState()),
       this.#view.onDidChangeCheckboxState(({ items }) =>
@@ -91,6 +100,17 @@ export class MachineView implements vscode.Disposable {
     if (message !== this.#message) {
       this.#message = message;
       this.#view.message = message;
+    }
+  }
+
+  #showBadge(): void {
+    const attention = attentionOf(this.#machines.machines, this.#jobs.shown, (machine) =>
+      isFaulty(machine, this.#faults.of(machine)),
+    );
+    const badge = viewBadge(attention);
+    const { badge: before } = this.#view;
+    if (badge?.value !== before?.value || badge?.tooltip !== before?.tooltip) {
+      this.#view.badge = badge;
     }
   }
 

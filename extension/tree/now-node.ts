@@ -19,6 +19,18 @@ export class NowNode extends TreeNode {
     return `now:${machine.folder}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    const { machine } = this;
+    const parent = parentOfNow(machine);
+    return tooltip(
+      vscode.l10n.t('Now'),
+      parent === undefined
+        ? vscode.l10n.t('The present state of “{0}”, which has no checkpoint yet.', machine.name)
+        : vscode.l10n.t('The present state of “{0}”, grown from “{1}”.', machine.name, parent.name),
+      [],
+    );
+  }
+
   override item(): vscode.TreeItem {
     const { machine } = this;
     const parent = parentOfNow(machine);
@@ -27,13 +39,6 @@ export class NowNode extends TreeNode {
     item.contextValue = itemContext('now', factsOf(machine));
     item.description = describeMachine(machine);
     item.iconPath = new vscode.ThemeIcon('location', new vscode.ThemeColor('charts.blue'));
-    item.tooltip = tooltip(
-      vscode.l10n.t('Now'),
-      parent === undefined
-        ? vscode.l10n.t('The present state of “{0}”, which has no checkpoint yet.', machine.name)
-        : vscode.l10n.t('The present state of “{0}”, grown from “{1}”.', machine.name, parent.name),
-      [],
-    );
     item.accessibilityInformation = {
       label:
         parent === undefined

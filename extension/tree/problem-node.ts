@@ -17,12 +17,15 @@ export class ProblemNode extends TreeNode {
     return `problem:${parentId}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    return tooltip(vscode.l10n.t('Problem'), this.problem, []);
+  }
+
   override item(): vscode.TreeItem {
     const item = new vscode.TreeItem(this.problem, vscode.TreeItemCollapsibleState.None);
     item.id = this.id;
     item.contextValue = itemContext('problem', []);
     item.iconPath = new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'));
-    item.tooltip = tooltip(vscode.l10n.t('Problem'), this.problem, []);
     const command: CommandId = 'vmCheckpoints.showProblem';
     item.command = { command, title: vscode.l10n.t('Show Problem'), arguments: [this] };
     item.accessibilityInformation = { label: vscode.l10n.t('Problem: {0}', this.problem) };

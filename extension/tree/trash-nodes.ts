@@ -23,6 +23,20 @@ export class TrashNode extends TreeNode {
     return `trash:${machine.folder}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    const { machine } = this;
+    const freed = this.#sizes.of(machine);
+    const size = freed && formatSize(freed.mostBytes);
+    return tooltip(
+      vscode.l10n.t('Trash of “{0}”', machine.name),
+      vscode.l10n.t('Each can be restored until it expires. Emptying the trash deletes them for good.'),
+      [
+        [vscode.l10n.t('Checkpoints'), String(machine.trash.length)],
+        [vscode.l10n.t('Frees'), size && vscode.l10n.t('up to {0}', size)],
+      ],
+    );
+  }
+
   override item(): vscode.TreeItem {
     const { machine } = this;
     const count = countCheckpoints(machine.trash.length);
@@ -33,14 +47,6 @@ export class TrashNode extends TreeNode {
     item.contextValue = itemContext('trash', []);
     item.description = [count, ...(size === undefined ? [] : [size])].join(' · ');
     item.iconPath = new vscode.ThemeIcon('trash');
-    item.tooltip = tooltip(
-      vscode.l10n.t('Trash of “{0}”', machine.name),
-      vscode.l10n.t('Each can be restored until it expires. Emptying the trash deletes them for good.'),
-      [
-        [vscode.l10n.t('Checkpoints'), String(machine.trash.length)],
-        [vscode.l10n.t('Frees'), size && vscode.l10n.t('up to {0}', size)],
-      ],
-    );
     item.accessibilityInformation = {
       label: vscode.l10n.t('Trash of {0}, {1} {2}', machine.name, count, size ?? ''),
     };
@@ -62,6 +68,17 @@ export class TrashedNode extends TreeNode {
     return `trashed:${machine.folder}:${checkpoint.id}`;
   }
 
+  override tooltip(): vscode.MarkdownString {
+    const { checkpoint, deleted, expires } = this.trashed;
+    return tooltip(checkpoint.name, checkpoint.notes, [
+      [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
+      [vscode.l10n.t('Deleted'), localTime(deleted)],
+      [vscode.l10n.t('Goes for good'), localTime(expires)],
+      [vscode.l10n.t('Consistency'), consistencyText(checkpoint.consistency)],
+      [vscode.l10n.t('Id'), checkpoint.id],
+    ]);
+  }
+
   override item(): vscode.TreeItem {
     const { checkpoint, deleted, expires } = this.trashed;
     const item = new vscode.TreeItem(checkpoint.name);
@@ -72,13 +89,6 @@ export class TrashedNode extends TreeNode {
       checkpoint.hasMemory ? 'circle-filled' : 'circle-outline',
       new vscode.ThemeColor('disabledForeground'),
     );
-    item.tooltip = tooltip(checkpoint.name, checkpoint.notes, [
-      [vscode.l10n.t('Taken'), localTime(checkpoint.created)],
-      [vscode.l10n.t('Deleted'), localTime(deleted)],
-      [vscode.l10n.t('Goes for good'), localTime(expires)],
-      [vscode.l10n.t('Consistency'), consistencyText(checkpoint.consistency)],
-      [vscode.l10n.t('Id'), checkpoint.id],
-    ]);
     item.accessibilityInformation = {
       label: vscode.l10n.t('Deleted checkpoint {0}, deleted {1}, {2}', checkpoint.name, age(deleted), expiry(expires)),
     };

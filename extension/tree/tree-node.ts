@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import type { Mark } from '../machines/marks.ts';
 
 /**
  * One line of the tree. It lives as long as its id is in the tree, so that VS Code knows it again; what it shows is
@@ -9,12 +10,25 @@ export abstract class TreeNode {
   readonly id: string;
   parent: TreeNode | undefined;
   children: TreeNode[] = [];
+  /** The worst first. */
+  marks: readonly Mark[] = [];
 
   constructor(id: string) {
     this.id = id;
   }
 
+  /** Where its marks belong, see `decorations.ts`; absent for a row that has none. */
+  get place(): string | undefined {
+    return undefined;
+  }
+
+  /** Without what {@link tooltip} says of it. */
   abstract item(): vscode.TreeItem;
+
+  /** Made when somebody points at the row, and not before. @param _token that nobody points at it any more */
+  tooltip(_token: vscode.CancellationToken): Promise<vscode.MarkdownString> | vscode.MarkdownString | undefined {
+    return undefined;
+  }
 
   adopt(children: TreeNode[]): void {
     this.children = children;

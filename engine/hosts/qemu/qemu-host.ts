@@ -22,6 +22,7 @@ import type {
 } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
 import { commandLine, hardwareOf } from './command-line.ts';
+import { ConsoleLook, rememberConsole } from './console-log.ts';
 import { nodeName, readChain, resolveChains } from './disk-chains.ts';
 import { thaw, whileFrozen } from './file-system-freeze.ts';
 import { execInGuest } from './guest-exec.ts';
@@ -219,9 +220,11 @@ export class QemuHost implements Host {
       request.signal?.throwIfAborted();
       const started = performance.now();
       const wasPaused = pausedStates.has(await runState(monitor));
+      const look = new ConsoleLook(living.socketsFolder);
       const layers = new LayerSwitch(monitor, oldChains, newChains);
       const whileStopped = async (): Promise<void> => {
         await layers.switch();
+        look.mark();
         await request.whileStill?.();
       };
       const capture = { wasPaused, whileStopped, signal: request.signal };
@@ -234,15 +237,22 @@ export class QemuHost implements Host {
         if (request.quiesce === true) {
           const { agent } = socketsIn(living.socketsFolder);
           const { value, ...achieved } = await whileFrozen(agent, () => pauseFor(monitor, capture));
-          return { pauseMs: value, totalMs: since(started), ...achieved };
+          return { pauseMs: value, totalMs: since(started), ...achieved, ...(await look.read()) };
         }
         if (target === undefined || request.memoryFile === undefined) {
           const pauseMs = await pauseFor(monitor, capture);
-          return { pauseMs, totalMs: since(started) };
+          return { pauseMs, totalMs: since(started), ...(await look.read()) };
         }
         const { method, pauseMs } = await captureMemory(monitor, { ...capture, target, pid: living.pid });
         const saved = await target.finish();
-        const memory = { file: request.memoryFile, ...saved, method, wasPaused, hypervisor: living.hypervisor };
+        const memory = {
+          file: request.memoryFile,
+          ...saved,
+          method,
+          wasPaused,
+          hypervisor: living.hypervisor,
+          ...(await look.read()),
+        };
         return { pauseMs, totalMs: since(started), memory };
       } catch (error) {
         // Should one of these fail too, `settle` sees to it, and the new layers stay in the chain.
@@ -266,11 +276,15 @@ export class QemuHost implements Host {
       if (memoryFile === undefined) {
         return undefined;
       }
+      const look = new ConsoleLook(living.socketsFolder);
+      look.mark();
+      const looking = look.read();
       const target = await memoryTarget(monitor, machine, memoryFile, living.socketsFolder);
       try {
         await saveMemory(monitor, target, signal);
         const saved = await target.finish();
-        return { file: memoryFile, ...saved, method: 'stopped', wasPaused, hypervisor: living.hypervisor };
+        const { hypervisor } = living;
+        return { file: memoryFile, ...saved, method: 'stopped', wasPaused, hypervisor, ...(await looking) };
       } catch (error) {
         // Fails only when QEMU is gone, and then the first error says so.
         await endMigration(monitor).catch(() => undefined);
@@ -295,6 +309,7 @@ export class QemuHost implements Host {
         (incoming) => this.#launch(machine, 'successor', incoming, signal),
         signal,
       );
+      await rememberConsole(machine.folder, memory.console);
     } catch (error) {
       await endProcess(machine.folder, 'successor');
       throw error;

@@ -50,6 +50,7 @@ async function examine(
         : vscode.l10n.t('Repairing what was found…'),
   });
   if (result !== undefined) {
+    context.faults.take(result, scope.deep === true);
     await tell(context, scope, result);
   }
   return result;

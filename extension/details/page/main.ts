@@ -1,6 +1,6 @@
 /** The page: shows what the extension sends, and asks it for what is to be done. */
 import type { FromPage, ToPage } from '../messages.ts';
-import { nowId, type DetailsModel, type PageTab } from '../page-model.ts';
+import { nowId, type DetailsModel, type PageTab, type Point } from '../page-model.ts';
 import { draw } from './draw.ts';
 import { element, type PageNode } from './element.ts';
 import { elementIdOf, graphView, layoutOf } from './graph-view.ts';
@@ -23,6 +23,8 @@ const vscode = acquireVsCodeApi();
 const root = document.body;
 let kept = keptState(vscode.getState());
 let model: DetailsModel | undefined;
+/** Checkpoints whose console was asked for. */
+const looked = new Set<string>();
 /** Of the machine in the model. */
 let layout: GraphLayout | undefined;
 
@@ -55,6 +57,7 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
   const { tab = 'checkpoints' } = kept;
   const selected =
     machine.points.find(({ id }) => id === kept.selected) ?? machine.points.find(({ id }) => id === nowId);
+  lookAt(selected);
   const run = (point: string) => ({
     run: ({ command }: { command: (FromPage & { kind: 'run' })['command'] }) =>
       vscode.postMessage({ kind: 'run', command, point }),
@@ -88,6 +91,14 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
       tabPanel('history', tab, machine.history === undefined ? [] : historyView(machine.history, texts)),
     ]),
   ];
+}
+
+/** Its console is asked for once; the model has it then. */
+function lookAt(point: Point | undefined): void {
+  if (point !== undefined && point.id !== nowId && point.console === undefined && !looked.has(point.id)) {
+    looked.add(point.id);
+    vscode.postMessage({ kind: 'look', point: point.id });
+  }
 }
 
 function chooseTab(tab: PageTab): void {

@@ -29,6 +29,13 @@ export function pointView(
         {},
         point.facts.flatMap(({ label, value }) => [element('dt', {}, [label]), element('dd', {}, [value])]),
       ),
+      point.console === undefined || point.console === ''
+        ? undefined
+        : element('div', { class: 'console' }, [
+            element('h3', { id: 'console' }, [texts.console]),
+            // It scrolls sideways, also by the keyboard.
+            element('pre', { tabindex: '0', role: 'region', 'aria-labelledby': 'console' }, [point.console]),
+          ]),
       chain,
     ],
     { key: point.id },

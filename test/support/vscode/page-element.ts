@@ -10,12 +10,18 @@ export interface PageElement {
   readonly className: string;
   /** `null` while the element, or what it is in, is not displayed. */
   readonly offsetParent: unknown;
+  readonly ownerDocument: { readonly defaultView: PageWindow | null };
   getAttribute(name: string): string | null;
   matches(selector: string): boolean;
   closest(selector: string): PageElement | null;
   querySelector(selector: string): PageElement | null;
   querySelectorAll(selector: string): Iterable<PageElement>;
   getAnimations(options: { subtree: boolean }): readonly PageAnimation[];
+}
+
+/** The part of the browser's `Window` that tells how something looks. */
+export interface PageWindow {
+  getComputedStyle(element: PageElement, pseudoElement: string): { readonly content: string };
 }
 
 /** The part of the browser's `Animation` that tells whether a screenshot would show it half way. */

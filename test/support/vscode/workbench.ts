@@ -4,6 +4,7 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { choose, namesOf } from './choice.ts';
 import { chooseFromMenu } from './context-menu.ts';
 import { type Notification, readNotifications } from './notification-toasts.ts';
+import type { PageElement } from './page-element.ts';
 import { QuickInput } from './quick-input.ts';
 import { untilSettled } from './settling.ts';
 import { containerTitle, type Text, wholeText } from './text-match.ts';
@@ -140,6 +141,40 @@ export class Workbench {
   /** Moves the mouse over a row, which shows its inline actions, and a little later its tooltip. */
   async hoverRow(address: RowAddress): Promise<void> {
     await this.onRow(address, (row, timeout) => row.hover({ timeout }));
+  }
+
+  /** The letters at the end of a row, which a file decoration puts there; empty without. Does not wait for them. */
+  async rowDecoration(address: RowAddress): Promise<string> {
+    let content = '';
+    await this.onRow(address, async (row, timeout) => {
+      content = await row
+        .locator('.monaco-icon-label')
+        .first()
+        .evaluate(
+          (label: PageElement) => label.ownerDocument.defaultView?.getComputedStyle(label, '::after').content ?? '',
+          undefined,
+          { timeout },
+        );
+    });
+    return /^"(.*)"$/.exec(content)?.[1] ?? '';
+  }
+
+  /** Moves the mouse over a row, and waits for its tooltip; returns what it says. */
+  async rowTooltip(address: RowAddress, part: Text): Promise<string> {
+    const tooltip = this.page.locator('.monaco-hover:visible', { hasText: part });
+    return until(
+      `the tooltip of ${String(address)} with ${String(part)}`,
+      async () => {
+        await this.page.mouse.move(0, 0);
+        await this.hoverRow(address);
+        // A row that is drawn again meanwhile takes its tooltip with it.
+        return tooltip.textContent({ timeout: 8000 }).then(
+          (text) => text ?? '',
+          () => undefined,
+        );
+      },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
+    );
   }
 
   /** The titles of the actions that a row shows while the mouse is over it. */
@@ -356,10 +391,11 @@ export class Workbench {
    */
   async screenshot(
     name: string,
-    { settle = true, clip }: { settle?: boolean; clip?: PictureClip } = {},
+    { settle = true, keepTooltip = false, clip }: { settle?: boolean; keepTooltip?: boolean; clip?: PictureClip } = {},
   ): Promise<string> {
     await mkdir(this.artifactsFolder, { recursive: true });
-    if (await this.page.locator('.monaco-hover').first().isVisible()) await this.page.mouse.move(0, 0); // covers what is asked
+    if (!keepTooltip && (await this.page.locator('.monaco-hover').first().isVisible()))
+      await this.page.mouse.move(0, 0); // covers what is asked
     if (settle) await untilSettled(this.page);
     const file = path.join(this.artifactsFolder, `${name}.png`);
     await this.page.screenshot({ path: file, caret: 'hide', ...(clip === undefined ? {} : { clip }) });

@@ -99,6 +99,19 @@ test('a layer that is missing, or cut off → the chains that need it, and no or
   assert.ok(codes.includes('chain') && codes.includes('notLookedAt') && !codes.includes('+orphan'));
 });
 
+test('a broken chain names the checkpoints that do not come back whole, and those alone', async (context) => {
+  const { of, engine, layerOf } = await patient(context);
+  const broken = async (): Promise<string[]> => {
+    const { machines } = await engine.doctor.doctor({ machine }, {});
+    const ids = machines.flatMap(({ findings }) => findings.flatMap(({ breaks }) => breaks ?? []));
+    return (await of.read()).checkpoints.flatMap(({ id, name }) => (ids.includes(id) ? [name] : [])).toSorted();
+  };
+  assert.deepEqual(await broken(), []);
+  await rm(await layerOf('two'));
+  const names = await broken();
+  assert.ok(names.includes('two') && !names.includes('one'), names.join());
+});
+
 test('records that cannot be believed: the definition, a manifest, the journal, the policy → each told of', async (context) => {
   for (const [file, code] of [
     ['journal.json', 'journal'],
@@ -113,13 +126,15 @@ test('records that cannot be believed: the definition, a manifest, the journal, 
 });
 
 test('saved memory that is missing → told of', async (context) => {
-  const { of, found } = await patient(context);
+  const { of, found, engine } = await patient(context);
   const [one] = (await of.read()).checkpoints;
   assert.ok(one !== undefined);
   const hypervisor = { version: '1', accelerator: 'tcg', guestArguments: [] };
   const memory = { file: 'memory/a.state', sizeBytes: 10, wasPaused: false, hypervisor };
   await of.writeCheckpoint({ ...one, memory });
   assert.deepEqual(await found(), ['memory']);
+  const { machines } = await engine.doctor.doctor({ machine }, {});
+  assert.deepEqual(machines[0]?.findings[0]?.breaks, [one.id]);
   await writeFile(of.inner('memory/a.state'), '0123456789');
   assert.deepEqual(await found(), []);
 });
