@@ -20,7 +20,8 @@ export class Faults implements vscode.Disposable {
   readonly #listener: vscode.Disposable;
   /** By the machine's name, which is what a check tells. */
   readonly #found = new Map<string, Found>();
-  readonly #looking = new Set<string>();
+  /** Machines that are being checked, and whether they have changed meanwhile. */
+  readonly #looking = new Map<string, boolean>();
 
   readonly onDidChange = this.#change.event;
 
@@ -68,11 +69,14 @@ export class Faults implements vscode.Disposable {
   /** Never rejects. */
   async #look(machine: string): Promise<void> {
     if (this.#looking.has(machine)) {
+      this.#looking.set(machine, true);
       return;
     }
-    this.#looking.add(machine);
     try {
-      this.take(await this.#engine.request('doctor', { machine }), false);
+      do {
+        this.#looking.set(machine, false);
+        this.take(await this.#engine.request('doctor', { machine }), false);
+      } while (this.#looking.get(machine) === true);
     } catch (error) {
       this.#log.warn(`${machine} could not be checked again`, error);
     } finally {
