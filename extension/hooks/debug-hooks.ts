@@ -1,6 +1,7 @@
 /**
  * Hooks of debug sessions: one that a hook fits starts only when its checkpoint was taken. The debug configuration is held
- * back while it is being resolved, its variables substituted already and its `preLaunchTask` not yet run.
+ * back while it is being resolved, its variables substituted already. VS Code has run its `preLaunchTask` by then: what that
+ * does to the machine is in the checkpoint.
  */
 import * as vscode from 'vscode';
 import type { CheckpointsContext } from '../context.ts';

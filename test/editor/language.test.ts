@@ -82,6 +82,13 @@ describe('files in which machines and checkpoints are named', () => {
     await workbench.screenshot('15-launch-warning');
   });
 
+  it('the first task of a configuration is completed with the tasks that take checkpoints', async () => {
+    await open('launch.json');
+    await putCursor(inWorkspace('.vscode/launch.json'), '"preLaunchTask": "');
+    await suggestions(/^before debugging\s*checkpoint of playground/);
+    await press('Escape');
+  });
+
   it('the first task of a compound is completed with the tasks that take checkpoints, and told about', async () => {
     const file = inWorkspace('.vscode/launch.json');
     await open('launch.json');
@@ -117,11 +124,20 @@ describe('files in which machines and checkpoints are named', () => {
   it('“Add checkpoint before this debug session” → it starts after the checkpoint was taken', async () => {
     const file = inWorkspace('.vscode/launch.json');
     await putCursor(file, '"name": "plain');
-    await press('Control+.');
     const offered = workbench.page.locator('.action-widget .monaco-list-row', {
       hasText: 'Add checkpoint before this debug session',
     });
-    await offered.waitFor();
+    await until(
+      'the light bulb to offer a checkpoint',
+      async () => {
+        await press('Control+.');
+        return offered.waitFor({ timeout: 5000 }).then(
+          () => true,
+          () => putCursor(file, '"name": "plain').then(() => false),
+        );
+      },
+      long,
+    );
     await workbench.screenshot('18-launch-action');
     await offered.click();
     await until(

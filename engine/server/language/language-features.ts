@@ -210,13 +210,11 @@ export class LanguageFeatures {
       return { label: name, detail, kind, filterText: newText, textEdit: { range, newText } };
     };
     if (place.kind === 'task') {
-      return [...takenByTasks(place.files)].map(([label, taken]) =>
-        item(
-          label,
-          this.#texts.checkpointOf([...new Set(taken.flatMap(({ machines }) => machines))]),
-          CompletionItemKind.Event,
-        ),
-      );
+      return [...takenByTasks(place.files)].map(([label, taken]) => {
+        const description = this.#texts.checkpointOf([...new Set(taken.flatMap(({ machines }) => machines))]);
+        // In sight at once: the editor may name the same tasks by itself, and not say what they do.
+        return { ...item(label, description, CompletionItemKind.Event), labelDetails: { description } };
+      });
     }
     const machines = await this.#machines();
     return place.kind === 'machine'
