@@ -122,7 +122,7 @@ async function prepare(
       await service.emptyTrash({ machine, checkpoint: checkpoint.id }, {});
     }
   }
-  await giveMemory(home, random);
+  await giveMemory(found.get(source)?.info.folder ?? '', random);
   for (const machine of copies(found).slice(0, -mostCopies)) {
     await service.removeMachine({ machine });
   }
@@ -130,8 +130,8 @@ async function prepare(
 }
 
 /** So that there is something to pack. What an undo or a redo goes to is loaded with its memory: those get none. */
-async function giveMemory(home: string, random: () => number): Promise<void> {
-  const folder = new MachineFolder(path.join(home, 'machines', source));
+async function giveMemory(place: string, random: () => number): Promise<void> {
+  const folder = new MachineFolder(place);
   const { checkpoints } = await folder.read();
   const bare = checkpoints.filter(({ memory, expires }) => memory === undefined && expires === undefined);
   const chosen = pick(bare, random);
