@@ -63,8 +63,15 @@ function compare(a: MachineInfo, b: MachineInfo, order: MachineOrder): number {
   }
 }
 
+/** Numbers in names count as numbers. Made once: to make it takes longer than a hundred comparisons. */
+const names = new Intl.Collator(undefined, { numeric: true });
+
+export function compareNames(a: string, b: string): number {
+  return names.compare(a, b);
+}
+
 function byName(a: MachineInfo, b: MachineInfo): number {
-  return a.name.localeCompare(b.name, undefined, { numeric: true });
+  return compareNames(a.name, b.name);
 }
 
 function placeOf(machine: MachineInfo): number {

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { CheckpointDetails } from '../machines/checkpoint-details.ts';
+import { compareNames } from '../machines/arrangement.ts';
 import type { CheckpointRow } from '../machines/checkpoint-rows.ts';
 import { checkpointRows } from '../machines/checkpoint-rows.ts';
 import type { CheckpointGroup } from '../machines/groups.ts';
@@ -222,15 +223,13 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const names = new Set(shown.flatMap(({ group }) => group ?? []));
     const of = (group: string | undefined): MachineNode[] =>
       shown.filter((machine) => machine.group === group).map((machine) => this.#machine(machine, before));
-    const groups = [...names]
-      .toSorted((a, b) => a.localeCompare(b, undefined, { numeric: true }))
-      .map((name) => {
-        const id = MachineGroupNode.idOf(host, name);
-        const node = this.#keep(before, MachineGroupNode, id, () => new MachineGroupNode(host, name));
-        node.host = host;
-        node.adopt(of(name));
-        return node;
-      });
+    const groups = [...names].toSorted(compareNames).map((name) => {
+      const id = MachineGroupNode.idOf(host, name);
+      const node = this.#keep(before, MachineGroupNode, id, () => new MachineGroupNode(host, name));
+      node.host = host;
+      node.adopt(of(name));
+      return node;
+    });
     return [...groups, ...of(undefined)];
   }
 
