@@ -11,7 +11,7 @@ import { runningTimeFile } from './running-time-record.ts';
 const settleMs = 10;
 
 /** A change that takes longer is told while it is under way. */
-const longChangeMs = 150;
+const longChangeMs = 500;
 
 /** To set watches on a thousand machines takes as long as to list them: so it is done in parts, and the list goes first. */
 const machinesAPart = 40;

@@ -168,6 +168,10 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     ];
     this.#decorations.show(this.#marks);
     this.#checked.keepOnly((id) => this.#nodes.has(id));
+    if (this.#waiting.length > 0) {
+      // Who waits gets all of it, and would only ask once more.
+      return;
+    }
     const groupsNode = this.#nodes.get(GroupsNode.id);
     // One that a filter hides has no node.
     const nodes = (changed ?? []).flatMap((machine) => this.#nodes.get(MachineNode.idOf(machine)) ?? []);
