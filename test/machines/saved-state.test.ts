@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -7,6 +8,8 @@ import { Refusal } from '../support/ckpt.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
 import { TestHome } from '../support/test-home.ts';
+import { until } from '../support/vscode/until.ts';
+import { Client } from '../unit/engine/server/client.ts';
 
 const name = 'lab';
 
@@ -58,6 +61,19 @@ describe('a machine that is saved', () => {
     const now = await counter();
     assert.equal(now.pid, counted.pid);
     assert.ok(now.value >= counted.value, `${now.value} after ${counted.value}`);
+  });
+
+  it('the window that it is saved from is closed in the middle → it is saved all the same', async (context) => {
+    const client = await Client.start(context, home.folder);
+    const journal = path.join(home.machineFolder(name), 'journal.json');
+    // The answer comes too late for anybody.
+    client.request('saveState', { machine: name }).catch(() => undefined);
+    await until('the saving', () => existsSync(journal), { timeoutMilliseconds: 30_000, intervalMilliseconds: 2 });
+    client.process.stdin.end();
+    await client.exited;
+    await requireOrder('saved');
+    await home.ckpt.run('start', ['start', name]);
+    assert.equal((await counter()).pid, counted.pid);
   });
 
   it('take of it → memory in the checkpoint as well, without a copy; what is refused says why', async () => {
