@@ -14,6 +14,7 @@ import { TrashSizes } from './machines/trash-sizes.ts';
 import { Reports } from './report/reports.ts';
 import { CheckedCheckpoints } from './tree/checked-checkpoints.ts';
 import { MachineView } from './tree/machine-view.ts';
+import { OpenedRows } from './tree/opened-rows.ts';
 
 export class CheckpointsContext implements vscode.Disposable {
   readonly log: vscode.LogOutputChannel;
@@ -49,6 +50,7 @@ export class CheckpointsContext implements vscode.Disposable {
       checked: this.#checked,
       faults: this.faults,
       details: new CheckpointDetails(this.engine, this.log),
+      opened: new OpenedRows(workspaceState),
     });
     this.consoles = new MachineConsoles(program);
     this.details = new DetailsPanels({

@@ -1,4 +1,5 @@
 /** What checks for problems found last in this window, so that the tree can mark it. */
+import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import type { Finding } from '../../engine/protocol/doctor.ts';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
@@ -6,6 +7,9 @@ import type { Result } from '../../engine/protocol/operations.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { MachineList } from './machine-list.ts';
 import { openFaults } from './marks.ts';
+
+/** What changes a machine is told of in the middle of it, and leaves half a record lying about for that long. */
+const restMs = 500;
 
 interface Found {
   findings: readonly Finding[];
@@ -75,6 +79,7 @@ export class Faults implements vscode.Disposable {
     try {
       do {
         this.#looking.set(machine, false);
+        await delay(restMs);
         this.take(await this.#engine.request('doctor', { machine }), false);
       } while (this.#looking.get(machine) === true);
     } catch (error) {

@@ -35,6 +35,15 @@ export class CheckpointNode extends TreeNode {
     return `checkpoint:${machine.folder}:${checkpoint.id}`;
   }
 
+  /** VS Code keeps a row as collapsed as it saw it first: one that gets its first child is another one, and expanded. */
+  override get rowId(): string {
+    return this.children.length > 0 ? this.parentRowId : this.id;
+  }
+
+  get parentRowId(): string {
+    return `${this.id}:parent`;
+  }
+
   override get place(): string {
     return `${placeOfMachine(this.machine)}/${this.checkpoint.id}`;
   }
@@ -55,8 +64,7 @@ export class CheckpointNode extends TreeNode {
       checkpoint.name,
       this.children.length > 0 ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
     );
-    // VS Code keeps a row as collapsed as it saw it first: one that gets its first child is another one, and expanded.
-    item.id = this.children.length > 0 ? `${this.id}:parent` : this.id;
+    item.id = this.rowId;
     const guarded = guardState(machine, checkpoint);
     const isInterrupted = machine.guards?.some(
       (one) => one.checkpoint === checkpoint.id && one.state === 'interrupted',

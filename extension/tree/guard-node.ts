@@ -20,6 +20,15 @@ export class GuardNode extends TreeNode {
     return `guard:${machine.folder}:${before.id}`;
   }
 
+  /** VS Code keeps a row as it saw it first: the step that Now grew from is open, an earlier one closed. */
+  override get rowId(): string {
+    return this.#holdsNow ? `${this.id}:now` : this.id;
+  }
+
+  get #holdsNow(): boolean {
+    return this.children.some(({ children }) => children.some((one) => one instanceof NowNode));
+  }
+
   override tooltip(): vscode.MarkdownString {
     const { before } = this;
     const command = before.guard?.command.join(' ') ?? before.name;
@@ -33,13 +42,11 @@ export class GuardNode extends TreeNode {
   override item(): vscode.TreeItem {
     const { before } = this;
     const command = before.guard?.command.join(' ') ?? before.name;
-    const holdsNow = this.children.some(({ children }) => children.some((one) => one instanceof NowNode));
     const item = new vscode.TreeItem(
       command,
-      holdsNow ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed,
+      this.#holdsNow ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed,
     );
-    // VS Code keeps a row as it saw it first: the step that Now grew from is open, an earlier one closed.
-    item.id = holdsNow ? `${this.id}:now` : this.id;
+    item.id = this.rowId;
     item.contextValue = itemContext('guard', []);
     item.description = [guardText(before), age(before.created)].join(' · ');
     item.iconPath = new vscode.ThemeIcon(before.guard?.end?.exitCode === 0 ? 'shield' : 'warning');

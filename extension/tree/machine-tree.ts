@@ -23,6 +23,7 @@ import { JobNode } from './job-node.ts';
 import { MachineGroupNode } from './machine-group-node.ts';
 import { MachineNode } from './machine-node.ts';
 import { NowNode } from './now-node.ts';
+import type { OpenedRows } from './opened-rows.ts';
 import { ProblemNode } from './problem-node.ts';
 import { withMarks } from './tooltip.ts';
 import { TrashNode, TrashedNode } from './trash-nodes.ts';
@@ -40,6 +41,7 @@ export interface TreeSources {
   checked: CheckedCheckpoints;
   faults: Faults;
   details: CheckpointDetails;
+  opened: OpenedRows;
 }
 
 export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
@@ -50,6 +52,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
   readonly #checked: CheckedCheckpoints;
   readonly #faults: Faults;
   readonly #details: CheckpointDetails;
+  readonly #opened: OpenedRows;
   readonly #decorations = new Decorations();
   readonly #change = new vscode.EventEmitter<TreeNode[] | undefined>();
   readonly #listeners: vscode.Disposable;
@@ -63,7 +66,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   readonly onDidChangeTreeData = this.#change.event;
 
-  constructor({ machines, shown, jobs, sizes, checked, faults, details }: TreeSources) {
+  constructor({ machines, shown, jobs, sizes, checked, faults, details, opened }: TreeSources) {
     this.#machines = machines;
     this.#shown = shown;
     this.#jobs = jobs;
@@ -71,6 +74,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     this.#checked = checked;
     this.#faults = faults;
     this.#details = details;
+    this.#opened = opened;
     this.#listeners = vscode.Disposable.from(
       machines.onDidChange((change) => this.#update(change.machines)),
       shown.onDidChange(() => this.#update(undefined)),
@@ -85,6 +89,14 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
 
   getTreeItem(node: TreeNode): vscode.TreeItem {
     const item = node.item();
+    // When it has children again, such as Now, they are to be seen.
+    if (node instanceof CheckpointNode && node.children.length === 0) {
+      this.#opened.forget(node.parentRowId);
+    }
+    const state = this.#opened.stateOf(item);
+    if (state !== undefined) {
+      item.collapsibleState = state;
+    }
     const { place, marks } = node;
     if (place !== undefined) {
       item.resourceUri = uriOf(place);
@@ -127,6 +139,10 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     for (const answer of this.#waiting.splice(0)) {
       answer(this.#roots);
     }
+  }
+
+  has(node: TreeNode): boolean {
+    return this.#nodes.get(node.id) === node;
   }
 
   getParent(node: TreeNode): TreeNode | undefined {

@@ -30,12 +30,14 @@ export class MachineView implements vscode.Disposable {
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
   readonly #subscriptions: vscode.Disposable;
+  /** The only row that is selected, and what VS Code knew it by. */
+  #selected: { node: TreeNode; rowId: string } | undefined;
   #redraw: NodeJS.Timeout | undefined;
   #state: ViewState | undefined;
   #message = '';
 
   constructor(engine: Engine, sources: TreeSources) {
-    const { machines, shown, jobs, checked, faults } = sources;
+    const { machines, shown, jobs, checked, faults, opened } = sources;
     this.#engine = engine;
     this.#machines = machines;
     this.#shown = shown;
@@ -64,6 +66,10 @@ export class MachineView implements vscode.Disposable {
       this.#view.onDidChangeCheckboxState(({ items }) =>
         items.forEach(([node, state]) => checked.set(node.id, state === vscode.TreeItemCheckboxState.Checked)),
       ),
+      this.#view.onDidExpandElement(({ element }) => void opened.set(element.rowId, true)),
+      this.#view.onDidCollapseElement(({ element }) => void opened.set(element.rowId, false)),
+      this.#view.onDidChangeSelection(({ selection }) => this.#remember(selection)),
+      this.#tree.onDidChangeTreeData(() => this.#keepSelection()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#showState()),
       this.#view.onDidChangeVisibility(({ visible }) => this.#redrawWhile(visible)),
     );
@@ -100,6 +106,20 @@ export class MachineView implements vscode.Disposable {
     if (message !== this.#message) {
       this.#message = message;
       this.#view.message = message;
+    }
+  }
+
+  #remember([node, ...others]: readonly TreeNode[]): void {
+    this.#selected = node === undefined || others.length > 0 ? undefined : { node, rowId: node.rowId };
+  }
+
+  /** A row that has become another one for VS Code is still the one that was selected. */
+  #keepSelection(): void {
+    const { node, rowId } = this.#selected ?? {};
+    if (node !== undefined && node.rowId !== rowId && this.#tree.has(node) && this.#view.visible) {
+      this.#remember([node]);
+      // It may be gone once it is to be shown.
+      this.#view.reveal(node, { select: true, focus: false }).then(undefined, () => undefined);
     }
   }
 

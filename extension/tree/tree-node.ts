@@ -25,6 +25,11 @@ export abstract class TreeNode {
   /** Without what {@link tooltip} says of it. */
   abstract item(): vscode.TreeItem;
 
+  /** What VS Code knows the row by: it is another one when that changes. */
+  get rowId(): string {
+    return this.id;
+  }
+
   /** Made when somebody points at the row, and not before. @param _token that nobody points at it any more */
   tooltip(_token: vscode.CancellationToken): Promise<vscode.MarkdownString> | vscode.MarkdownString | undefined {
     return undefined;
