@@ -24,7 +24,7 @@ export const mergeScene: Scene = {
   mostRounds: 3,
   rows: [
     {
-      name: `live merge of ${dataBytes / 1024 / 1024} MiB (virsh blockcommit)`,
+      name: `live merge of ${dataBytes / 1024 / 1024} MiB (virsh blockcommit, and rm)`,
       figure: 'merge',
       peer: 'virsh',
       reach: 'no slower',
@@ -137,7 +137,11 @@ async function byLibvirt(guest: LibvirtGuest, chain: Chain): Promise<Participant
       await guest.virsh('start');
       await startTicking(guest.serial, 0);
       const layers = ['--base', chain.base, '--top', chain.middle];
-      const figures = await observe(guest.serial, () => guest.virsh('blockcommit', 'vda', ...layers, '--wait'));
+      const figures = await observe(guest.serial, async () => {
+        await guest.virsh('blockcommit', 'vda', ...layers, '--wait');
+        // Which it leaves to its user.
+        await rm(chain.middle);
+      });
       await guest.virsh('destroy');
       return figures;
     },
