@@ -8,7 +8,7 @@ import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.t
 import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
-const settleMs = 10;
+const settleMs = 25;
 
 /** A change that takes longer is told while it is under way. */
 const longChangeMs = 500;
