@@ -135,10 +135,10 @@ describe('what the tree marks, counts, and says when somebody points at it', () 
     await decorationIs(machine, '!');
     await badgeIs(/^1 machine with problems$/);
     assert.match((await workbench.treeRow([machine, 'second'])).ariaLabel, /broken/);
-    await workbench.screenshot('m3-broken');
+    await workbench.screenshot('m3-broken', { settle: false });
     await workbench.collapseRow(/^Host Local/);
     await decorationIs(/^Host Local/, dot);
-    await workbench.screenshot('m4-collapsed');
+    await workbench.screenshot('m4-collapsed', { settle: false });
     await workbench.expandRow(/^Host Local/);
     await writeFile(layer, content);
     // In seconds as a binary fraction it would be a little less, and the millisecond before.
