@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { systemCode } from '../../engine/model/checkpoint-error.ts';
+import { until } from './vscode/until.ts';
 
 const run = promisify(execFile);
 
@@ -46,6 +47,7 @@ export async function smallVolume(
     return undefined;
   }
   context.after(async () => {
+    await away.get(folder)?.();
     await endUse?.();
     await run('umount', ['--lazy', folder]);
     await remove();
@@ -53,19 +55,33 @@ export async function smallVolume(
   return folder;
 }
 
+/** Brings back the volumes that were taken away. */
+const away = new Map<string, () => Promise<void>>();
+
 /**
  * Takes away a volume on ext4 or ext2, as if its disk was pulled: nobody finds it any more. Who has files of it open goes on with them.
- * @returns brings it back
+ * @returns brings it back, as the end of the test does
  */
 export async function takeAway(folder: string): Promise<() => Promise<void>> {
   const image = `${folder}.image`;
   await run('umount', ['--lazy', folder]);
-  return async () => {
-    // Mounted a second time it would be another volume, on the same blocks.
-    const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', image]);
-    const device = stdout.trim();
-    await run('mount', device === '' ? ['-o', 'loop', image, folder] : [device, folder]);
+  const bringBack = async (): Promise<void> => {
+    away.delete(folder);
+    await until(`${folder} to be mounted again`, () => mountAgain(image, folder), { timeoutMilliseconds: 20_000 });
   };
+  away.set(folder, bringBack);
+  return bringBack;
+}
+
+/** @returns false while whoever had it last lets go of it */
+async function mountAgain(image: string, folder: string): Promise<boolean> {
+  // Mounted a second time it would be another volume, on the same blocks.
+  const { stdout } = await run('losetup', ['--noheadings', '--output', 'NAME', '--associated', image]);
+  const device = stdout.trim();
+  return run('mount', device === '' ? ['-o', 'loop', image, folder] : [device, folder]).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Of cgroup version 1, for the whole computer (Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst). */
