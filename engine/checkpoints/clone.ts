@@ -1,4 +1,4 @@
-import { chmod, copyFile, constants, stat } from 'node:fs/promises';
+import { copyFile, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { convert } from '../disks/operations/convert.ts';
 import { requireFree } from '../disks/new-file.ts';
@@ -20,7 +20,7 @@ import { hasFirmwareState } from './firmware-copy.ts';
 import { signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { newGeneration } from './generation.ts';
 import { needOfCopies } from './copy-space.ts';
-import { createLayer, newLayerNames } from './layers.ts';
+import { createLayer, freeze, newLayerNames } from './layers.ts';
 import { readMachine, requireStopped, type OpenMachine } from './locked-machine.ts';
 import { newMacAddress } from './new-machine.ts';
 import { machineFolders } from './machine-folders.ts';
@@ -264,7 +264,6 @@ async function copiedDisks(
       onProgress: (doneBytes, totalBytes) =>
         call.report?.(`Copying ${id}`, totalBytes === 0 ? 1 : doneBytes / totalBytes, { doneBytes, totalBytes }),
     });
-    await chmod(made.inner(base), 0o400);
     disks.push({ id, virtualSizeBytes, format, base });
   }
   return disks;
@@ -288,6 +287,9 @@ async function fill(
       layer,
       relativePath: disk.externalBase === undefined ? path.basename(parent) : parent,
     });
+    if (disk.base !== undefined) {
+      await freeze(files, { [disk.id]: disk.base });
+    }
   }
   for (const file of bootFiles(definition)) {
     await copyFile(source.folder.inner(file), made.inner(file), constants.COPYFILE_FICLONE);

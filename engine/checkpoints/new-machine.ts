@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, constants, copyFile, realpath, stat } from 'node:fs/promises';
+import { constants, copyFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openLayer } from '../disks/open-chain.ts';
 import { copySparse } from '../disks/sparse-copy.ts';
@@ -8,13 +8,14 @@ import { CheckpointError } from '../model/checkpoint-error.ts';
 import type { DirectBoot, DiskFormat, MachineDefinition, MachineDisk } from '../model/machine.ts';
 import type { Params } from '../protocol/operations.ts';
 import { newFirmwareFolder, writeFirmware } from '../store/firmware-folder.ts';
+import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { adoptDisks } from './adopt-disks.ts';
 import { hasFirmwareState } from './firmware-copy.ts';
 import { newGeneration } from './generation.ts';
 import { hostOf, signalOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireImage, type InstalledImage } from './image-library.ts';
-import { createLayer, newLayerNames } from './layers.ts';
+import { createLayer, freeze, newLayerNames } from './layers.ts';
 import { freeName } from './open-machine.ts';
 import { requireSpaceFor } from './space-check.ts';
 import { makeMachine } from './staging.ts';
@@ -52,7 +53,6 @@ export async function createMachine(
       await requireSpaceFor(context, 'The copy of the disk', [{ folder: context.home.machines, bytes }]);
       call.report?.('Copying the disk');
       await copySparse(disk, folder.inner(base), call.signal);
-      await chmod(folder.inner(base), 0o400);
       return { disk: { id: 'disk0', virtualSizeBytes, base }, parent: folder.inner(base), format: identity.format };
     },
     call,
@@ -172,6 +172,9 @@ async function build(
     const relativePath = disk.externalBase === undefined ? path.basename(parent) : parent;
     for (const layer of Object.values(activeLayers)) {
       await createLayer(folder.inner(layer), 'qcow2', { layer: header, relativePath });
+    }
+    if (disk.base !== undefined) {
+      await freeze(new LayerFiles(folder, definition, activeLayers), { [disk.id]: disk.base });
     }
     await folder.writeDefinition(definition);
     const firmware = await placeFirmware(context, folder, definition);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, cp, open, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, cp, open, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { DoctorOperations } from '../../../../engine/protocol/doctor.ts';
@@ -68,6 +68,26 @@ test('a layer with another modification time → changed, naming what stands on 
   assert.deepEqual(await found({ acceptChanged: true }), ['+changed']);
   assert.deepEqual(await found(), []);
   await engine.service.apply({ machine, checkpoint: 'two' }, {});
+});
+
+test('the layer that a disk began with, of a machine from an image and of a full clone, is written to → changed, and nothing new is put on it', async (context) => {
+  const { engine, place } = await patient(context);
+  await engine.service.createMachine({ name: 'made', disk: place.image }, {});
+  await engine.copies.clone({ machine, checkpoint: 'two', name: 'twin', full: true }, {});
+  for (const name of ['made', 'twin']) {
+    const { checkpoint } = await engine.service.take({ machine: name }, {});
+    const folder = new MachineFolder((await machineOf(engine, name)).folder);
+    const base = folder.inner((await folder.read()).definition.disks[0]?.base ?? '');
+    await chmod(base, 0o600);
+    await appendFile(base, 'x');
+    await chmod(base, 0o400);
+    const { machines } = await engine.doctor.doctor({ machine: name }, {});
+    const codes = machines.flatMap(({ findings }) => findings.map(({ code }) => code));
+    assert.deepEqual(codes, ['changed'], name);
+    await assert.rejects(engine.service.apply({ machine: name, checkpoint: checkpoint.id }, {}), {
+      code: 'ParentMismatch',
+    });
+  }
 });
 
 test('content that changed with the same size and time → seen by a deep look that knew it', async (context) => {
