@@ -20,6 +20,8 @@ const betweenPartsMs = 30;
 /** What changed this long before it was watched is told once more: clocks of file systems count in steps. */
 const clockStepMs = 2000;
 
+const mostAttempts = 5;
+
 interface WatchedMachine {
   /** Which folder it is: another may take its name. */
   identity: string;
@@ -75,16 +77,25 @@ export class HomeWatch {
 
   #watchRoot(): void {
     this.#root?.close();
+    this.#root = undefined;
+    // Somebody may be removing the home: then the folder can be gone again between the two calls.
+    for (let attempt = 0; attempt < mostAttempts && this.#root === undefined; attempt++) {
+      this.#root = this.#watchRootOnce();
+    }
+  }
+
+  /** @returns undefined when the home cannot be made or watched: its list is right whenever a client asks for it */
+  #watchRootOnce(): FSWatcher | undefined {
     try {
       mkdirSync(this.#home.machines, { recursive: true, mode: 0o700 });
-      this.#root = watch(this.#home.machines, () => {
+      const root = watch(this.#home.machines, () => {
         this.#listChanged = true;
         this.#settle();
       });
-      this.#root.on('error', () => undefined);
+      root.on('error', () => undefined);
+      return root;
     } catch {
-      // A home that cannot be made or watched: its list is right whenever a client asks for it.
-      this.#root = undefined;
+      return undefined;
     }
   }
 
