@@ -112,7 +112,7 @@ describe('what the tree marks, counts, and says when somebody points at it', () 
     await badgeIs(/^1 interrupted job$/);
     await decorationIs(machine, '?');
     await workbench.collapseRow(machine);
-    assert.match((await workbench.treeRow(machine)).ariaLabel, /a job was interrupted/);
+    await workbench.waitForTreeState(machine, /a job was interrupted/);
     await workbench.screenshot('m2-interrupted', { settle: false });
     await workbench.expandRow(machine);
     const [job] = (await engine.jobs.jobs()).jobs;
@@ -133,7 +133,7 @@ describe('what the tree marks, counts, and says when somebody points at it', () 
     await decorationIs([machine, 'first'], 'NP');
     await decorationIs(machine, '!');
     await badgeIs(/^1 machine with problems$/);
-    assert.match((await workbench.treeRow([machine, 'second'])).ariaLabel, /broken/);
+    await workbench.waitForTreeState([machine, 'second'], /broken/);
     await workbench.screenshot('m3-broken', { settle: false });
     await workbench.collapseRow(/^Host Local/);
     await decorationIs(/^Host Local/, dot);

@@ -134,6 +134,7 @@ describe('in a real VS Code, from the packaged extension', () => {
         'Clone…',
         'Export Disks…',
         'Show Details',
+        'Compare with…',
         'Show Command…',
         'Select Checkpoints…',
         'Delete Checkpoint…',

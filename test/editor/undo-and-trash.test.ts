@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
 import { EditorSession } from '../support/editor-session.ts';
+import { until } from '../support/vscode/until.ts';
 import type { Workbench } from '../support/vscode/workbench.ts';
 
 const machine = 'playground';
@@ -114,8 +115,20 @@ describe('what is deleted and undone, by clicks', () => {
       await workbench.waitForTreeState([machine, 'Trash'], new RegExp(`${index + 1} checkpoints? .*(bytes|KiB|MiB)`));
     }
     await workbench.expandRow([machine, 'Trash']);
-    await workbench.clickRow([machine, 'Trash', 'one']);
-    await workbench.page.keyboard.press('Delete');
+    await until(
+      'the question of the Delete key',
+      async () => {
+        // While the trash is drawn anew, a click may select nothing.
+        await workbench.clickRow([machine, 'Trash', 'one']);
+        await workbench.page.keyboard.press('Delete');
+        const dialog = workbench.page.locator('.monaco-dialog-box');
+        return dialog.waitFor({ timeout: 5000 }).then(
+          () => true,
+          () => false,
+        );
+      },
+      { timeoutMilliseconds: 40_000 },
+    );
     assert.match((await workbench.modalDialog()).detail, /Lost for good, which cannot be undone: “one”\./);
     await workbench.clickDialogButton('Delete for Good');
     await workbench.waitForNoTreeRow([machine, 'Trash', 'one']);
