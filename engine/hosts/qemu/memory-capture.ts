@@ -19,6 +19,8 @@ const longestChase = 1.5;
 const stallLimitMs = 60_000;
 const intervalMs = 5;
 const cancelIntervalMs = 20;
+/** The guest stands still meanwhile, and QEMU tells no event. */
+const quietIntervalMs = 1;
 
 const migrateAnswer = z.object({
   status: z.string().optional(),
@@ -299,6 +301,6 @@ async function throwIfEnded({ status, ...answer }: MigrateAnswer, target: Memory
 /** After the stream's end QEMU passes through `finish-migrate`, in which it refuses to run the guest. */
 async function untilQuiet(monitor: QmpConnection): Promise<void> {
   while ((await runState(monitor)) === 'finish-migrate') {
-    await delay(1);
+    await delay(quietIntervalMs);
   }
 }
