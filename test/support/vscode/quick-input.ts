@@ -34,8 +34,11 @@ export class QuickInput {
       () => `the command ${String(title)} in the palette, which offers: ${offered.slice(0, 8).join(' | ')}`,
       async () => {
         await this.page.keyboard.press('F1');
-        await this.input.waitFor({ timeout: timeoutMilliseconds });
-        await this.input.fill(query);
+        try {
+          await this.input.fill(query, { timeout: unansweredMilliseconds });
+        } catch {
+          return undefined; // an editor that just opened took the key, or the focus, upon which the palette closes
+        }
         const found = this.row(title);
         try {
           await found.waitFor({ timeout: 2000 });
