@@ -4,9 +4,9 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { run } from 'node:test';
-import type { TestEvent } from 'node:test/reporters';
 import { staticChecks } from './support/static-checks.ts';
 import { newerQemu } from './support/newer-qemu.ts';
+import { type Outcome, outcomesOf } from './support/outcomes.ts';
 import { projectFolder, ProgramError } from './support/project.ts';
 import { build, demoGuest, packageExtension, requireQemu } from './support/set-up.ts';
 import {
@@ -25,6 +25,8 @@ interface Suite {
   concurrency: number;
   /** After this a file counts as failed. */
   limitMinutes: number;
+  /** How often a file may be tried: a click can go wrong on a machine that stands still for seconds. It is told. */
+  tries: number;
   setUp(log: (line: string) => void): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ const suites: Readonly<Record<string, Suite>> = {
     folder: 'test/unit',
     concurrency: 2,
     limitMinutes: 10,
+    tries: 1,
     async setUp(log) {
       await requireQemu(log);
       await installIfPossible(diskPeerPrograms, log);
@@ -42,6 +45,7 @@ const suites: Readonly<Record<string, Suite>> = {
     folder: 'test/machines',
     concurrency: 1,
     limitMinutes: 12,
+    tries: 1,
     async setUp(log) {
       await requireQemu(log);
       await installIfPossible(firmwarePrograms, log);
@@ -53,6 +57,7 @@ const suites: Readonly<Record<string, Suite>> = {
     folder: 'test/editor',
     concurrency: 1,
     limitMinutes: 15,
+    tries: 2,
     async setUp(log) {
       await requireQemu(log);
       await demoGuest(log);
@@ -62,8 +67,9 @@ const suites: Readonly<Record<string, Suite>> = {
   },
 };
 
-const counts = { passed: 0, failed: 0, skipped: 0 };
-const failures: string[] = [];
+const outcomes: Outcome[] = [];
+/** What failed at its first try and passed at its second. */
+const unsteady: Outcome[] = [];
 
 async function main(args: string[]): Promise<void> {
   const wanted = args.length === 0 ? ['checks', ...Object.keys(suites)] : args;
@@ -95,9 +101,10 @@ async function runChecks(): Promise<void> {
   for (const check of staticChecks) {
     try {
       await check.run();
-      passed(check.name, []);
+      outcomes.push(told({ kind: 'passed', title: check.name }));
     } catch (error) {
-      failed(check.name, [], error instanceof ProgramError ? error.message : String(error));
+      const why = error instanceof ProgramError ? error.message : String(error);
+      outcomes.push(told({ kind: 'failed', title: check.name, why }));
     }
   }
 }
@@ -107,74 +114,48 @@ async function runSuite(suite: Suite): Promise<void> {
     .filter((file) => file.endsWith('.test.ts'))
     .sort()
     .map((file) => path.join(projectFolder, suite.folder, file));
-  const stack: string[] = [];
-  const events: AsyncIterable<TestEvent> = run({
-    files,
-    concurrency: suite.concurrency,
-    timeout: suite.limitMinutes * 60_000,
-  });
-  for await (const event of events) {
-    report(event, stack);
+  for (const together of suite.concurrency === 1 ? files.map((file) => [file]) : [files]) {
+    outcomes.push(...(await runFiles(suite, together)));
   }
 }
 
-function report(event: TestEvent, stack: string[]): void {
-  switch (event.type) {
-    case 'test:start':
-      stack.length = event.data.nesting;
-      stack.push(event.data.name);
-      break;
-    case 'test:pass':
-      if (event.data.details.type !== 'suite') {
-        const { skip, name } = event.data;
-        if (skip === undefined) {
-          passed(name, stack.slice(0, event.data.nesting));
-        } else {
-          skipped(name, stack.slice(0, event.data.nesting), typeof skip === 'string' ? skip : 'no reason given');
-        }
-      }
-      break;
-    case 'test:fail': {
-      const { details, name, nesting, file } = event.data;
-      // A suite fails with what is in it; only its hooks fail on their own.
-      if (details.type !== 'suite' || /hook/i.test(details.error.message)) {
-        const cause: unknown = details.error.cause;
-        failed(
-          name,
-          stack.slice(0, nesting),
-          `${file ?? ''}\n${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`,
-        );
-      }
-      break;
+/** The outcomes of the last try. */
+async function runFiles(suite: Suite, files: string[]): Promise<Outcome[]> {
+  const earlier: Outcome[] = [];
+  for (let tries = 1; ; tries += 1) {
+    const found: Outcome[] = [];
+    const { concurrency, limitMinutes } = suite;
+    for await (const outcome of outcomesOf(run({ files, concurrency, timeout: limitMinutes * 60_000 }))) {
+      found.push(told(outcome, tries < suite.tries ? 'UNSTEADY' : 'FAILED'));
     }
-    case 'test:stderr':
-    case 'test:stdout':
-      process.stdout.write(event.data.message);
-      break;
-    case 'test:diagnostic':
-      if (event.data.nesting > 0) {
-        console.log(`  # ${event.data.message}`);
-      }
-      break;
-    default:
+    const failed = found.filter(({ kind }) => kind === 'failed');
+    if (failed.length === 0) {
+      unsteady.push(...earlier);
+      return found;
+    }
+    if (tries >= suite.tries) return found;
+    earlier.push(...failed);
+    console.log('tried once more:');
   }
 }
 
-function passed(name: string, within: string[]): void {
-  counts.passed += 1;
-  console.log(`ok       ${[...within, name].join(' › ')}`);
+function told(outcome: Outcome, word = 'FAILED'): Outcome {
+  switch (outcome.kind) {
+    case 'passed':
+      console.log(`ok       ${outcome.title}`);
+      break;
+    case 'skipped':
+      console.log(`skipped  ${outcome.title} (${outcome.why ?? ''})`);
+      break;
+    case 'failed':
+      console.log(failureText(outcome, word));
+      break;
+  }
+  return outcome;
 }
 
-function skipped(name: string, within: string[], reason: string): void {
-  counts.skipped += 1;
-  console.log(`skipped  ${[...within, name].join(' › ')} (${reason})`);
-}
-
-function failed(name: string, within: string[], why: string): void {
-  counts.failed += 1;
-  const text = `FAILED   ${[...within, name].join(' › ')}\n${why}\n`;
-  failures.push(text);
-  console.log(text);
+function failureText({ title, why }: Outcome, word = 'FAILED'): string {
+  return `${word.padEnd(8)} ${title}\n${why ?? ''}\n`;
 }
 
 async function runAll(): Promise<void> {
@@ -187,13 +168,20 @@ async function runAll(): Promise<void> {
         : error instanceof Error
           ? (error.stack ?? error.message)
           : String(error);
-    failed('set-up', [], why);
+    outcomes.push(told({ kind: 'failed', title: 'set-up', why }));
   }
-  if (failures.length > 0) {
-    console.log(`\nWhat failed:\n\n${failures.join('\n')}`);
+  const all = (kind: Outcome['kind']): Outcome[] => outcomes.filter((outcome) => outcome.kind === kind);
+  if (unsteady.length > 0) {
+    console.log(`\nWhat passed only at its second try, and failed like this before:\n`);
+    console.log(unsteady.map((outcome) => failureText(outcome, 'UNSTEADY')).join('\n'));
   }
-  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-  process.exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
+  const failed = all('failed');
+  if (failed.length > 0) {
+    console.log(`\nWhat failed:\n\n${failed.map((outcome) => failureText(outcome)).join('\n')}`);
+  }
+  const passed = all('passed').length;
+  console.log(`${passed} passed, ${failed.length} failed, ${all('skipped').length} skipped`);
+  process.exit(failed.length > 0 || passed === 0 ? 1 : 0);
 }
 
 void runAll();
