@@ -1,6 +1,8 @@
 import path from 'node:path';
+import { englishOf, quoted, say } from '../model/sayings.ts';
 import { forecast, recentSamples, type SpaceSample } from '../model/space-forecast.ts';
 import { formatSize } from '../model/size.ts';
+import type { Saying } from '../protocol/sentences.ts';
 import type { SpaceWarning } from '../protocol/space.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { volumeOf } from '../store/volume.ts';
@@ -80,7 +82,8 @@ function warningOf({ folder, sizeBytes, machines }: WatchedVolume, samples: read
     return [];
   }
   const facts = { volume: folder, machines, ...expected };
-  return [{ ...facts, message: sentence(facts) }];
+  const sentences = sayWarning(facts);
+  return [{ ...facts, message: englishOf(sentences), sentences }];
 }
 
 /** Those of some machines that run at present. */
@@ -95,16 +98,18 @@ export async function runningOf(context: EngineContext, machines: readonly strin
   return new Set(running.flat());
 }
 
-function sentence({ volume, machines, freeBytes, minutesLeft }: Omit<SpaceWarning, 'message'>): string {
-  const when =
+function sayWarning({
+  volume,
+  machines,
+  freeBytes,
+  minutesLeft,
+}: Omit<SpaceWarning, 'message' | 'sentences'>): Saying[] {
+  const facts = { volume, free: formatSize(freeBytes) };
+  const found =
     minutesLeft === undefined
-      ? ''
+      ? say('volumeLow', facts)
       : minutesLeft < 1
-        ? ', which is gone within a minute'
-        : `, which last for about ${minutesLeft} min at this rate`;
-  return (
-    `The volume of ${volume} has ${formatSize(freeBytes)} free${when}. ` +
-    `Machines that write there stand still once it is full: ${machines.map((one) => `“${one}”`).join(', ')}. ` +
-    'Free space, or pause them.'
-  );
+        ? say('volumeLowAtOnce', facts)
+        : say('volumeLowInMinutes', { ...facts, minutes: minutesLeft });
+  return [found, say('machinesWillStand', { machines: quoted(machines) }), say('freeOrPause')];
 }

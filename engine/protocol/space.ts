@@ -1,3 +1,5 @@
+import type { Saying } from './sentences.ts';
+
 /** What the engine tells of space. Bytes are those that files take on their volume, not their lengths. */
 
 /**
@@ -63,6 +65,8 @@ export interface SpaceWarning {
   /** Those that run and write there. */
   machines: string[];
   message: string;
+  /** The same, for front ends in other languages. */
+  sentences: Saying[];
 }
 
 /** Sent by the engine when a volume comes to a level, once each time. */

@@ -73,7 +73,7 @@ function rpcErrorOf(rejection: unknown): { code?: number; data?: unknown } {
   return { code: rejection.code, ...('data' in rejection ? { data: rejection.data } : {}) };
 }
 
-function isWireError(value: unknown): value is WireError {
+export function isWireError(value: unknown): value is WireError {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -3,6 +3,7 @@ import type { ErrorCode, WireError } from '../../engine/protocol/errors.ts';
 import { withoutShellWords } from '../presentation/shell-words.ts';
 import { codeText } from './error-code-text.ts';
 import { listIn, wordsIn, type Facts, type Translator } from './error-facts.ts';
+import { sayingsText } from './saying-text.ts';
 import { shortageText } from './shortage-text.ts';
 
 export interface ErrorText {
@@ -19,7 +20,10 @@ export function translatedSentence({ code, message, data }: WireError, l10n: Tra
 
 /** By its code alone where the facts are not those that one expects. */
 export function errorText({ code, message, data }: WireError, l10n: Translator): ErrorText {
-  const found = message === nothingChanged ? l10n.t('Cancelled. Nothing was changed.') : byFacts(code, data, l10n);
+  const found =
+    message === nothingChanged
+      ? l10n.t('Cancelled. Nothing was changed.')
+      : (sayingsText(data['sentences'], l10n, (error) => translatedSentence(error, l10n)) ?? byFacts(code, data, l10n));
   return {
     text: found ?? codeText(code, l10n),
     // What befell one machine of a group tells of the others as well.

@@ -3,12 +3,14 @@ import * as vscode from 'vscode';
 import type { SpaceLowParams } from '../../engine/protocol/space.ts';
 import type { CommandId } from '../contributions/commands.ts';
 import type { Engine } from './engine.ts';
+import { sayingsInWords } from './saying-in-words.ts';
 
 export function tellLowSpace(engine: Engine): vscode.Disposable {
   return engine.onDidRunLowOnSpace((warning) => void tell(warning));
 }
 
-async function tell({ level, message, paused }: SpaceLowParams): Promise<void> {
+async function tell({ level, message: english, sentences: sayings, paused }: SpaceLowParams): Promise<void> {
+  const message = sayingsInWords(sayings, english, vscode.l10n);
   const free = vscode.l10n.t('Free Space…');
   const show = vscode.l10n.t('Show Space');
   const sentences =

@@ -10,8 +10,8 @@ import { keptLast } from '../machines/possible.ts';
 import { connectionWarning } from './own-connection.ts';
 import { perform } from './perform.ts';
 import { agreesToPlan, type PlanQuestion } from './plan-question.ts';
-import { formatDuration } from '../presentation/duration.ts';
 import { readSwitch } from '../settings.ts';
+import { appliedText, undoneText } from './told-afterwards.ts';
 
 export type ApplyForm = 'apply' | 'revert';
 
@@ -105,30 +105,19 @@ export function undoLast(context: CheckpointsContext, machine: MachineInfo): Pro
     name: 'undo',
     params: { machine: machine.name },
     title: vscode.l10n.t('Undoing the last apply or revert of “{0}”…', machine.name),
-    done: ({ machine: { name }, totalMs }) => {
+    done: (result) => {
       const redo = vscode.l10n.t('Redo');
       const command: CommandId = 'vmCheckpoints.redo';
       void vscode.window
-        .showInformationMessage(
-          vscode.l10n.t('Undone: “{0}” is again what it was before. ({1})', name, formatDuration(totalMs)),
-          redo,
-        )
+        .showInformationMessage(undoneText(result, vscode.l10n), redo)
         .then((choice) => choice && vscode.commands.executeCommand(command, { machine: machine.id }));
     },
   });
 }
 
-function tellApplied(
-  context: CheckpointsContext,
-  form: ApplyForm,
-  { machine, applied, kept, totalMs, steps }: ApplyResult,
-): void {
-  const duration = formatDuration(totalMs);
-  const applying =
-    form === 'revert'
-      ? vscode.l10n.t('Reverted “{0}” to “{1}”. ({2})', machine.name, applied.name, duration)
-      : vscode.l10n.t('Applied “{1}” to “{0}”. ({2})', machine.name, applied.name, duration);
-  const message = [applying, ...worthTelling(steps)].join(' ');
+function tellApplied(context: CheckpointsContext, form: ApplyForm, result: ApplyResult): void {
+  const { machine, kept } = result;
+  const message = appliedText(form, result, vscode.l10n);
   if (kept === undefined) {
     void vscode.window.showInformationMessage(message);
     return;
@@ -137,11 +126,6 @@ function tellApplied(
   void vscode.window
     .showInformationMessage(message, undo)
     .then((choice) => (choice === undo ? undoTo(context, machine, kept) : undefined));
-}
-
-/** What was done for the guest afterwards, in the engine's words. */
-function worthTelling(steps: ApplyResult['steps'] = []): string[] {
-  return steps.filter(({ outcome }) => outcome !== 'skipped').map(({ detail }) => detail);
 }
 
 /** The notification may have stood for a while: its button goes back to what this apply kept, and nothing else. */

@@ -81,7 +81,11 @@ describe('in a real VS Code, from the packaged extension', () => {
 
   it('Undo in the notification → what was there before the revert is back', async () => {
     await workbench.clickNotificationButton('Reverted “playground”', 'Undo');
-    await workbench.waitForNotification(/Undone: “playground” is again what it was before/, bootLimitMs);
+    const { message } = await workbench.waitForNotification(
+      /Undone: “playground” is again what it was before/,
+      bootLimitMs,
+    );
+    assert.match(message, /The guest has a new generation id\. The console has joined again\./);
     await workbench.typeInTerminal('\nclear; ls /srv | wc -l; echo asked\n');
     await workbench.waitForTerminalText(/^0\s+asked$/m);
   });

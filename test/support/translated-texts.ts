@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
+import { sentences } from '../../engine/protocol/sentences.ts';
 import { projectFolder } from './project.ts';
 
 /**
- * Every text that the extension shows by `vscode.l10n.t`, sorted.
+ * Every text that the extension shows by `vscode.l10n.t`, those of the engine's sentences among them, sorted.
  * @throws when one is put together by the code, so that no translation could be found for it
  */
 export function translatedTexts(): string[] {
@@ -19,6 +20,10 @@ function textsOf(file: string): string[] {
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && /(?:^|\.)l10n\.t$/.test(node.expression.getText(source))) {
       const [text] = node.arguments;
+      if (text !== undefined && ts.isElementAccessExpression(text) && text.expression.getText(source) === 'sentences') {
+        texts.push(...Object.values(sentences));
+        return;
+      }
       if (text === undefined || !ts.isStringLiteralLike(text)) {
         throw new Error(`${file}: ${node.getText(source)} has no text that could be translated`);
       }

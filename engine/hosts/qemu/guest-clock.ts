@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { say } from '../../model/sayings.ts';
 import type { ResumeStep } from '../../protocol/resume-steps.ts';
+import type { Sentence } from '../../protocol/sentences.ts';
 import type { GuestAgent } from './guest-agent.ts';
 import { runInGuest } from './guest-programs.ts';
+import { resumeStep } from './resume-step.ts';
 
 const answerLimitMs = 5000;
 /** What a round trip to a busy guest may take is no error of its clock. */
@@ -14,7 +17,7 @@ const time = z.number();
 export async function setGuestClock(agent: GuestAgent): Promise<ResumeStep> {
   const before = await offsetOf(agent);
   if (before !== undefined && Math.abs(before) <= toleratedMs) {
-    return { step: 'clock', outcome: 'skipped', detail: `The guest's clock is right, within ${toleratedMs} ms.` };
+    return resumeStep('clock', 'skipped', say('clockRight', { milliseconds: toleratedMs }));
   }
   try {
     await agent.execute('guest-set-time', { time: Date.now() * nanosecondsPerMs }, answerLimitMs);
@@ -26,16 +29,11 @@ export async function setGuestClock(agent: GuestAgent): Promise<ResumeStep> {
   }
   const after = await offsetOf(agent);
   if (after === undefined || Math.abs(after) > longestErrorMs) {
-    return {
-      step: 'clock',
-      outcome: 'failed',
-      detail: `The guest's clock could not be set${
-        after === undefined ? '' : ` and is ${describeOffset(after)}`
-      }. Set it in the guest.`,
-    };
+    const what = after === undefined ? say('clockNotSet') : say('clockNotSetAt', { offset: sayOffset(after) });
+    return resumeStep('clock', 'failed', what, say('clockToBeSet'));
   }
-  const found = before === undefined ? '' : `; it was ${describeOffset(before)}`;
-  return { step: 'clock', outcome: 'done', detail: `The guest's clock is set${found}.` };
+  const found = before === undefined ? say('clockSet') : say('clockSetFrom', { offset: sayOffset(before) });
+  return resumeStep('clock', 'done', found);
 }
 
 /** A clock that was set and is further off was not set. */
@@ -51,7 +49,8 @@ async function offsetOf(agent: GuestAgent): Promise<number | undefined> {
   return guest === undefined ? undefined : guest / nanosecondsPerMs - (asked + answered) / 2;
 }
 
-function describeOffset(offsetMs: number): string {
-  const seconds = Math.abs(offsetMs) / 1000;
-  return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s ${offsetMs < 0 ? 'behind' : 'ahead'}`;
+function sayOffset(offsetMs: number): Sentence {
+  const length = Math.abs(offsetMs) / 1000;
+  const seconds = length < 10 ? length.toFixed(1) : Math.round(length);
+  return offsetMs < 0 ? say('secondsBehind', { seconds }) : say('secondsAhead', { seconds });
 }

@@ -1,6 +1,9 @@
+import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { say, sayError } from '../../model/sayings.ts';
 import type { ResumeStep } from '../../protocol/resume-steps.ts';
 import type { GuestAgent } from './guest-agent.ts';
 import { runInGuest } from './guest-programs.ts';
+import { resumeStep } from './resume-step.ts';
 
 const renewLimitMs = 20_000;
 
@@ -29,13 +32,10 @@ export async function renewGuestNetwork(agent: GuestAgent, isWindows: boolean): 
     await (isWindows
       ? runInGuest(agent, 'ipconfig', ['/renew'], renewLimitMs)
       : runInGuest(agent, '/bin/sh', ['-c', linuxScript], renewLimitMs));
-    return { step: 'network', outcome: 'done', detail: 'The guest has renewed its addresses.' };
+    return resumeStep('network', 'done', say('networkRenewed'));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return {
-      step: 'network',
-      outcome: 'failed',
-      detail: `The guest's addresses could not be renewed: ${reason} Renew them in the guest.`,
-    };
+    const reason =
+      error instanceof CheckpointError ? sayError(error) : error instanceof Error ? error.message : String(error);
+    return resumeStep('network', 'failed', say('networkNotRenewed', { reason }));
   }
 }

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { say } from '../../model/sayings.ts';
 import type { ResumeStep } from '../../protocol/resume-steps.ts';
+import type { Sentence } from '../../protocol/sentences.ts';
 import type { Welcome } from '../host.ts';
 import { isWindows } from './file-system-freeze.ts';
 import { GuestAgent } from './guest-agent.ts';
@@ -8,6 +10,7 @@ import { setGuestClock } from './guest-clock.ts';
 import { renewGuestNetwork } from './guest-network.ts';
 import { runState } from './qemu-process.ts';
 import { QmpConnection } from './qmp.ts';
+import { resumeStep } from './resume-step.ts';
 import { pausedStates } from './run-states.ts';
 import { socketsIn } from './sockets-folder.ts';
 
@@ -39,7 +42,7 @@ async function helpGuest(socketsFolder: string, { renewNetwork }: Welcome): Prom
   const steps = ['clock', ...(renewNetwork === true ? (['network'] as const) : [])] as const;
   const problem = await obstacle(socketsFolder).catch(() => undefined);
   if (problem !== undefined) {
-    return steps.map((step) => ({ step, ...problem }));
+    return steps.map((step) => resumeStep(step, ...problem));
   }
   let agent: GuestAgent | undefined;
   try {
@@ -48,24 +51,17 @@ async function helpGuest(socketsFolder: string, { renewNetwork }: Welcome): Prom
     const network = renewNetwork === true ? await renewGuestNetwork(agent, await isWindows(agent)) : undefined;
     return [clock, ...(network === undefined ? [] : [network])];
   } catch {
-    return steps.map((step) => ({ step, ...noAgent }));
+    return steps.map((step) => resumeStep(step, ...noAgent));
   } finally {
     agent?.close();
   }
 }
 
-type Outcome = Omit<ResumeStep, 'step'>;
+type Outcome = [outcome: ResumeStep['outcome'], detail: Sentence];
 
-const noAgent: Outcome = {
-  outcome: 'failed',
-  detail:
-    'No agent answers in the guest, so its clock goes on from where it stood. Set it in the guest (Linux: hwclock --hctosys), or install the QEMU guest agent there.',
-};
+const noAgent: Outcome = ['failed', say('noAgent')];
 
-const isPaused: Outcome = {
-  outcome: 'skipped',
-  detail: 'The guest is paused; its clock is set when it is resumed.',
-};
+const isPaused: Outcome = ['skipped', say('guestIsPaused')];
 
 /** Why the guest cannot be asked now; a look at QEMU is quicker than to wait for an agent that is not there. */
 async function obstacle(socketsFolder: string): Promise<Outcome | undefined> {
@@ -83,27 +79,19 @@ async function obstacle(socketsFolder: string): Promise<Outcome | undefined> {
 
 function toldGeneration(hasDevice: boolean): ResumeStep {
   return hasDevice
-    ? { step: 'generation', outcome: 'done', detail: 'The guest has a new generation id.' }
-    : {
-        step: 'generation',
-        outcome: 'skipped',
-        detail: 'The machine has no device that tells its guest of a new generation: it was made without.',
-      };
+    ? resumeStep('generation', 'done', say('newGeneration'))
+    : resumeStep('generation', 'skipped', say('noGenerationDevice'));
 }
 
 async function untilJoined(socketsFolder: string, signal: AbortSignal | undefined): Promise<ResumeStep> {
   const end = performance.now() + joinLimitMs;
   while (performance.now() < end && signal?.aborted !== true) {
     if (await hasConsole(socketsFolder).catch(() => false)) {
-      return { step: 'console', outcome: 'done', detail: 'The console has joined again.' };
+      return resumeStep('console', 'done', say('consoleJoined'));
     }
     await delay(intervalMs);
   }
-  return {
-    step: 'console',
-    outcome: 'failed',
-    detail: 'The console that was open has not joined again. Open it once more.',
-  };
+  return resumeStep('console', 'failed', say('consoleNotJoined'));
 }
 
 async function queryPorts(socketsFolder: string): Promise<z.output<typeof ports>> {

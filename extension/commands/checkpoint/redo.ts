@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { agreesToDisconnect } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
-import { formatDuration } from '../../presentation/duration.ts';
+import { redoneText } from '../../operations/told-afterwards.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
 
@@ -18,10 +18,8 @@ export const redo: CommandHandler = async (context, argument) => {
       name: 'redo',
       params: { machine: machine.name },
       title: vscode.l10n.t('Redoing what was undone of “{0}”…', machine.name),
-      done: ({ machine: { name }, totalMs }) => {
-        void vscode.window.showInformationMessage(
-          vscode.l10n.t('Redone: “{0}” is again what it was before the undo. ({1})', name, formatDuration(totalMs)),
-        );
+      done: (result) => {
+        void vscode.window.showInformationMessage(redoneText(result, vscode.l10n));
       },
     })
   );

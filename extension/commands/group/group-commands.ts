@@ -11,6 +11,7 @@ import { connectionWarning } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
+import { groupAppliedText } from '../../operations/told-afterwards.ts';
 import { age } from '../../presentation/age.ts';
 import { machineIcon } from '../../tree/machine-node.ts';
 import { GroupNode } from '../../tree/group-nodes.ts';
@@ -91,8 +92,8 @@ function apply(context: CheckpointsContext, group: CheckpointGroup, disksOnly?: 
     name: 'groupApply',
     params: { group: group.id, ...(disksOnly === undefined ? {} : { disksOnly }) },
     title: vscode.l10n.t('Applying “{0}” to {1}…', group.name, machinesOf(group)),
-    done: () => {
-      void vscode.window.showInformationMessage(vscode.l10n.t('Applied “{0}” to {1}.', group.name, machinesOf(group)));
+    done: (result) => {
+      void vscode.window.showInformationMessage(groupAppliedText(result, machinesOf(group), vscode.l10n));
     },
     ...(disksOnly === undefined ? { waysOut: { disksOnly: () => apply(context, group, true) } } : {}),
   });

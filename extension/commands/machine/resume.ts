@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { perform } from '../../operations/perform.ts';
+import { tellGoesOn } from '../../operations/tell-goes-on.ts';
 import type { CommandHandler } from '../command.ts';
 import { askMachine } from '../target.ts';
 
@@ -11,6 +12,7 @@ export const resume: CommandHandler = async (context, argument) => {
       name: 'resume',
       params: { machine: machine.name },
       title: vscode.l10n.t('Resuming “{0}”…', machine.name),
+      done: tellGoesOn,
     })
   );
 };

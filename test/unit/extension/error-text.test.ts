@@ -2,31 +2,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { z } from 'zod';
 import { errorCodes, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import { codeText } from '../../../extension/engine/error-code-text.ts';
-import type { Translator } from '../../../extension/engine/error-facts.ts';
 import { errorText, translatedSentence } from '../../../extension/engine/error-text.ts';
 import { stepText } from '../../../extension/engine/step-text.ts';
+import { english, german, germanTexts, speaking } from '../../support/german.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
-const bundle = z
-  .record(z.string(), z.string())
-  .parse(JSON.parse(readFileSync(path.join(root, 'extension/l10n/bundle.l10n.de.json'), 'utf8')));
-
-/** As VS Code puts values into texts; with a bundle it also notes what it has no translation of. */
-const speaking = (texts: Readonly<Record<string, string>> | undefined, missing: string[] = []): Translator => ({
-  t: (message: unknown, ...args: unknown[]) => {
-    const text = String(message);
-    const known = texts?.[text];
-    if (texts !== undefined && known === undefined) {
-      missing.push(text);
-    }
-    return (known ?? text).replaceAll(/\{(\d+)\}/g, (_, index: string) => String(args[Number(index)]));
-  },
-});
-const german = speaking(bundle);
-const english = speaking(undefined);
 
 const inGerman = (code: ErrorCode, data: Record<string, unknown>, message = 'As the engine says it.'): string =>
   translatedSentence({ code, message, data }, german);
@@ -34,7 +16,7 @@ const inGerman = (code: ErrorCode, data: Record<string, unknown>, message = 'As 
 test('each error code has its translated sentence, which is another than the English one', () => {
   for (const code of errorCodes) {
     const missing: string[] = [];
-    const text = codeText(code, speaking(bundle, missing));
+    const text = codeText(code, speaking(germanTexts, missing));
     assert.deepEqual(missing, [], code);
     assert.notEqual(text, codeText(code, english), code);
   }
@@ -153,7 +135,7 @@ test('each step that the engine reports is known, and translated', () => {
   assert.ok(said.length > 25, said.join(' | '));
   for (const step of new Set(said)) {
     const missing: string[] = [];
-    assert.notEqual(stepText(step, speaking(bundle, missing)), step, step);
+    assert.notEqual(stepText(step, speaking(germanTexts, missing)), step, step);
     assert.deepEqual(missing, [], step);
     assert.equal(stepText(step, english), step);
   }

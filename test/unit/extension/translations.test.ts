@@ -42,7 +42,7 @@ for (const language of languages) {
 
 /** What a translation must not change: values, icons, links, code, lines. */
 function requireSameParts(text: string, translation: string): void {
-  const parts = /\{\d+\}|\$\([^)]+\)|\((?:command|https):[^)]+\)|`[^`]+`|\n/g;
+  const parts = /\{\w+\}|\$\([^)]+\)|\((?:command|https):[^)]+\)|`[^`]+`|\n/g;
   const of = (from: string): string[] => (from.match(parts) ?? []).toSorted();
   assert.deepEqual(of(translation), of(text), translation);
   assert.equal(translation.trim(), translation);

@@ -23,6 +23,7 @@ function watch(): { look: (states: Record<string, MachineState>, found: Level[])
         freeBytes: 1,
         machines: ['lab'],
         message: 'Full soon.',
+        sentences: [],
       }));
       await volumes.look(new Map(Object.entries(states)));
       return [...told];
@@ -52,7 +53,14 @@ test('critical, and pausing is asked for → the machines of that volume are pau
   const volumes = new VolumeWatch(
     {
       look: async () => [
-        { volume: '/vms', level: 'critical', freeBytes: 1, machines: ['lab', 'busy'], message: 'Full soon.' },
+        {
+          volume: '/vms',
+          level: 'critical',
+          freeBytes: 1,
+          machines: ['lab', 'busy'],
+          message: 'Full soon.',
+          sentences: [],
+        },
       ],
     },
     {

@@ -1,0 +1,52 @@
+import {
+  sentences,
+  type Fact,
+  type FactName,
+  type Saying,
+  type Sentence,
+  type SentenceCode,
+} from '../protocol/sentences.ts';
+import { toWireError } from './checkpoint-error.ts';
+
+/** A sentence with its facts; none for one that has no facts. */
+export function say<Code extends SentenceCode>(
+  code: Code,
+  ...[facts]: [FactName<Code>] extends [never] ? [] : [facts: Readonly<Record<FactName<Code>, Fact>>]
+): Sentence {
+  return { code, facts: facts ?? {} };
+}
+
+/** What was thrown, as a part of what is told. */
+export function sayError(thrown: unknown): Saying {
+  return { error: toWireError(thrown) };
+}
+
+/** Names, each in quotation marks. */
+export function quoted(names: readonly string[]): Sentence[] {
+  return names.map((name) => say('quoted', { name }));
+}
+
+export function englishOf(sayings: readonly Saying[]): string {
+  return sayings.map(sayingText).join(' ');
+}
+
+function sayingText(saying: Saying): string {
+  return 'error' in saying
+    ? saying.error.message
+    : sentences[saying.code].replaceAll(/\{(\w+)\}/g, (place, name: string) => {
+        const fact = saying.facts[name];
+        return fact === undefined ? place : factText(fact);
+      });
+}
+
+function factText(fact: Fact): string {
+  if (typeof fact === 'string' || typeof fact === 'number') {
+    return String(fact);
+  }
+  return isList(fact) ? fact.map(factText).join(', ') : sayingText(fact);
+}
+
+/** `Array.isArray` does not know of arrays that nobody may write to. */
+function isList(fact: Saying | readonly Fact[]): fact is readonly Fact[] {
+  return Array.isArray(fact);
+}
