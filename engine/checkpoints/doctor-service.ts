@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CheckpointError, isAbort, toWireError } from '../model/checkpoint-error.ts';
+import { CheckpointError, isAbort } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { lockedError, withLock } from '../store/machine-lock.ts';
@@ -54,15 +55,15 @@ export class DoctorService {
       if (isAbort(error)) {
         throw error;
       }
-      const { message } = toWireError(error);
+      const saying = sayError(error);
       if (error instanceof CheckpointError && error.code === 'MachineNotReachable') {
-        return [finding('record', 'warning', folder.path, message)];
+        return [finding('record', 'warning', folder.path, saying)];
       }
       if (error instanceof CheckpointError && error.code === 'Locked') {
-        return [notLookedAt(folder.path, message)];
+        return [notLookedAt(folder.path, saying)];
       }
       // It may have been removed meanwhile.
-      return (await isThere(folder.path)) ? [finding('record', 'error', folder.path, message)] : [];
+      return (await isThere(folder.path)) ? [finding('record', 'error', folder.path, saying)] : [];
     }
   }
 
@@ -73,16 +74,13 @@ export class DoctorService {
       await remember(this.#context, looked.seen);
       return looked.seen.findings;
     }
-    const what = `Machine “${path.basename(folder.path)}”`;
-    const busy = notLookedAt(folder.path, lockedError(what, looked.busy).message);
+    const machine = path.basename(folder.path);
+    const busy = notLookedAt(folder.path, sayError(lockedError(`Machine “${machine}”`, looked.busy)));
     if (deep !== true) {
       return [busy];
     }
     const again = await lookWhileStill(folder, () => look(false));
-    const note = notLookedAt(
-      folder.path,
-      `${what} was changed while its content was read. Look again when nobody works on it.`,
-    );
+    const note = notLookedAt(folder.path, say('changedWhileRead', { machine }));
     return 'seen' in again ? [...again.seen.findings, note] : [busy];
   }
 

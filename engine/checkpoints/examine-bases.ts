@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { MachineDefinition, MachineDisk } from '../model/machine.ts';
+import { say } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import { contentHash, factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
 import { ChainReader, type ExternalBase } from '../store/layer-chain.ts';
@@ -55,10 +56,10 @@ export async function examineBases(
     changed.push({ path: base.path, now, isSame });
     const how =
       now.sizeBytes !== base.sizeBytes
-        ? `it had ${base.sizeBytes} bytes and has ${now.sizeBytes}`
+        ? say('hadBytes', { expected: base.sizeBytes, found: now.sizeBytes })
         : isTouched
-          ? `its modification time was ${timeOf(base.modifiedMs)} and is ${timeOf(now.modifiedMs)}`
-          : 'its content is another, with the size and the time that it had';
+          ? say('hadTime', { expected: timeOf(base.modifiedMs), found: timeOf(now.modifiedMs) })
+          : say('contentIsOtherUnseen');
     findings.push(
       isSame
         ? withRemedies(
@@ -66,8 +67,8 @@ export async function examineBases(
               'changed',
               'warning',
               base.path,
-              `The disk ${base.path} was touched after it was added: ${how}. All of its content is as it was.`,
-              `Until that is accepted, “${name}” does not run.`,
+              say('diskTouched', { path: base.path, how }),
+              say('doesNotRun', { machine: name }),
             ),
             { does: 'repair', effect: 'accepted' },
           )
@@ -76,9 +77,9 @@ export async function examineBases(
               'changed',
               'error',
               base.path,
-              `The disk ${base.path} was changed after it was added: ${how}.`,
-              `“${name}” stands on it: running on other content would corrupt it.`,
-              'Restore that file from a backup.',
+              say('diskChanged', { path: base.path, how }),
+              say('machineStandsOnIt', { machine: name }),
+              say('restoreThatFile'),
             ),
             { does: 'acceptChanged', machine: name },
           ),

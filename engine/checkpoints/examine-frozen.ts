@@ -1,6 +1,14 @@
 import { stat } from 'node:fs/promises';
+import { say } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
-import { compareFrozen, contentHash, factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
+import type { Sentence } from '../protocol/sentences.ts';
+import {
+  compareFrozen,
+  contentHash,
+  factsOf,
+  type FrozenDifference,
+  type FrozenFacts,
+} from '../store/frozen-layers.ts';
 import type { ChainLayer } from '../store/layer-chain.ts';
 import type { LayerFiles } from '../store/layer-files.ts';
 import type { MachineRecords } from '../store/machine-folder.ts';
@@ -10,8 +18,8 @@ import { finding, listOf, withRemedies } from './findings.ts';
 /** A file that points of a machine stand on. */
 export interface Standing {
   link: ChainLayer;
-  /** Names of the points, as in a sentence. */
-  names: string[];
+  /** The points, as in a sentence. */
+  names: Sentence[];
 }
 
 export interface FrozenLook {
@@ -57,8 +65,8 @@ export async function examineFrozen(
             'writable',
             'warning',
             file,
-            `The frozen layer ${file} may be written to.`,
-            `One write would corrupt what stands on it: ${listOf(names)}.`,
+            say('layerWritable', { path: file }),
+            say('wouldCorrupt', { points: listOf(names) }),
           ),
           { does: 'repair', effect: 'readOnly' },
         ),
@@ -82,10 +90,7 @@ export async function examineFrozen(
       }
       continue;
     }
-    const what =
-      difference === undefined
-        ? 'its content is another'
-        : `its ${difference.field} was ${difference.expected}, and is ${difference.found}`;
+    const how = difference === undefined ? say('contentIsOther') : sayDifference(difference);
     changed[layer] = { ...(await factsOf(file)), ...(hash === undefined ? {} : { sha256: hash }) };
     if (isSame) {
       sameContent.add(layer);
@@ -95,8 +100,8 @@ export async function examineFrozen(
             'changed',
             'warning',
             file,
-            `The layer ${file} was touched after it was frozen: ${what}. All of its content is as it was.`,
-            `Until that is accepted, nothing new is put on it. On it stand: ${listOf(names)}.`,
+            say('layerTouched', { path: file, how }),
+            say('layerWaits', { points: listOf(names) }),
           ),
           { does: 'repair', effect: 'accepted' },
         ),
@@ -109,9 +114,9 @@ export async function examineFrozen(
           'changed',
           'error',
           file,
-          `The layer ${file} was changed after it was frozen: ${what}.`,
-          `What stands on it may be corrupted, and nothing new is put on it: ${listOf(names)}.`,
-          'Restore that file from a backup.',
+          say('layerChanged', { path: file, how }),
+          say('mayBeCorrupted', { points: listOf(names) }),
+          say('restoreThatFile'),
         ),
         ...(isDeep ? [] : [{ does: 'lookDeep', machine: definition.name } as const]),
         { does: 'acceptChanged', machine: definition.name },
@@ -119,4 +124,15 @@ export async function examineFrozen(
     );
   }
   return { findings, frozen, changed, sameContent, writable, unrecorded };
+}
+
+function sayDifference({ field, expected, found }: FrozenDifference): Sentence {
+  switch (field) {
+    case 'size':
+      return say('sizeWas', { expected, found });
+    case 'modification time':
+      return say('timeWas', { expected, found });
+    case 'content':
+      return say('contentWas', { expected, found });
+  }
 }

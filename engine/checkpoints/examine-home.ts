@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { say } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { Jobs } from '../store/jobs.ts';
@@ -19,15 +20,14 @@ export async function examineHome(context: EngineContext, repair: boolean): Prom
     const place = path.join(machines, name);
     const isNew = name.startsWith(newPrefix);
     if ((isNew || name.startsWith(removedPrefix)) && !(await isUnderWay(place, isNew))) {
-      const what = isNew ? 'a machine that never came to be' : 'what is left of a machine that was removed';
       left.push(
         withRemedies(
           finding(
             'leftover',
             'warning',
             place,
-            `${place} is ${what}: its engine died.`,
-            'It takes space, and nothing else, and goes when somebody lists the machines.',
+            isNew ? say('leftOfNew', { path: place }) : say('leftOfRemoved', { path: place }),
+            say('goesOnListing'),
           ),
           { does: 'repair', effect: 'removed' },
         ),
@@ -40,7 +40,7 @@ export async function examineHome(context: EngineContext, repair: boolean): Prom
   const findings: Finding[] = [];
   for (const one of left) {
     const isGone = repair && !(await isThere(one.path));
-    findings.push(isGone ? repaired(one, `What an engine that died had left is gone: ${one.path}.`) : one);
+    findings.push(isGone ? repaired(one, say('leftIsGone', { path: one.path })) : one);
   }
   return [...findings, ...(await jobFindings(context))];
 }
@@ -52,17 +52,14 @@ async function jobFindings({ home }: EngineContext): Promise<Finding[]> {
     ...jobs
       .filter(({ state, machine }) => state === 'interrupted' && machine === undefined)
       .map(({ id, operation, logFile }) =>
-        withRemedies(
-          finding(
-            'job',
-            'warning',
-            path.dirname(logFile),
-            `The job ${operation} was interrupted: its process is gone.`,
-          ),
-          { does: 'resumeJob', job: id },
-        ),
+        withRemedies(finding('job', 'warning', path.dirname(logFile), say('jobInterrupted', { operation })), {
+          does: 'resumeJob',
+          job: id,
+        }),
       ),
-    ...damaged.map(({ folder, problem }) => finding('job', 'warning', folder, problem)),
+    ...damaged.map(({ folder, problem }) =>
+      finding('job', 'warning', folder, { error: { code: 'JobDamaged', message: problem, data: {} } }),
+    ),
   ];
 }
 

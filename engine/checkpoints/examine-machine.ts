@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { CheckpointError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import type { FrozenFacts } from '../store/frozen-layers.ts';
 import { isDraft, type MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
@@ -44,20 +45,20 @@ export async function examineMachine(
     if (!(error instanceof CheckpointError)) {
       throw error;
     }
-    return { folder, findings: [...findings, finding('record', 'error', folder.path, error.message)] };
+    return { folder, findings: [...findings, finding('record', 'error', folder.path, sayError(error))] };
   }
   const journal = await folder.readJournal();
   if (journal !== undefined) {
-    const what = `The ${journal.operation} of ${journal.started} was interrupted: the machine is between two states.`;
-    const wayOut = 'Whoever changes or lists it next ends that. What it needs was not looked at.';
-    const found = finding('journal', 'warning', folder.inner('journal.json'), what, wayOut);
+    const { operation, started } = journal;
+    const what = say('changeInterrupted', { operation, started });
+    const found = finding('journal', 'warning', folder.inner('journal.json'), what, say('endedByNext'));
     findings.push(withRemedies(found, { does: 'repair', effect: 'ended' }));
     return { folder, findings };
   }
   const { definition } = records;
   const interrupted = (await interruptedJobs(context.home)).get(definition.id);
   if (interrupted !== undefined) {
-    const what = `The job ${interrupted.operation} was interrupted: its process is gone.`;
+    const what = say('jobInterrupted', { operation: interrupted.operation });
     const found = finding('job', 'warning', folder.path, what);
     findings.push(withRemedies(found, { does: 'resumeJob', job: interrupted.job }));
   }
@@ -100,16 +101,10 @@ async function drafts(folder: MachineFolder): Promise<Finding[]> {
     for (const name of (await readdir(inner).catch(() => [])).filter(isDraft)) {
       const file = path.join(inner, name);
       found.push(
-        withRemedies(
-          finding(
-            'leftover',
-            'warning',
-            file,
-            `${file} is half a record, left by an engine that died.`,
-            'Nothing is lost: the record itself is as it was. It goes when somebody changes the machine.',
-          ),
-          { does: 'repair', effect: 'removed' },
-        ),
+        withRemedies(finding('leftover', 'warning', file, say('halfRecord', { path: file }), say('goesOnChange')), {
+          does: 'repair',
+          effect: 'removed',
+        }),
       );
     }
   }
@@ -132,8 +127,8 @@ async function sameId(
             'sameId',
             'error',
             folder.inner('machine.json'),
-            `Machine “${definition.name}” has the id of “${name}”: its folder was copied.`,
-            'Jobs and clones cannot tell the two apart. Give the copy a new one, when it is stopped.',
+            say('hasIdOf', { machine: definition.name, other: name }),
+            say('cannotBeToldApart'),
           ),
           { does: 'newId', machine: path.basename(folder.path) },
         ),
@@ -152,10 +147,5 @@ export async function reserveFinding(folder: MachineFolder): Promise<Finding[]> 
   );
   return size > 0
     ? []
-    : [
-        withRemedies(
-          finding('reserve', 'warning', file, 'No space is set aside for deleting something on a full volume.'),
-          { does: 'repair', effect: 'reserved' },
-        ),
-      ];
+    : [withRemedies(finding('reserve', 'warning', file, say('noReserve')), { does: 'repair', effect: 'reserved' })];
 }

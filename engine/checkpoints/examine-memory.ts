@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import { toWireError } from '../model/checkpoint-error.ts';
 import { fileBytesOf, type SavedMemory } from '../model/saved-memory.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { hashOfMemory } from '../store/memory-hash.ts';
 import { PackedFileDamaged } from '../store/packed-file.ts';
@@ -23,40 +24,33 @@ export async function examineMemory(
     return [];
   }
   const file = folder.inner(memory.file);
-  const fault = (await faultOfFile(file, memory)) ?? (isDeep ? await faultOfContent(file, memory, call) : undefined);
+  const of = { path: file, checkpoint: name };
+  const fault = (await faultOfFile(of, memory)) ?? (isDeep ? await faultOfContent(of, memory, call) : undefined);
   return fault === undefined
     ? []
-    : [
-        breaking(
-          [id],
-          finding(
-            'memory',
-            'error',
-            file,
-            `The saved memory ${file} of “${name}” ${fault}.`,
-            'Applying it would not bring its processes back.',
-            'Restore that file from a backup, or apply the checkpoint with disks only.',
-          ),
-        ),
-      ];
+    : [breaking([id], finding('memory', 'error', file, fault, say('processesAreLost'), say('restoreOrDisksOnly')))];
 }
 
-async function faultOfFile(file: string, memory: SavedMemory): Promise<string | undefined> {
-  const [found, expected] = [await stat(file).catch(() => undefined), fileBytesOf(memory)];
+type Place = Readonly<Record<'path' | 'checkpoint', string>>;
+
+async function faultOfFile(of: Place, memory: SavedMemory): Promise<Sentence | undefined> {
+  const [found, expected] = [await stat(of.path).catch(() => undefined), fileBytesOf(memory)];
   if (found?.size === expected) {
     return undefined;
   }
-  return found === undefined ? 'is missing' : `has ${found.size} bytes and had ${expected}`;
+  return found === undefined
+    ? say('memoryMissing', of)
+    : say('memoryOfOtherSize', { ...of, found: found.size, expected });
 }
 
-async function faultOfContent(file: string, memory: SavedMemory, { signal }: Call): Promise<string | undefined> {
+async function faultOfContent(of: Place, memory: SavedMemory, { signal }: Call): Promise<Sentence | undefined> {
   try {
-    const hash = await hashOfMemory(file, memory, signal);
-    return memory.sha256 === undefined || hash === memory.sha256 ? undefined : 'has changed since it was saved';
+    const hash = await hashOfMemory(of.path, memory, signal);
+    return memory.sha256 === undefined || hash === memory.sha256 ? undefined : say('memoryChanged', of);
   } catch (error) {
     signal?.throwIfAborted();
     return error instanceof PackedFileDamaged
-      ? 'has changed since it was saved'
-      : `cannot be read (${toWireError(error).message})`;
+      ? say('memoryChanged', of)
+      : say('memoryUnreadable', { ...of, reason: sayError(error) });
   }
 }

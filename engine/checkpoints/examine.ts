@@ -2,7 +2,9 @@ import { check } from '../disks/operations/check.ts';
 import { hiddenLayers } from '../model/layer-tree.ts';
 import { toWireError } from '../model/checkpoint-error.ts';
 import type { LayerOfDisk } from '../model/machine.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
+import type { Saying, Sentence } from '../protocol/sentences.ts';
 import { readFirmwareOf } from '../store/firmware-folder.ts';
 import type { ChainLayer } from '../store/layer-chain.ts';
 import { ChainReader } from '../store/layer-chain.ts';
@@ -53,8 +55,7 @@ export async function examine(
     }
   }
   if (isUp) {
-    const what = 'The machine runs, so what it writes to was not looked at.';
-    findings.push(notLookedAt(folder.path, what, 'Stop it and look again.'));
+    findings.push(notLookedAt(folder.path, say('machineRuns'), say('stopAndLook')));
   }
   for (const point of [...checkpoints, ...trash.map(({ checkpoint }) => checkpoint)]) {
     const { id, name, firmware } = point;
@@ -63,7 +64,12 @@ export async function examine(
       findings.push(
         breaking(
           [id],
-          finding('firmware', 'error', folder.inner(firmware?.folder ?? ''), `“${name}” cannot be applied: ${lost}`),
+          finding(
+            'firmware',
+            'error',
+            folder.inner(firmware?.folder ?? ''),
+            say('notApplicable', { checkpoint: name, reason: lost }),
+          ),
         ),
       );
     }
@@ -72,13 +78,18 @@ export async function examine(
   const lostNow = await problemOf(readPresentFirmware(presentMachine(folder, definition, now)));
   if (lostNow !== undefined) {
     findings.push(
-      finding('firmware', 'error', folder.inner(now.firmware ?? 'now.json'), `Now cannot be started: ${lostNow}`),
+      finding(
+        'firmware',
+        'error',
+        folder.inner(now.firmware ?? 'now.json'),
+        say('nowNotStartable', { reason: lostNow }),
+      ),
     );
   }
   if (isWhole) {
     findings.push(...(await hiddenIn(files, records)));
   } else {
-    findings.push(notLookedAt(folder.path, 'With a broken chain it cannot be told which files nothing needs.'));
+    findings.push(notLookedAt(folder.path, say('orphansUncertain')));
   }
   const orphans = isWhole ? await orphansOf(files, records, new Set(standing.keys())) : [];
   return {
@@ -99,15 +110,15 @@ async function followChains(
 ): Promise<{ standing: Map<string, Standing>; findings: Finding[] }> {
   const reader = new ChainReader(files);
   const standing = new Map<string, Standing>();
-  const broken = new Map<string, { file: string; names: string[]; checkpoints: string[] }>();
-  const points: { name: string; layers: LayerOfDisk; id?: string }[] = [
-    { name: 'Now', layers: now.activeLayers },
-    ...checkpoints.map(({ id, name, layers }) => ({ name: `“${name}”`, layers, id })),
-    ...trash.map(({ checkpoint: { id, name, layers } }) => ({ name: `“${name}” in the trash`, layers, id })),
-    ...clones.map(({ name, layers }) => ({ name: `the clone “${name}”`, layers })),
+  const broken = new Map<string, { saying: Saying; file: string; names: Sentence[]; checkpoints: string[] }>();
+  const points: { name: Sentence; layers: LayerOfDisk; id?: string }[] = [
+    { name: say('now'), layers: now.activeLayers },
+    ...checkpoints.map(({ id, name, layers }) => ({ name: say('quoted', { name }), layers, id })),
+    ...trash.map(({ checkpoint: { id, name, layers } }) => ({ name: say('inTrash', { name }), layers, id })),
+    ...clones.map(({ name, layers }) => ({ name: say('theClone', { name }), layers })),
   ];
   for (const { name, layers, id: point } of points) {
-    for (const disk of files.disks.filter(({ id }) => layers[id] !== undefined || name === 'Now')) {
+    for (const disk of files.disks.filter(({ id }) => layers[id] !== undefined || name.code === 'now')) {
       call.signal?.throwIfAborted();
       try {
         for (const link of await reader.chainOf(disk, files.layerOf(layers, disk))) {
@@ -118,6 +129,7 @@ async function followChains(
       } catch (error) {
         const { message, data } = toWireError(error);
         const fault = broken.get(message) ?? {
+          saying: sayError(error),
           file: faultyFile(data, files, layers, disk.id),
           names: [],
           checkpoints: [],
@@ -128,16 +140,10 @@ async function followChains(
       }
     }
   }
-  const findings = [...broken].map(([message, { file, names, checkpoints: broke }]) =>
+  const findings = [...broken.values()].map(({ saying, file, names, checkpoints: broke }) =>
     breaking(
       broke,
-      finding(
-        'chain',
-        'error',
-        file,
-        message,
-        `It is needed by ${listOf([...new Set(names)])} of “${definition.name}”.`,
-      ),
+      finding('chain', 'error', file, saying, say('neededBy', { points: listOf(names), machine: definition.name })),
     ),
   );
   return { standing, findings };
@@ -153,7 +159,7 @@ function faultyFile(data: Record<string, unknown>, files: LayerFiles, layers: La
       : files.fileOf(files.disk(disk), layer);
 }
 
-async function checkImage(file: string, link: ChainLayer, names: readonly string[], call: Call): Promise<Finding[]> {
+async function checkImage(file: string, link: ChainLayer, names: readonly Sentence[], call: Call): Promise<Finding[]> {
   const faults = await check(file, { repair: false, format: link.format, ...signalOf(call) }).catch(
     (error: unknown) => {
       call.signal?.throwIfAborted();
@@ -168,9 +174,9 @@ async function checkImage(file: string, link: ChainLayer, names: readonly string
           'image',
           'error',
           file,
-          `The layer ${file} is damaged: ${message}`,
-          `On it stand: ${listOf(names)}.`,
-          'Restore that file from a backup.',
+          say('layerDamaged', { path: file, fault: message }),
+          say('onItStand', { points: listOf(names) }),
+          say('restoreThatFile'),
         ),
         { does: 'checkDisk', path: file },
       ),
@@ -182,20 +188,12 @@ async function hiddenIn(files: LayerFiles, records: MachineRecords): Promise<Fin
   const hidden = new Set(hiddenLayers(graph.layers));
   return graph.layers
     .filter((layer) => hidden.has(layer))
-    .map(({ file }) =>
-      finding(
-        'hidden',
-        'info',
-        file,
-        `The layer ${file} is hidden: no checkpoint names it, but others stand on it.`,
-        'It merges away when at most one needs it.',
-      ),
-    );
+    .map(({ file }) => finding('hidden', 'info', file, say('layerHidden', { path: file }), say('mergesAway')));
 }
 
-async function problemOf(reading: Promise<unknown>): Promise<string | undefined> {
+async function problemOf(reading: Promise<unknown>): Promise<Saying | undefined> {
   return reading.then(
     () => undefined,
-    (error: unknown) => toWireError(error).message,
+    (error: unknown) => sayError(error),
   );
 }

@@ -1,14 +1,16 @@
 import path from 'node:path';
+import { englishOf, say } from '../model/sayings.ts';
 import type { Finding, Remedy } from '../protocol/doctor.ts';
+import type { Fact, Saying, Sentence } from '../protocol/sentences.ts';
 
-/** What was found, and what comes of it: two sentences or more, for the user. */
+/** What was found, and what comes of it, for the user. */
 export function finding(
   code: Finding['code'],
   severity: Finding['severity'],
   file: string,
-  ...sentences: readonly string[]
+  ...sentences: Saying[]
 ): Finding {
-  return { code, severity, path: file, message: sentences.join(' '), isRepaired: false };
+  return { code, severity, path: file, message: englishOf(sentences), sentences, isRepaired: false };
 }
 
 export function withRemedies(one: Finding, ...remedies: Remedy[]): Finding {
@@ -20,20 +22,26 @@ export function breaking(checkpoints: readonly string[], one: Finding): Finding 
   return checkpoints.length === 0 ? one : { ...one, breaks: [...new Set(checkpoints)] };
 }
 
-export function notLookedAt(file: string, ...sentences: readonly string[]): Finding {
+export function notLookedAt(file: string, ...sentences: Saying[]): Finding {
   return finding('notLookedAt', 'info', file, ...sentences);
 }
 
-/** The same, as something that was mended. */
-export function repaired(one: Finding, ...sentences: readonly string[]): Finding {
-  const { remedies: _, ...rest } = one;
-  return { ...rest, isRepaired: true, message: sentences.join(' ') };
+/** The same, told otherwise. */
+export function retold(one: Finding, ...sentences: Saying[]): Finding {
+  return { ...one, message: englishOf(sentences), sentences };
 }
 
-/** Names for a sentence: the first ones, and how many more there are. */
-export function listOf(names: readonly string[]): string {
-  const shown = names.slice(0, 8).join(', ');
-  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown;
+/** The same, as something that was mended. */
+export function repaired(one: Finding, ...sentences: Saying[]): Finding {
+  const { remedies: _, ...rest } = one;
+  return { ...retold(rest, ...sentences), isRepaired: true };
+}
+
+/** Names for a sentence: each once, the first ones, and how many more there are. */
+export function listOf(names: readonly Sentence[]): Fact {
+  const distinct = [...new Map(names.map((name) => [englishOf([name]), name])).values()];
+  const shown = distinct.slice(0, 8);
+  return distinct.length > 8 ? say('andMore', { names: shown, count: distinct.length - 8 }) : shown;
 }
 
 /** Where what nothing names goes: out of the machine, but on its volume and never deleted. */

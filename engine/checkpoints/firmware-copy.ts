@@ -1,6 +1,6 @@
 import type { RunnableMachine } from '../hosts/host.ts';
 import type { FirmwareState } from '../model/checkpoint.ts';
-import { CheckpointError } from '../model/checkpoint-error.ts';
+import { errorSaying, say } from '../model/sayings.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import { readFirmware, variablesFile, writeFirmware, type FirmwareContent } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
@@ -30,9 +30,7 @@ export async function readPresentFirmware(machine: RunnableMachine): Promise<Fir
   const content = firmware === undefined ? [] : await readFirmware(folder, firmware);
   if (definition.firmware === 'uefi' && !content.some(({ name }) => name === variablesFile)) {
     const file = folder.inner(`${firmware ?? 'firmware'}/${variablesFile}`);
-    throw new CheckpointError('MachineDamaged', `The file ${file} is missing. Restore it from a backup.`, {
-      path: file,
-    });
+    throw errorSaying('MachineDamaged', { path: file }, say('fileMissing', { path: file }), say('restoreIt'));
   }
   return content;
 }

@@ -1,14 +1,14 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { ownFilesOf, presentFiles } from '../model/checkpoint.ts';
-import { toWireError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
 import { syncFolder } from '../store/atomic-file.ts';
 import type { LayerFiles } from '../store/layer-files.ts';
 import { isDraft, type MachineRecords } from '../store/machine-folder.ts';
 import { bootFiles } from './clone.ts';
 import { definitionsOf } from './clone-records.ts';
-import { finding, repaired, withRemedies } from './findings.ts';
+import { finding, repaired, retold, withRemedies } from './findings.ts';
 import { restingStem } from './layers.ts';
 
 export interface Orphan {
@@ -76,16 +76,10 @@ export async function layersBesidePlace(place: string): Promise<string[]> {
 }
 
 export function orphanFinding({ file, isOurs }: Orphan): Finding {
-  const told = [`Nothing names the file ${file}.`, 'It takes space, and nothing else.'];
+  const told = [say('nothingNames', { path: file }), say('takesSpace')];
   return isOurs
     ? withRemedies(finding('orphan', 'warning', file, ...told), { does: 'repair', effect: 'lostAndFound' })
-    : finding(
-        'orphan',
-        'warning',
-        file,
-        ...told,
-        'It is named as a layer of this disk, but may be yours: it is never moved. Delete it if you do not know it.',
-      );
+    : finding('orphan', 'warning', file, ...told, say('mayBeYours'));
 }
 
 /** Moves a file out of the machine, without ever deleting it or overwriting another. */
@@ -96,9 +90,8 @@ export async function moveToLostAndFound(file: string, place: string, found: Fin
     await rename(file, target);
     // Wherever a power failure leaves it, it is there.
     await Promise.allSettled([path.dirname(target), path.dirname(file)].map((folder) => syncFolder(folder)));
-    return repaired(found, `Nothing named the file ${file}: it is now ${target}.`);
+    return repaired(found, say('orphanMoved', { path: file, target }));
   } catch (error) {
-    const why = toWireError(error).message;
-    return { ...found, message: `Nothing names the file ${file}, and it could not be moved to ${target}: ${why}` };
+    return retold(found, say('orphanNotMoved', { path: file, target, reason: sayError(error) }));
   }
 }

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
-import { toWireError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { Finding } from '../protocol/doctor.ts';
-import { readRecord } from '../store/atomic-file.ts';
+import type { Sentence } from '../protocol/sentences.ts';
+import { readRecord, RecordDamaged } from '../store/atomic-file.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { readPolicy } from '../store/policy-record.ts';
 import {
@@ -24,25 +25,24 @@ export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
   const read = async <S extends z.ZodType>(
     file: string,
     schema: S,
-    consequence: string,
+    consequence: Sentence,
   ): Promise<z.output<S> | undefined> => {
     try {
       return await readRecord(folder.inner(file), schema);
     } catch (error) {
-      const { message } = toWireError(error);
-      findings.push(finding('record', 'error', folder.inner(file), message, consequence));
+      findings.push(finding('record', 'error', folder.inner(file), sayError(error), consequence));
       return undefined;
     }
   };
-  const stopsAll = 'Until then the machine is shown as damaged, and nothing but looking at it works.';
+  const stopsAll = say('isShownDamaged');
   for (const [file, schema] of [
     ['machine.json', machineRecord],
     ['now.json', nowRecord],
   ] as const) {
     const isThere = (await read(file, schema, stopsAll)) !== undefined;
     if (!isThere && !findings.some((one) => one.path === folder.inner(file))) {
-      const missing = `The file ${folder.inner(file)} is missing.`;
-      findings.push(finding('record', 'error', folder.inner(file), missing, stopsAll, 'Restore it from a backup.'));
+      const missing = say('fileMissing', { path: folder.inner(file) });
+      findings.push(finding('record', 'error', folder.inner(file), missing, stopsAll, say('restoreIt')));
     }
   }
   const parents = new Map<string, string | undefined>();
@@ -50,20 +50,20 @@ export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
     const checkpoint = await read(`checkpoints/${id}.json`, checkpointRecord, stopsAll);
     if (checkpoint !== undefined && checkpoint.id !== id) {
       const file = folder.inner(`checkpoints/${id}.json`);
-      const what = `The manifest ${file} is that of another checkpoint, ${checkpoint.id}.`;
-      findings.push(finding('record', 'error', file, what, stopsAll, 'Move it out of the folder.'));
+      const what = say('manifestOfOther', { path: file, found: checkpoint.id });
+      findings.push(finding('record', 'error', file, what, stopsAll, say('moveItOut')));
     }
     parents.set(id, checkpoint?.parent);
   }
-  const missing = new Map<string, string>();
+  const missing = new Map<string, Sentence>();
   for (const [id, parent] of parents) {
     if (parent !== undefined && !parents.has(parent)) {
-      missing.set(parent, missing.get(parent) ?? `the checkpoint ${id}`);
+      missing.set(parent, missing.get(parent) ?? say('theCheckpoint', { id }));
     }
   }
   const now = await readRecord(folder.inner('now.json'), nowRecord).catch(() => undefined);
   if (now?.parent !== undefined && !parents.has(now.parent)) {
-    missing.set(now.parent, missing.get(now.parent) ?? 'Now');
+    missing.set(now.parent, missing.get(now.parent) ?? say('now'));
   }
   const rescuable = new Set((missing.size === 0 ? [] : await lostCheckpoints(folder)).map(({ id }) => id));
   for (const [id, child] of missing) {
@@ -79,22 +79,15 @@ export async function checkRecords(folder: MachineFolder): Promise<Finding[]> {
   try {
     await readRecord(folder.inner('journal.json'), journalRecord);
   } catch (error) {
-    const what = `What an interrupted operation left cannot be ended: ${toWireError(error).message}`;
-    const wayOut = 'Until then nothing of the machine can be changed.';
-    findings.push(finding('journal', 'error', folder.inner('journal.json'), what, wayOut));
+    const what = say('notEndable', { reason: sayError(error) });
+    findings.push(finding('journal', 'error', folder.inner('journal.json'), what, say('nothingChangeable')));
   }
   await readPolicy(folder.path).catch((error: unknown) =>
     findings.push(
-      withRemedies(
-        finding(
-          'record',
-          'error',
-          folder.inner('policy.json'),
-          toWireError(error).message,
-          'Until then no rule deletes anything of the machine.',
-        ),
-        { does: 'newPolicy', machine: path.basename(folder.path) },
-      ),
+      withRemedies(finding('record', 'error', folder.inner('policy.json'), sayError(error), say('noRuleDeletes')), {
+        does: 'newPolicy',
+        machine: path.basename(folder.path),
+      }),
     ),
   );
   return findings;
@@ -107,28 +100,16 @@ export async function checkFrozenRecord(folder: MachineFolder): Promise<Finding 
     await readRecord(file, frozenRecord);
     return undefined;
   } catch (error) {
-    const { problem } = toWireError(error).data;
-    const found = finding(
-      'frozenRecord',
-      'warning',
-      file,
-      `What is on record of frozen layers (${file}) cannot be believed: ${typeof problem === 'string' ? problem : 'it cannot be read'}.`,
-      'Nobody would notice when one of them is changed from outside.',
-    );
+    const why = error instanceof RecordDamaged ? error.why : say('cannotBeRead');
+    const what = say('frozenRecordBroken', { path: file, why });
+    const found = finding('frozenRecord', 'warning', file, what, say('wouldGoUnnoticed'));
     return withRemedies(found, { does: 'repair', effect: 'recorded' });
   }
 }
 
-function missingManifest(folder: MachineFolder, id: string, child: string, consequence: string): Finding {
+function missingManifest(folder: MachineFolder, id: string, child: Sentence, consequence: Sentence): Finding {
   const file = folder.inner(`checkpoints/${id}.json`);
-  return finding(
-    'record',
-    'error',
-    file,
-    `The manifest ${file} is missing: ${child} hangs from it.`,
-    consequence,
-    'Restore it from a backup.',
-  );
+  return finding('record', 'error', file, say('manifestMissing', { path: file, child }), consequence, say('restoreIt'));
 }
 
 async function idsIn(folder: MachineFolder, part: string): Promise<string[]> {

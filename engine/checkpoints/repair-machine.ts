@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, copyFile, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { toWireError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
 import { factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
 import { LayerFiles } from '../store/layer-files.ts';
@@ -10,7 +10,7 @@ import { twice } from './carry-out.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { acceptBases } from './examine-bases.ts';
 import { examineMachine, reserveFinding, type Patient } from './examine-machine.ts';
-import { lostAndFound, repaired } from './findings.ts';
+import { lostAndFound, repaired, retold } from './findings.ts';
 import { changeDefinition } from './one-record.ts';
 import { moveToLostAndFound } from './orphans.ts';
 import { recover } from './recover.ts';
@@ -51,7 +51,7 @@ export async function repairMachine(
     try {
       findings.push(await mend(context, folder, whole, one, place, params, hasRecord));
     } catch (error) {
-      findings.push({ ...one, message: `${one.message} It could not be mended: ${toWireError(error).message}` });
+      findings.push(retold(one, ...one.sentences, say('notMended', { reason: sayError(error) })));
     }
   }
   return [...rescued, ...ended, ...accepted, ...findings];
@@ -67,11 +67,7 @@ async function rescueLost({ folder, findings }: Patient): Promise<Finding[]> {
       ...findings
         .filter((one) => one.path === file)
         .map((one) =>
-          repaired(
-            one,
-            `The manifest ${file} was missing. The layer that it was is a checkpoint again, as “${checkpoint.name}”.`,
-            'Its name, its time and its memory are not known any more.',
-          ),
+          repaired(one, say('manifestRescued', { path: file, checkpoint: checkpoint.name }), say('notKnownAnyMore')),
         ),
     );
   }
@@ -90,14 +86,11 @@ async function endInterrupted(context: EngineContext, { folder, findings }: Pati
     await folder.removeTemporaries();
     await recover(context, folder);
     return left.map((one) =>
-      repaired(
-        one,
-        one.code === 'journal' ? 'An interrupted operation was ended.' : `Half a record is gone: ${one.path}.`,
-      ),
+      repaired(one, one.code === 'journal' ? say('changeEnded') : say('halfRecordGone', { path: one.path })),
     );
   } catch (error) {
-    const why = `What an interrupted operation left cannot be ended: ${toWireError(error).message}`;
-    return left.map((one) => ({ ...one, severity: 'error', message: why }));
+    const why = say('notEndable', { reason: sayError(error) });
+    return left.map((one) => ({ ...retold(one, why), severity: 'error' }));
   }
 }
 
@@ -115,10 +108,10 @@ async function acceptChangedBases(
   const about = findings.filter(({ path: file }) => chosen.some((one) => one.path === file));
   try {
     await acceptBases(context, folder, whole.records, chosen);
-    return about.map((one) => repaired(one, `The disk ${one.path} had been changed, and is accepted as it is.`));
+    return about.map((one) => repaired(one, say('diskAccepted', { path: one.path })));
   } catch (error) {
-    const why = `It could not be accepted: ${toWireError(error).message}`;
-    return about.map((one) => ({ ...one, message: `${one.message} ${why}` }));
+    const why = say('notAccepted', { reason: sayError(error) });
+    return about.map((one) => retold(one, ...one.sentences, why));
   }
 }
 
@@ -177,25 +170,23 @@ async function mend(
         : one;
     case 'writable':
       await chmod(one.path, (await stat(one.path)).mode & 0o555);
-      return repaired(one, `The frozen layer ${one.path} could be written, and is read-only again.`);
+      return repaired(one, say('layerReadOnly', { path: one.path }));
     case 'reserve':
       await folder.keepReserve();
-      return (await reserveFinding(folder)).length === 0
-        ? repaired(one, 'Space for deleting on a full volume is set aside again.')
-        : one;
+      return (await reserveFinding(folder)).length === 0 ? repaired(one, say('reserved')) : one;
     case 'sameId': {
       if (machine === undefined || isUp || clones.length > 0) {
         return one;
       }
       await changeDefinition(context, folder, { ...definition, id: randomUUID() });
-      return repaired(one, `Machine “${definition.name}” had the id of another one, and has a new one now.`);
+      return repaired(one, say('newIdGiven', { machine: definition.name }));
     }
     case 'frozenRecord':
-      return hasRecord ? repaired(one, 'What frozen layers look like is on record again, as they are now.') : one;
+      return hasRecord ? repaired(one, say('recordedAgain')) : one;
     case 'changed': {
       const isSame = one.severity === 'warning' && repair === true;
       return hasRecord && examined.isWhole && (acceptChanged === true || isSame)
-        ? repaired(one, `The layer ${one.path} had been changed, and is accepted as it is.`)
+        ? repaired(one, say('layerAccepted', { path: one.path }))
         : one;
     }
     default:

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../protocol/errors.ts';
 import {
   sentences,
   type Fact,
@@ -6,7 +7,7 @@ import {
   type Sentence,
   type SentenceCode,
 } from '../protocol/sentences.ts';
-import { toWireError } from './checkpoint-error.ts';
+import { CheckpointError, toWireError } from './checkpoint-error.ts';
 
 /** A sentence with its facts; none for one that has no facts. */
 export function say<Code extends SentenceCode>(
@@ -24,6 +25,15 @@ export function sayError(thrown: unknown): Saying {
 /** Names, each in quotation marks. */
 export function quoted(names: readonly string[]): Sentence[] {
   return names.map((name) => say('quoted', { name }));
+}
+
+/** An error that says this, for front ends in other languages too. */
+export function errorSaying(
+  code: ErrorCode,
+  data: Readonly<Record<string, unknown>>,
+  ...said: Saying[]
+): CheckpointError {
+  return new CheckpointError(code, englishOf(said), { ...data, sentences: said });
 }
 
 export function englishOf(sayings: readonly Saying[]): string {

@@ -1,3 +1,5 @@
+import type { Saying } from './sentences.ts';
+
 /** What the engine tells of the health of machines. */
 
 /**
@@ -45,6 +47,8 @@ export interface Finding {
   path: string;
   /** What was found and what comes of it, for the user; ways out that are no operation of ours, too. */
   message: string;
+  /** The same, for front ends in other languages. */
+  sentences: Saying[];
   /** Ways out that are; absent where there is none, and once it is repaired. */
   remedies?: Remedy[];
   /** Ids of checkpoints, in the tree or in the trash, that do not come back whole for it; absent where it is known of none. */

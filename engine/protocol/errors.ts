@@ -56,7 +56,10 @@ export interface WireError {
   code: ErrorCode;
   /** A sentence for the user: what happened and what to do. */
   message: string;
-  /** Facts behind the sentence (paths, expected and found values, bytes short), by code. */
+  /**
+   * Facts behind the sentence (paths, expected and found values, bytes short), by code; where it is put together of such,
+   * `sentences` has it as a list of `Saying`.
+   */
   data: Record<string, unknown>;
 }
 

@@ -16,6 +16,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { englishOf, say } from '../model/sayings.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import type { RememberedFiles } from './remembered-files.ts';
 
 /** Largest record that is read; anything longer was not written by us. */
@@ -184,7 +186,7 @@ export async function readRecord<S extends z.ZodType>(
       return undefined;
     }
     if (systemCode(error) === 'ELOOP') {
-      throw damaged(file, 'it is a link that leads nowhere');
+      throw new RecordDamaged(file, say('linkLeadsNowhere'));
     }
     throw error;
   }
@@ -192,13 +194,13 @@ export async function readRecord<S extends z.ZodType>(
   try {
     json = JSON.parse(read.text);
   } catch {
-    throw damaged(file, 'it is not JSON');
+    throw new RecordDamaged(file, say('isNotJson'));
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = issue === undefined ? '' : issue.path.join('.');
-    throw damaged(file, `the field “${field}” is not as expected: ${issue?.message ?? 'unknown'}`);
+    throw new RecordDamaged(file, say('fieldIsOther', { field, issue: issue?.message ?? 'unknown' }));
   }
   memory?.files.remember(file, read.found, parsed.data, read.found.size, { reader: memory.reader, text: read.text });
   return parsed.data;
@@ -214,10 +216,10 @@ export function readRecordText(file: string): { text: string; found: Stats } {
   try {
     const found = fstatSync(fd);
     if (!found.isFile()) {
-      throw damaged(file, 'it is not a regular file');
+      throw new RecordDamaged(file, say('isNotRegular'));
     }
     if (found.size > largestRecordBytes) {
-      throw damaged(file, `it is ${found.size} bytes long`);
+      throw new RecordDamaged(file, say('isTooLong', { bytes: found.size }));
     }
     const content = Buffer.alloc(found.size);
     let length = 0;
@@ -234,10 +236,13 @@ export function readRecordText(file: string): { text: string; found: Stats } {
   }
 }
 
-function damaged(file: string, why: string): CheckpointError {
-  return new CheckpointError(
-    'MachineDamaged',
-    `The file ${file} cannot be believed: ${why}. Restore it from a backup, or move the machine's folder away. Nothing was changed.`,
-    { path: file, problem: why },
-  );
+/** A record that is there and cannot be believed. */
+export class RecordDamaged extends CheckpointError {
+  readonly why: Sentence;
+
+  constructor(file: string, why: Sentence) {
+    const sentences = [say('recordBroken', { path: file, why }), say('restoreOrMoveAway'), say('nothingChanged')];
+    super('MachineDamaged', englishOf(sentences), { path: file, problem: englishOf([why]), sentences });
+    this.why = why;
+  }
 }

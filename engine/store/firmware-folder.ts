@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { FirmwareState } from '../model/checkpoint.ts';
-import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { systemCode } from '../model/checkpoint-error.ts';
+import { errorSaying, say } from '../model/sayings.ts';
 import { syncFolder } from './atomic-file.ts';
 import type { MachineFolder } from './machine-folder.ts';
 import { firmwareFileName } from './records.ts';
@@ -30,10 +31,11 @@ export async function readFirmware(machine: MachineFolder, folder: string): Prom
     const file = path.join(place, name);
     const { size } = await stat(file);
     if (size > largestFileBytes) {
-      throw new CheckpointError(
+      throw errorSaying(
         'MachineDamaged',
-        `The file ${file} is too large to be UEFI variables or TPM state. Restore it from a backup.`,
         { path: file, sizeBytes: size },
+        say('firmwareTooLarge', { path: file }),
+        say('restoreIt'),
       );
     }
     content.push({ name, content: await readFile(file) });
@@ -55,10 +57,11 @@ export async function readFirmwareOf(machine: MachineFolder, state: FirmwareStat
     const content = found.find(({ name }) => name === expected.name)?.content;
     if (content === undefined || sha256(content) !== expected.sha256) {
       const file = path.join(machine.inner(state.folder), expected.name);
-      throw new CheckpointError(
+      throw errorSaying(
         'MachineDamaged',
-        `The file ${file} ${content === undefined ? 'is missing' : 'was changed'}. Restore it from a backup.`,
         { path: file, expected: expected.sha256, found: content === undefined ? undefined : sha256(content) },
+        content === undefined ? say('fileMissing', { path: file }) : say('fileChanged', { path: file }),
+        say('restoreIt'),
       );
     }
   }

@@ -5,6 +5,7 @@ import type { Layer } from '../disks/disk.ts';
 import { openLayer } from '../disks/open-chain.ts';
 import { verifyParent } from '../disks/parent-check.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { errorSaying, say } from '../model/sayings.ts';
 import type { DiskFormat, MachineDisk } from '../model/machine.ts';
 import type { LayerFiles } from './layer-files.ts';
 import { RememberedFiles } from './remembered-files.ts';
@@ -61,11 +62,8 @@ export class ChainReader {
     while (next !== undefined) {
       const current: ChainLayer = next;
       if (seen.has(current.file) || chain.length === deepestChain) {
-        throw new CheckpointError(
-          'ParentMismatch',
-          `The chain of ${this.#files.fileOf(disk, layer)} does not end: ${current.file} is its own ancestor or lies too deep.`,
-          { path: this.#files.fileOf(disk, layer), found: current.file },
-        );
+        const facts = { path: this.#files.fileOf(disk, layer), found: current.file };
+        throw errorSaying('ParentMismatch', facts, say('chainIsEndless', facts));
       }
       seen.add(current.file);
       chain.push(current);
@@ -97,10 +95,10 @@ export class ChainReader {
       return undefined;
     }
     if (reference.format === undefined) {
-      throw new CheckpointError(
+      throw errorSaying(
         'ParentMismatch',
-        `The layer ${child.file} does not say what format its parent has; it is not guessed.`,
         { path: child.file, field: 'backing format' },
+        say('parentFormatUnknown', { path: child.file }),
       );
     }
     const named = reference.paths.map((one) => path.resolve(path.dirname(child.file), one));
@@ -196,11 +194,7 @@ function requireOwnFile(file: string): Stats {
     found = lstatSync(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
-      throw new CheckpointError(
-        'DiskNotFound',
-        `The disk layer ${file} is missing. Restore it from a backup; the machine cannot run without it.`,
-        { path: file },
-      );
+      throw errorSaying('DiskNotFound', { path: file }, say('layerMissing', { path: file }), say('restoreToRun'));
     }
     throw error;
   }
@@ -225,11 +219,8 @@ function requireUnchanged(base: ExternalBase, format: DiskFormat | undefined): v
 }
 
 function notAllowed(layer: string, found: string): CheckpointError {
-  return new CheckpointError(
-    'ParentNotAllowed',
-    `The layer ${layer} depends on something outside its machine: ${found}. Nobody allowed that, so it is not opened.`,
-    { path: layer, found },
-  );
+  const facts = { path: layer, found };
+  return errorSaying('ParentNotAllowed', facts, say('parentNotAllowed', facts));
 }
 
 async function exists(file: string): Promise<boolean> {

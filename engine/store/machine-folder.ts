@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { errorSaying, say } from '../model/sayings.ts';
 import type { MachineDefinition, Now } from '../model/machine.ts';
 import {
   draftRecord,
@@ -148,9 +149,7 @@ export class MachineFolder {
     ]);
     if (definition === undefined || now === undefined) {
       const missing = path.join(this.path, definition === undefined ? 'machine.json' : 'now.json');
-      throw new CheckpointError('MachineDamaged', `The file ${missing} is missing. Restore it from a backup.`, {
-        path: missing,
-      });
+      throw errorSaying('MachineDamaged', { path: missing }, say('fileMissing', { path: missing }), say('restoreIt'));
     }
     const { version: _definition, ...machine } = definition;
     const { version: _now, ...present } = now;

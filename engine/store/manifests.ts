@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
-import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { systemCode } from '../model/checkpoint-error.ts';
+import { errorSaying, say } from '../model/sayings.ts';
 import type { Now } from '../model/machine.ts';
 import { ownAncestor, sameLayers } from '../model/tree.ts';
 import { readRecord, type RecordMemory } from './atomic-file.ts';
@@ -80,18 +81,12 @@ export function requireTree(machine: string, checkpoints: readonly Checkpoint[],
   const dangling = [now, ...checkpoints].find(({ parent }) => parent !== undefined && !known.has(parent));
   if (dangling !== undefined) {
     const file = manifestOf(machine, 'checkpoints', dangling.parent ?? '');
-    throw new CheckpointError('MachineDamaged', `The manifest ${file} is missing. Restore it from a backup.`, {
-      path: file,
-    });
+    throw errorSaying('MachineDamaged', { path: file }, say('manifestGone', { path: file }), say('restoreIt'));
   }
   const circular = ownAncestor([...checkpoints]);
   if (circular !== undefined) {
     const file = manifestOf(machine, 'checkpoints', circular.id);
-    throw new CheckpointError(
-      'MachineDamaged',
-      `The manifest ${file} makes its checkpoint its own ancestor. Restore it from a backup.`,
-      { path: file },
-    );
+    throw errorSaying('MachineDamaged', { path: file }, say('manifestIsCircular', { path: file }), say('restoreIt'));
   }
 }
 
@@ -105,9 +100,7 @@ function manifestsIn(machine: string, part: ManifestFolder): string[] {
       return [];
     }
     if (systemCode(error) === 'ENOTDIR') {
-      throw new CheckpointError('MachineDamaged', `${folder} is not a folder. Restore it from a backup.`, {
-        path: folder,
-      });
+      throw errorSaying('MachineDamaged', { path: folder }, say('isNoFolder', { path: folder }), say('restoreIt'));
     }
     throw error;
   }
@@ -116,10 +109,7 @@ function manifestsIn(machine: string, part: ManifestFolder): string[] {
 
 function requireOwnManifest(file: string, expected: string, id: string): void {
   if (file !== expected) {
-    throw new CheckpointError(
-      'MachineDamaged',
-      `The manifest ${file} is that of another checkpoint, ${id}. Move it out of the folder.`,
-      { path: file, found: id },
-    );
+    const facts = { path: file, found: id };
+    throw errorSaying('MachineDamaged', facts, say('manifestOfOther', facts), say('moveItOut'));
   }
 }

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Finding } from '../../engine/protocol/doctor.ts';
 import type { Result } from '../../engine/protocol/operations.ts';
+import { sayingsInWords } from '../engine/saying-in-words.ts';
 import { remedyText } from './remedy-text.ts';
 import { escapeMarkdown } from '../presentation/markdown.ts';
 
@@ -26,7 +27,8 @@ export function doctorReport({ machines, home, isSound }: Result<'doctor'>): str
 
 function findingText(finding: Finding): string {
   const { path, remedies = [] } = finding;
-  const message = [finding.message, ...remedies.map(remedyText)].join(' ');
+  const found = sayingsInWords(finding.sentences, finding.message, vscode.l10n);
+  const message = [found, ...remedies.map(remedyText)].join(' ');
   const where = message.includes(path) ? '' : `  \n  ${escapeMarkdown(path)}`;
   return `- **${escapeMarkdown(severityText(finding))}** ${escapeMarkdown(message)}${where}`;
 }

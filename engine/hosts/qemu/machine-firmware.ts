@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { errorSaying, say } from '../../model/sayings.ts';
 import type { RunnableMachine } from '../host.ts';
 import type { QemuInstallation } from './installation.ts';
 import { findUefi, type UefiFirmware } from './uefi.ts';
@@ -8,10 +8,12 @@ import { findUefi, type UefiFirmware } from './uefi.ts';
 /** Absolute path of the machine's UEFI variables and TPM state, or of one file of them. @throws MachineDamaged */
 export function firmwareFile({ folder, definition, firmware }: RunnableMachine, name?: string): string {
   if (firmware === undefined && (definition.firmware === 'uefi' || definition.tpm === true)) {
-    throw new CheckpointError(
+    const path = folder.inner('now.json');
+    throw errorSaying(
       'MachineDamaged',
-      `The file ${folder.inner('now.json')} does not say where the UEFI variables and the TPM state of “${definition.name}” are. Restore it from a backup.`,
-      { path: folder.inner('now.json') },
+      { path },
+      say('firmwareUnknown', { path, machine: definition.name }),
+      say('restoreIt'),
     );
   }
   return path.join(folder.path, firmware ?? '', name ?? '');
@@ -21,9 +23,7 @@ export function firmwareFile({ folder, definition, firmware }: RunnableMachine, 
 export async function uefiFor(qemu: QemuInstallation, variables: string): Promise<UefiFirmware> {
   const found = await stat(variables).catch(() => undefined);
   if (found === undefined) {
-    throw new CheckpointError('MachineDamaged', `The file ${variables} is missing. Restore it from a backup.`, {
-      path: variables,
-    });
+    throw errorSaying('MachineDamaged', { path: variables }, say('fileMissing', { path: variables }), say('restoreIt'));
   }
   return findUefi(qemu, found.size);
 }

@@ -10,6 +10,7 @@ const fault = (facts: Partial<Finding> = {}): Finding => ({
   severity: 'error',
   path: '/machines/playground/layers/a.qcow2',
   message: 'It is broken.',
+  sentences: [],
   isRepaired: false,
   ...facts,
 });
