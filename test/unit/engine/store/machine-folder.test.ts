@@ -63,7 +63,10 @@ test('the manifest that another hangs from is gone → MachineDamaged, naming it
 test('the manifest that Now hangs from is gone → MachineDamaged, naming it', async (context) => {
   const folder = await machineIn(context);
   await rm(manifest(folder, second));
-  await assert.rejects(folder.read(), { code: 'MachineDamaged', data: { path: manifest(folder, second) } });
+  await assert.rejects(folder.read(), {
+    code: 'MachineDamaged',
+    message: `The manifest ${manifest(folder, second)} is missing. Restore it from a backup.`,
+  });
 });
 
 test('Now hangs from a manifest that is void → MachineDamaged', async (context) => {
@@ -88,7 +91,10 @@ for (const file of ['machine.json', 'now.json']) {
   test(`${file} is gone → MachineDamaged, naming it`, async (context) => {
     const folder = await machineIn(context);
     await rm(path.join(folder.path, file));
-    await assert.rejects(folder.read(), { code: 'MachineDamaged', data: { path: path.join(folder.path, file) } });
+    await assert.rejects(folder.read(), {
+      code: 'MachineDamaged',
+      message: `The file ${path.join(folder.path, file)} is missing. Restore it from a backup.`,
+    });
   });
 }
 
