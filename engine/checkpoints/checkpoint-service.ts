@@ -54,6 +54,7 @@ import { outlivingWindow } from './window-end.ts';
 import { findTrashed, restoreFromTrash } from './trash.ts';
 import { leaving, welcome, welcomeBack } from './welcome-back.ts';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
+import { stateUnread } from '../model/unread-machine.ts';
 
 const defaultShutDownLimitSeconds = 60;
 
@@ -331,8 +332,8 @@ export class CheckpointService implements ServiceCalls {
     try {
       folder.requireReachable();
       return (await this.#context.hosts.qemu.look(folder)).state;
-    } catch {
-      return 'damaged';
+    } catch (error) {
+      return stateUnread(error);
     }
   }
 

@@ -56,7 +56,7 @@ export class DoctorService {
         throw error;
       }
       const saying = sayError(error);
-      if (error instanceof CheckpointError && error.code === 'MachineNotReachable') {
+      if (error instanceof CheckpointError && ['MachineNotReachable', 'HomeNotReachable'].includes(error.code)) {
         return [finding('record', 'warning', folder.path, saying)];
       }
       if (error instanceof CheckpointError && error.code === 'Locked') {

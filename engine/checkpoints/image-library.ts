@@ -122,6 +122,7 @@ async function readImageRecord(file: string): Promise<ImageRecord | undefined> {
 
 async function download(home: Home, image: PublishedImage, call: Call): Promise<InstalledImage> {
   const { record, url } = image;
+  home.volume.requireThere();
   await mkdir(home.images, { recursive: true, mode: 0o700 });
   const staging = await mkdtemp(path.join(home.images, '.download-'));
   try {

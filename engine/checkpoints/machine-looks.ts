@@ -1,4 +1,5 @@
 import { JsonText } from '../model/json-text.ts';
+import { isUnread } from '../model/unread-machine.ts';
 import type { HiddenLayerInfo } from '../protocol/hidden-layers.ts';
 import type { HostInfo, MachineInfo } from '../protocol/machines.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
@@ -9,7 +10,7 @@ import type { ForsakenChanges } from './forsaken-changes.ts';
 import { hiddenLayersOf } from './hidden-layers.ts';
 import { interruptedJobs, type InterruptedJobs } from './interrupted-jobs.ts';
 import { MachineSummaries, summarise, type MachineHistory, type MachineSummary } from './machine-summary.ts';
-import { sameIdProblems, viewDamaged, viewPresent, type MachinePresent } from './machine-view.ts';
+import { sameIdProblems, viewPresent, viewUnread, type MachinePresent } from './machine-view.ts';
 import { machineFolders } from './machine-folders.ts';
 import { sweepLeftovers } from './staging.ts';
 
@@ -134,7 +135,7 @@ export class MachineLooks {
         return { head: found.summary, body: new Uint8Array() };
       }),
     );
-    return { machine: { ...present, ...(present.state === 'damaged' ? noHistory : history) }, records };
+    return { machine: { ...present, ...(isUnread(present) ? noHistory : history) }, records };
   }
 
   /** Ends what an engine left that died while it changed several machines together. */
@@ -152,7 +153,7 @@ export class MachineLooks {
       return { present: await viewPresent(this.#context, folder, head, interrupted), history: body };
     } catch (error) {
       return {
-        present: viewDamaged(this.#context, folder, error),
+        present: viewUnread(this.#context, folder, error),
         history: Buffer.from(JSON.stringify(noHistory)),
       };
     }

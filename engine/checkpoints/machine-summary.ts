@@ -88,9 +88,11 @@ export function viewCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
 /** The summaries of a home's machines, each with its history as JSON text; remembered from one engine to the next. */
 export class MachineSummaries {
   readonly #index: ReadingIndex<MachineSummary>;
+  readonly #volume: Home['volume'];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(home: Home) {
+    this.#volume = home.volume;
     this.#index = new ReadingIndex(
       path.join(home.cache, 'machines.index'),
       { format, isHead: isSummary },
@@ -138,7 +140,9 @@ export class MachineSummaries {
       while (performance.now() < end) {
         const folder = left.pop();
         if (folder === undefined) {
-          void this.#index.save(folders.map((one) => one.path));
+          if (!this.#volume.isLost) {
+            void this.#index.save(folders.map((one) => one.path));
+          }
           return;
         }
         if (!this.isUnchanged(folder)) {

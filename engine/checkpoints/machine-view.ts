@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { toWireError } from '../model/checkpoint-error.ts';
+import { stateUnread } from '../model/unread-machine.ts';
 import type { OpenGuardInfo } from '../protocol/guard-info.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
 import { lockHolder } from '../store/file-lock.ts';
@@ -75,8 +76,8 @@ export function sameIdProblems(machines: readonly MachinePresent[]): Map<string,
   return new Map([...names].flatMap(([id, same]) => (same.length < 2 ? [] : [[id, sameIdProblem(id, same)]])));
 }
 
-/** A machine that cannot be believed is shown as damaged, with the reason, never left out. */
-export function viewDamaged(context: EngineContext, folder: MachineFolder, error: unknown): MachinePresent {
+/** A machine that cannot be read or believed is shown with the reason, never left out. */
+export function viewUnread(context: EngineContext, folder: MachineFolder, error: unknown): MachinePresent {
   const { code, message } = toWireError(error);
   if (code === 'Internal') {
     context.log.error(
@@ -84,11 +85,12 @@ export function viewDamaged(context: EngineContext, folder: MachineFolder, error
     );
   }
   const name = nameOf(folder);
+  const state = stateUnread(error);
   return {
-    id: `damaged:${name}`,
+    id: `${state}:${name}`,
     name,
     host: 'qemu',
-    state: 'damaged',
+    state,
     problem: message,
     folder: folder.path,
     disks: [],

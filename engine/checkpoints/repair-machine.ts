@@ -30,6 +30,7 @@ export async function repairMachine(
   params: DoctorParams,
   call: Call,
 ): Promise<Finding[]> {
+  context.home.volume.requireThere();
   const { folder } = patient;
   const rescued = params.repair === true ? await rescueLost(patient) : [];
   const ended = params.repair === true ? await endInterrupted(context, patient) : [];

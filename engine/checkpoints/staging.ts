@@ -26,14 +26,15 @@ const momentMs = 1000;
 /**
  * Makes a machine out of sight and gives it its name when it is whole. Whoever makes it holds its lock, so that what a dead
  * engine left can be told from what is being made.
- * @throws NameInUse
+ * @throws NameInUse, HomeNotReachable
  */
 export async function makeMachine(
   context: EngineContext,
   name: string,
   make: (folder: MachineFolder) => Promise<void>,
 ): Promise<void> {
-  const { machines } = context.home;
+  const { machines, volume } = context.home;
+  volume.requireThere();
   await mkdir(machines, { recursive: true, mode: 0o700 });
   await sweepLeftovers(context);
   const { staging, lock } = await withSweepLock(context, async () => {

@@ -1,6 +1,7 @@
 import { commandName, endText } from '../model/guard.ts';
 import { formatSize } from '../model/size.ts';
-import type { CheckpointInfo, HostInfo, MachineInfo } from '../protocol/machines.ts';
+import { isUnread } from '../model/unread-machine.ts';
+import type { CheckpointInfo, HostInfo, MachineInfo, MachineState } from '../protocol/machines.ts';
 
 /** The whole tree as text: hosts, machines, checkpoints, and Now under the checkpoint that it grew from. */
 export function hostsText(hosts: HostInfo[]): string {
@@ -42,11 +43,15 @@ export function machineText(machine: MachineInfo): string[] {
   );
   const log = machine.hypervisorLog === undefined ? [] : [`   Log: ${machine.hypervisorLog}`];
   return [
-    [machine.name, machine.state, ...facts, ...busy, ...interrupted, ...problem].join('  '),
+    [machine.name, stateText(machine.state), ...facts, ...busy, ...interrupted, ...problem].join('  '),
     ...log,
     ...guards,
     ...branches(machine, undefined),
   ];
+}
+
+function stateText(state: MachineState): string {
+  return state === 'unreachable' ? 'not reachable' : state;
 }
 
 /** One checkpoint, its notes, and what its machine's console showed. */
@@ -66,7 +71,7 @@ function indented(text: string): string[] {
 
 function branches(machine: MachineInfo, parent: string | undefined): string[] {
   const children: (CheckpointInfo | 'now')[] = machine.checkpoints.filter((checkpoint) => checkpoint.parent === parent);
-  if (machine.now.parent === parent && machine.state !== 'damaged') {
+  if (machine.now.parent === parent && !isUnread(machine)) {
     children.push('now');
   }
   return children.flatMap((child, index) => {

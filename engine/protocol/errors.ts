@@ -47,6 +47,7 @@ export const errorCodes = [
   'MachineNotReachable',
   'MachineNotSaved',
   'GuestTooBusy',
+  'HomeNotReachable',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

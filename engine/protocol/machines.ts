@@ -20,10 +20,13 @@ export interface HostInfo {
 }
 
 /**
- * `saved`: off, with its memory in a file, which the next start resumes. `damaged`: its files cannot be believed; `problem` says why, and no
- * operation but listing works.
+ * `saved`: off, with its memory in a file, which the next start resumes. `damaged`: its files cannot be believed. `unreachable`: its
+ * folder is not there or may not be read, while nothing is known to be lost. Of both `problem` says why, and no operation but listing
+ * works.
  */
-export type MachineState = 'stopped' | 'saved' | 'running' | 'paused' | 'damaged';
+export type MachineState = 'stopped' | 'saved' | 'running' | 'paused' | UnreadState;
+
+export type UnreadState = 'damaged' | 'unreachable';
 
 export interface MachineInfo {
   id: string;

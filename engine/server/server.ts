@@ -77,6 +77,7 @@ export function serve(engine: Engine): void {
     engine.service,
     (machine) => homeWatch.touch(machine),
     (states) => {
+      homeWatch.look();
       void volumeWatch
         .look(states)
         .catch((error: unknown) => engine.log.error(`Volumes could not be looked at: ${String(error)}`));

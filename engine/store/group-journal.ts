@@ -15,9 +15,11 @@ const abandonedAfterMs = 60 * 60 * 1000;
  */
 export class GroupJournal {
   readonly #folder: string;
+  readonly #volume: Home['volume'];
 
   constructor(home: Home) {
     this.#folder = home.groups;
+    this.#volume = home.volume;
   }
 
   /** Ids of all of them. At once: nearly always there are none. */
@@ -45,6 +47,7 @@ export class GroupJournal {
       if (systemCode(error) !== 'ENOENT') {
         throw error;
       }
+      this.#volume.requireThere();
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeRecord(this.#file(group.id), record);
     }

@@ -1,10 +1,11 @@
-import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs';
+import { existsSync, statSync, watch, type FSWatcher, type Stats } from 'node:fs';
 import path from 'node:path';
 import { dueFile } from './due-record.ts';
 import { namesNobody } from './file-lock.ts';
 import { historyFile } from './history.ts';
 import type { Home } from './home.ts';
-import { machinePlaces, placeNamed, type MachinePlace } from './moved-machines.ts';
+import type { MachinePlace } from './machine-place.ts';
+import { machinePlaces, placeNamed } from './moved-machines.ts';
 import { runningTimeFile } from './running-time-record.ts';
 
 /** Changes that come in one go are told in one go. */
@@ -19,8 +20,6 @@ const betweenPartsMs = 30;
 
 /** What changed this long before it was watched is told once more: clocks of file systems count in steps. */
 const clockStepMs = 2000;
-
-const mostAttempts = 5;
 
 interface WatchedMachine {
   /** Which folder it is: another may take its name. */
@@ -38,6 +37,8 @@ export class HomeWatch {
   readonly #longMs: number;
   readonly #watched = new Map<string, WatchedMachine>();
   #root: FSWatcher | undefined;
+  /** Of the folder of the machines when its watch was set; empty while there is none. */
+  #rootIdentity = '';
   #changed = new Set<string>();
   #listChanged = false;
   #timer: NodeJS.Timeout | undefined;
@@ -75,28 +76,35 @@ export class HomeWatch {
     }
   }
 
-  #watchRoot(): void {
-    this.#root?.close();
-    this.#root = undefined;
-    // Somebody may be removing the home: then the folder can be gone again between the two calls.
-    for (let attempt = 0; attempt < mostAttempts && this.#root === undefined; attempt++) {
-      this.#root = this.#watchRootOnce();
+  /**
+   * Notices what no watch tells: a volume was mounted over what is watched, or what is watched has gone with its volume. To be
+   * called often.
+   */
+  look(): void {
+    if (identityOf(this.#home.machines) !== this.#rootIdentity) {
+      this.#listHasChanged();
     }
   }
 
-  /** @returns undefined when the home cannot be made or watched: its list is right whenever a client asks for it */
-  #watchRootOnce(): FSWatcher | undefined {
+  /** Nothing is made: where there is no folder of machines yet, it may be that of a volume that is not there now. */
+  #watchRoot(): void {
+    this.#root?.close();
+    this.#root = undefined;
+    const { machines, root } = this.#home;
+    this.#rootIdentity = identityOf(machines);
     try {
-      mkdirSync(this.#home.machines, { recursive: true, mode: 0o700 });
-      const root = watch(this.#home.machines, () => {
-        this.#listChanged = true;
-        this.#settle();
-      });
-      root.on('error', () => undefined);
-      return root;
+      this.#root = existsSync(machines)
+        ? watch(machines, () => this.#listHasChanged())
+        : watch(root, () => this.look());
+      this.#root.on('error', () => undefined);
     } catch {
-      return undefined;
+      // Gone again, or not to be watched: a look tells when it is there.
     }
+  }
+
+  #listHasChanged(): void {
+    this.#listChanged = true;
+    this.#settle();
   }
 
   /** Tells that a machine changed in a way that no file shows. */
@@ -195,12 +203,21 @@ export class HomeWatch {
   }
 }
 
+/** @returns an empty text for what is not there, or not to be looked at */
 function identityOf(folder: string): string {
-  const found = statSync(folder, { throwIfNoEntry: false });
+  const found = statOf(folder);
   // The number alone may be given to the next folder.
   return found === undefined ? '' : `${found.dev}:${found.ino}:${found.birthtimeMs}`;
 }
 
 function changedMs(folder: string): number {
-  return statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return statOf(folder)?.mtimeMs ?? 0;
+}
+
+function statOf(folder: string): Stats | undefined {
+  try {
+    return statSync(folder, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,15 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { HomeVolume } from './home-volume.ts';
 
 /** The folder that holds all machines that we own, the image library, and what was found out about this computer. */
 export class Home {
   readonly root: string;
+  readonly volume: HomeVolume;
 
   constructor(root: string) {
     this.root = path.resolve(root);
+    this.volume = new HomeVolume(this.root, this.machines);
   }
 
   /** One folder a machine, named as the machine. */

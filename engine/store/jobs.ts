@@ -23,14 +23,17 @@ export type NewJob = Pick<JobRecord, 'operation' | 'params' | 'machine' | 'worki
 /** The jobs of a home, whoever began them. */
 export class Jobs {
   readonly #folder: string;
+  readonly #volume: Home['volume'];
 
   constructor(home: Home) {
     this.#folder = home.jobs;
+    this.#volume = home.volume;
   }
 
   /** Records a job for which this process answers until its own process has begun. It appears whole. */
   async create(job: NewJob, face: string): Promise<JobFolder> {
     const id = randomUUID();
+    this.#volume.requireThere();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const draft = path.join(this.#folder, `.new-${id}`);
     const folder = new JobFolder(path.join(this.#folder, id));

@@ -16,6 +16,8 @@ import {
   type Draft,
   type RecordMemory,
 } from './atomic-file.ts';
+import { homeNotReachable } from './home-volume.ts';
+import type { FolderPlace } from './machine-place.ts';
 import {
   manifestOf,
   readCheckpoints,
@@ -65,14 +67,6 @@ const remembered = {
   frozen: new RememberedFiles<FrozenRecord>(512 * 1024),
 };
 
-/** What is known of where a machine's folder lies. */
-export interface FolderPlace {
-  /** Outside of the home; it may be out of reach. */
-  isElsewhere: boolean;
-  /** An engine moves or removes it, or died at it. */
-  isUnsettled: boolean;
-}
-
 export type ProcessRole = 'current' | 'successor';
 
 /**
@@ -108,8 +102,11 @@ export class MachineFolder {
     return { files, reader: this.#reader };
   }
 
-  /** @throws MachineNotReachable when it lies outside of the home, and is not there now */
+  /** @throws MachineNotReachable when it lies outside of the home, and is not there now; HomeNotReachable when that is not */
   requireReachable(): void {
+    if (this.place.lostHome !== undefined) {
+      throw homeNotReachable(this.place.lostHome);
+    }
     if (this.place.isElsewhere && !existsSync(this.path)) {
       throw new CheckpointError(
         'MachineNotReachable',
@@ -137,7 +134,7 @@ export class MachineFolder {
     }
   }
 
-  /** @throws MachineDamaged, MachineNotReachable */
+  /** @throws MachineDamaged, MachineNotReachable, HomeNotReachable */
   async read(): Promise<MachineRecords> {
     this.requireReachable();
     const [definition, now, checkpoints, trash, clones] = await Promise.all([

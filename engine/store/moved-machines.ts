@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { systemCode } from '../model/checkpoint-error.ts';
 import { syncFolder, writeRecord } from './atomic-file.ts';
 import type { Home } from './home.ts';
+import type { MachinePlace } from './machine-place.ts';
 
 const suffix = '.moved.json';
 /** What a record was first, before it got its name; see `atomic-file.ts`. */
@@ -28,18 +29,12 @@ const movedRecord = z.strictObject({
 });
 export type MovedRecord = Omit<z.output<typeof movedRecord>, 'version'>;
 
-/** A machine, and where it lies. */
-export interface MachinePlace {
-  name: string;
-  path: string;
-  /** Outside of the home; it may be out of reach. */
-  isElsewhere: boolean;
-  /** An engine moves or removes it, or died at it. */
-  isUnsettled: boolean;
+/** All machines of a home, by name; while its volume is not there, those that this engine has seen on it. */
+export function machinePlaces(home: Home): MachinePlace[] {
+  return home.volume.machines(() => placesIn(home));
 }
 
-/** All machines of a home, by name. */
-export function machinePlaces(home: Home): MachinePlace[] {
+function placesIn(home: Home): MachinePlace[] {
   const places = new Map<string, MachinePlace>();
   const records: string[] = [];
   const drafts: string[] = [];
@@ -115,6 +110,7 @@ export function readMoved(home: Home, name: string): MovedRecord | undefined {
 }
 
 export async function writeMoved(home: Home, name: string, record: MovedRecord): Promise<void> {
+  home.volume.requireThere();
   await writeRecord(fileOf(home, name), { version: 1, ...record });
 }
 

@@ -25,6 +25,7 @@ export type ItemFact =
   | 'stopped'
   | 'saved'
   | 'damaged'
+  | 'unreachable'
   | 'disks'
   | 'canRevert'
   | 'canUndo'

@@ -33,6 +33,8 @@ export function codeText(code: ErrorCode, l10n: Translator): string {
       return l10n.t('The machine is not saved.');
     case 'MachineNotReachable':
       return l10n.t('The machine is not reachable. Connect the disk that it was moved to.');
+    case 'HomeNotReachable':
+      return l10n.t('The machines are not reachable. Connect the disk that they lie on again.');
     case 'Locked':
       return l10n.t('It is being changed by somebody else. Wait until that has finished and try again.');
     case 'NotEnoughSpace':

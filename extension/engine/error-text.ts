@@ -97,6 +97,14 @@ function byFacts(code: ErrorCode, facts: Facts, l10n: Translator): string | unde
           path,
         )
       );
+    case 'HomeNotReachable':
+      return (
+        path &&
+        l10n.t(
+          'The machines are not reachable at {0}: the disk that they lie on was disconnected or unmounted. Connect it again; nothing of them is lost.',
+          path,
+        )
+      );
     case 'Locked':
       return lockedText(facts['holder'], l10n);
     case 'NotEnoughSpace':

@@ -11,6 +11,7 @@ export const shownStates = [
   'saved',
   'stopped',
   'disks',
+  'unreachable',
   'damaged',
 ] as const satisfies readonly ShownState[];
 
@@ -30,8 +31,13 @@ export function isFiltering({ states, name }: MachineFilter): boolean {
   return states.length > 0 || name !== '';
 }
 
-export function shownState({ host, state }: Pick<MachineInfo, 'host' | 'state'>): ShownState {
-  return host === 'disks' && state !== 'damaged' ? 'disks' : state;
+export function shownState(machine: Pick<MachineInfo, 'host' | 'state'>): ShownState {
+  return machine.host === 'disks' && !isUnread(machine) ? 'disks' : machine.state;
+}
+
+/** True of a machine of which nothing is known but its name and its folder. */
+export function isUnread({ state }: Pick<MachineInfo, 'state'>): boolean {
+  return state === 'damaged' || state === 'unreachable';
 }
 
 export function passes(

@@ -24,6 +24,8 @@ export function stateText(state: MachineState): string {
       return vscode.l10n.t('saved');
     case 'damaged':
       return vscode.l10n.t('damaged');
+    case 'unreachable':
+      return vscode.l10n.t('not reachable');
   }
 }
 

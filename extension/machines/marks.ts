@@ -1,6 +1,7 @@
 /** What the tree marks its rows with, so that it is seen without opening or reading them. */
 import type { Finding } from '../../engine/protocol/doctor.ts';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
+import { isUnread } from './arrangement.ts';
 import type { ShownJob } from './job-list.ts';
 
 /** In the order in which they are shown, the worst first. */
@@ -40,8 +41,8 @@ export function marksOf(
   };
 }
 
-export function isFaulty({ state, problem }: MachineInfo, findings: readonly Finding[]): boolean {
-  return state === 'damaged' || problem !== undefined || findings.length > 0;
+export function isFaulty(machine: MachineInfo, findings: readonly Finding[]): boolean {
+  return isUnread(machine) || machine.problem !== undefined || findings.length > 0;
 }
 
 /** Of what a check found, what is still wrong; an interrupted operation is told by its job, or ended by the next look. */

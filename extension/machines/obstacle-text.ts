@@ -9,6 +9,8 @@ export function obstacleText(obstacle: Obstacle, { name, problem }: MachineInfo)
       return problem === undefined
         ? vscode.l10n.t('“{0}” is damaged, and nothing but listing works.', name)
         : vscode.l10n.t('“{0}” is damaged, and nothing but listing works: {1}', name, problem);
+    case 'unreachable':
+      return vscode.l10n.t('“{0}” is not reachable. Connect the disk that it lies on; nothing of it is lost.', name);
     case 'stopped':
       return vscode.l10n.t('“{0}” is stopped. Start it first.', name);
     case 'saved':
@@ -85,6 +87,6 @@ export function noneText(operation: MachineOperation): string {
     case 'remove':
     case 'showCommand':
     case 'showDetails':
-      return vscode.l10n.t('Every machine is damaged. The tree tells what is wrong with each.');
+      return vscode.l10n.t('Every machine is damaged or not reachable. The tree tells what is wrong with each.');
   }
 }

@@ -37,6 +37,7 @@ export type MachineOperation =
 
 export type Obstacle =
   | 'damaged'
+  | 'unreachable'
   | 'stopped'
   | 'saved'
   | 'notSaved'
@@ -68,8 +69,8 @@ export function obstacle(operation: MachineOperation, machine: MachineInfo): Obs
   if (operation === 'remove') {
     return undefined;
   }
-  if (machine.state === 'damaged') {
-    return 'damaged';
+  if (machine.state === 'damaged' || machine.state === 'unreachable') {
+    return machine.state;
   }
   if (machine.host === 'disks' && ofPower.includes(operation)) {
     return 'disksOnly';

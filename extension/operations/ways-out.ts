@@ -54,6 +54,7 @@ export function waysOut(code: EngineErrorCode): readonly WayOut[] {
     case 'NothingToRedo':
     case 'NotInTrash':
     case 'MachineNotReachable':
+    case 'HomeNotReachable':
     case 'MachineNotSaved':
       return ['refresh'];
     case 'InvalidArgument':

@@ -87,6 +87,8 @@ export function machineIcon(machine: MachineInfo): vscode.ThemeIcon {
       return new vscode.ThemeIcon('vm-outline');
     case 'saved':
       return new vscode.ThemeIcon('save', new vscode.ThemeColor('charts.blue'));
+    case 'unreachable':
+      return new vscode.ThemeIcon('debug-disconnect', new vscode.ThemeColor('list.warningForeground'));
     case 'damaged':
       return new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'));
   }

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
 import type { CheckpointDetails } from '../machines/checkpoint-details.ts';
-import { compareNames } from '../machines/arrangement.ts';
+import { compareNames, isUnread } from '../machines/arrangement.ts';
 import type { CheckpointRow } from '../machines/checkpoint-rows.ts';
 import { checkpointRows } from '../machines/checkpoint-rows.ts';
 import type { CheckpointGroup } from '../machines/groups.ts';
@@ -270,7 +270,7 @@ export class MachineTree implements vscode.TreeDataProvider<TreeNode>, vscode.Di
     const { machine } = node;
     node.isFilled = true;
     const marks = this.#marksOf(machine);
-    const damage = machine.state === 'damaged' ? machine.problem : undefined;
+    const damage = isUnread(machine) ? machine.problem : undefined;
     node.adopt([
       ...(damage === undefined ? [] : [this.#problem(node.id, damage, before)]),
       ...this.#jobs.of(machine).map((job) => this.#job(job, before)),

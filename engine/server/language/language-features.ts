@@ -21,6 +21,7 @@ import { z } from 'zod';
 import type { CheckpointService } from '../../checkpoints/checkpoint-service.ts';
 import type { Log } from '../../checkpoints/engine-context.ts';
 import { toWireError } from '../../model/checkpoint-error.ts';
+import { isUnread } from '../../model/unread-machine.ts';
 import type { CheckpointInfo, MachineInfo } from '../../protocol/machines.ts';
 import { checkpointErrorRpcCode, type WireError } from '../../protocol/errors.ts';
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../protocol/language.ts';
@@ -256,7 +257,7 @@ export class LanguageFeatures {
     if (document === undefined) {
       return [];
     }
-    const machines = (await this.#machines()).filter(({ state }) => state !== 'damaged').slice(0, mostActions);
+    const machines = (await this.#machines()).filter((machine) => !isUnread(machine)).slice(0, mostActions);
     const names = machines.map(({ name }) => name);
     const cursor = document.offsetAt(range.start);
     return [...this.#taskActions(document, cursor, names), ...(await this.#sessionActions(document, cursor, names))];

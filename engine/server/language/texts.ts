@@ -22,7 +22,14 @@ export interface LanguageTexts {
 }
 
 const english: LanguageTexts = {
-  state: { running: 'running', paused: 'paused', stopped: 'stopped', saved: 'saved', damaged: 'damaged' },
+  state: {
+    running: 'running',
+    paused: 'paused',
+    stopped: 'stopped',
+    saved: 'saved',
+    damaged: 'damaged',
+    unreachable: 'not reachable',
+  },
   checkpoints: (count) => `${count} checkpoint${count === 1 ? '' : 's'}`,
   machine: ({ name, state }, count) =>
     `Machine “${name}” is ${english.state[state]}, with ${english.checkpoints(count)}.`,
@@ -53,6 +60,7 @@ const german: LanguageTexts = {
     stopped: 'ausgeschaltet',
     saved: 'gespeichert',
     damaged: 'beschädigt',
+    unreachable: 'nicht erreichbar',
   },
   checkpoints: (count) => `${count} ${count === 1 ? 'Prüfpunkt' : 'Prüfpunkte'}`,
   machine: ({ name, state }, count) => `Maschine „${name}“: ${german.state[state]}, ${german.checkpoints(count)}.`,

@@ -23,6 +23,7 @@ const machines = [
   }),
   machine({ name: 'appliance', host: 'disks' }),
   machine({ name: 'broken', host: 'disks', state: 'damaged' }),
+  machine({ name: 'away', state: 'unreachable' }),
 ];
 
 function names(filter: Partial<MachineFilter>, order: MachineOrder = 'name'): string[] {
@@ -30,15 +31,15 @@ function names(filter: Partial<MachineFilter>, order: MachineOrder = 'name'): st
 }
 
 test('by name: numbers in names count as numbers, capitals do not count', () => {
-  assert.deepEqual(names({}), ['appliance', 'broken', 'Database', 'web-2', 'web-10']);
+  assert.deepEqual(names({}), ['appliance', 'away', 'broken', 'Database', 'web-2', 'web-10']);
 });
 
 test('by state: what runs first, what is damaged last', () => {
-  assert.deepEqual(names({}, 'state'), ['web-2', 'Database', 'web-10', 'appliance', 'broken']);
+  assert.deepEqual(names({}, 'state'), ['web-2', 'Database', 'web-10', 'appliance', 'away', 'broken']);
 });
 
 test('last used: what runs first, then by the latest on record, a deletion too; then by name', () => {
-  assert.deepEqual(names({}, 'lastUsed'), ['web-2', 'Database', 'web-10', 'appliance', 'broken']);
+  assert.deepEqual(names({}, 'lastUsed'), ['web-2', 'Database', 'web-10', 'appliance', 'away', 'broken']);
 });
 
 test('a filter of states and name lets through what fits both', () => {

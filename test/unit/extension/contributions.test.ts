@@ -99,13 +99,16 @@ test('inline buttons fit the item', () => {
   assert.deepEqual(shownOn(itemContext('machine', ['saved']), true), ['start', 'take']);
   assert.ok(shownOn(itemContext('machine', ['saved']), false).includes('discardState'));
   assert.deepEqual(shownOn(itemContext('machine', ['damaged']), true), []);
+  assert.deepEqual(shownOn(itemContext('machine', ['unreachable']), true), []);
   assert.deepEqual(shownOn(itemContext('checkpoint', ['running', 'canRevert']), true), ['apply']);
   assert.deepEqual(shownOn(itemContext('now', ['stopped', 'canRevert']), true), ['revert', 'take']);
   assert.deepEqual(shownOn(itemContext('now', ['stopped']), true), ['take']);
 });
 
 test('context menus fit the item', () => {
-  assert.deepEqual(shownOn(itemContext('machine', ['damaged']), false), ['doctor', 'removeMachine']);
+  for (const state of ['damaged', 'unreachable'] as const) {
+    assert.deepEqual(shownOn(itemContext('machine', [state]), false), ['doctor', 'removeMachine']);
+  }
   assert.deepEqual(shownOn(itemContext('checkpoint', ['stopped']), false), [
     'apply',
     'rename',

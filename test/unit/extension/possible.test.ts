@@ -61,8 +61,10 @@ test('whole machines must be stopped to be copied, plain disk images too', () =>
   assert.equal(obstacle('exportCheckpoint', machine({ host: 'disks', checkpoints })), undefined);
 });
 
-test('a damaged machine can be removed and nothing else', () => {
+test('a machine that is damaged or not reachable can be removed and nothing else', () => {
   assert.deepEqual(possible('damaged'), []);
+  assert.deepEqual(possible('unreachable'), []);
+  assert.equal(obstacle('take', machine({ state: 'unreachable', host: 'disks' })), 'unreachable');
   assert.equal(obstacle('remove', machine({ state: 'damaged' })), undefined);
 });
 

@@ -177,7 +177,7 @@ test('its disk is not connected → listed as not reachable, not lost; connected
   const next = engineOf(place.home);
   const [shown] = (await next.service.list()).hosts.flatMap(({ machines }) => machines);
   assert.equal(shown?.name, lab);
-  assert.equal(shown.state, 'damaged');
+  assert.equal(shown.state, 'unreachable');
   assert.match(shown.problem ?? '', /is not reachable at .*disk/);
   for (const change of [
     () => next.service.take({ machine, name: 'x' }, {}),
