@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { restoreHugePages } from '../../engine/hosts/qemu/huge-pages.ts';
+import { guestAreas } from '../../engine/hosts/qemu/memory-areas.ts';
+import { touchMemory } from '../../engine/hosts/qemu/touch-memory.ts';
 import { GuestChecker } from '../support/consistency/guest-checker.ts';
 import { TestHome } from '../support/test-home.ts';
 
@@ -19,6 +21,22 @@ describe('a guest in huge pages', () => {
     await checker.start();
   });
   after(() => home.remove());
+
+  it('its memory is touched → each page of it is there before QEMU asks for it', async (context) => {
+    const [pid] = await home.processes();
+    assert.ok(pid !== undefined);
+    const before = await missingPages(pid);
+    if (process.getuid?.() !== 0 || before === 0) {
+      context.skip(`as root only, and where memory is given page by page: ${before} pages are missing`);
+      return;
+    }
+    await touchMemory(pid);
+    const missing = await missingPages(pid);
+    // The guest gives pages back now and then.
+    assert.ok(missing < before / 100, `${missing} of ${before} pages are still missing`);
+    await touchMemory(2 ** 22 + 1);
+    assert.equal((await checker.checkedSince(await checker.findings())).faults, '');
+  });
 
   it('a background snapshot splits them → they are put together again while the guest runs, its memory as it was', async (context) => {
     const [pid] = await home.processes();
@@ -49,4 +67,22 @@ describe('a guest in huge pages', () => {
 async function hugeBytes(pid: number): Promise<number> {
   const smaps = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^AnonHugePages: +(\d+) kB$/m.exec(smaps)?.[1] ?? 0) * 1024;
+}
+
+/** Pages of the guest's memory for which its QEMU has nothing yet (pagemap(5): bit 63, present). */
+async function missingPages(pid: number): Promise<number> {
+  const pagemap = await open(`/proc/${pid}/pagemap`, 'r');
+  try {
+    let missing = 0;
+    for (const { start, end } of guestAreas(await readFile(`/proc/${pid}/smaps`, 'utf8'))) {
+      const entries = Buffer.alloc(((end - start) / 4096) * 8);
+      const { bytesRead } = await pagemap.read(entries, 0, entries.length, (start / 4096) * 8);
+      for (let entry = 7; entry < bytesRead; entry += 8) {
+        missing += ((entries[entry] ?? 0) & 0x80) === 0 ? 1 : 0;
+      }
+    }
+    return missing;
+  } finally {
+    await pagemap.close();
+  }
 }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WriteOut } from './write-out.ts';
 
 const pieceBytes = 1024 * 1024;
 const intervalMs = 10;
-
-/** SHA-256 of a file to which another process appends, made while it grows: little is left to do when it is whole. */
+/**
+ * SHA-256 of a file to which another process appends, made while it grows: little is left to do when it is whole. What was hashed
+ * begins its way to the disk, as the system would hold it back until somebody waits for all of it.
+ */
 export class GrowingHash {
   readonly #file: string;
   readonly #result: Promise<string>;
@@ -35,6 +38,7 @@ export class GrowingHash {
     const hash = createHash('sha256');
     const buffer = Buffer.allocUnsafe(pieceBytes);
     const handle = await open(this.#file, 'r');
+    const writeOut = new WriteOut(handle.fd);
     try {
       let at = 0;
       while (!this.#isGivenUp) {
@@ -43,6 +47,7 @@ export class GrowingHash {
         const { bytesRead } = await handle.read(buffer, 0, pieceBytes, at);
         hash.update(buffer.subarray(0, bytesRead));
         at += bytesRead;
+        writeOut.upTo(at);
         if (bytesRead === 0 && isWhole) {
           break;
         }
@@ -52,6 +57,7 @@ export class GrowingHash {
       }
       return hash.digest('hex');
     } finally {
+      await writeOut.end();
       await handle.close();
     }
   }

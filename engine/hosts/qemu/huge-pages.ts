@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { libc } from '../../disks/libc.ts';
+import { guestAreas, type MemoryRange } from './memory-areas.ts';
 
 const pageBytes = 4096;
 const pagesOfHugePage = 512;
@@ -17,12 +18,6 @@ const [presentBit, ownBit] = [0x80, 0x01];
 /** madvise(2): `MADV_COLLAPSE`, Linux 6.1. */
 const collapse = 25;
 const refusals = [constants.errno.EPERM, constants.errno.EINVAL, constants.errno.ENOSYS];
-
-/** A part of a process' memory: offsets in bytes. */
-export interface MemoryRange {
-  start: number;
-  end: number;
-}
 
 interface RemoteVector {
   iov_base: number;
@@ -53,7 +48,8 @@ export async function restoreHugePages(pid: number, signal?: AbortSignal): Promi
     return;
   }
   try {
-    for (const area of splitAreas(await readFile(`/proc/${pid}/smaps`, 'utf8'))) {
+    for (const area of guestAreas(await readFile(`/proc/${pid}/smaps`, 'utf8'))) {
+      if (area.residentBytes - area.hugeBytes < worthwhileBytes) continue;
       for (const range of await fullRanges(pid, area)) {
         signal?.throwIfAborted();
         if (!calls.probe(descriptor, { start: range.start, end: range.start + hugePageBytes })) {
@@ -71,25 +67,6 @@ export async function restoreHugePages(pid: number, signal?: AbortSignal): Promi
   } finally {
     calls.close(descriptor);
   }
-}
-
-/**
- * The areas for which QEMU asked for huge pages (`hg`) and which are in small ones to a good part.
- * @param smaps proc_pid_smaps(5)
- */
-export function splitAreas(smaps: string): MemoryRange[] {
-  return smaps
-    .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
-    .filter((area) => /^VmFlags:.* hg\b/m.test(area))
-    .filter((area) => kibibytes(area, 'Rss') - kibibytes(area, 'AnonHugePages') >= worthwhileBytes / 1024)
-    .flatMap((area) => {
-      const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(area) ?? [];
-      return start === undefined || end === undefined ? [] : [{ start: parseInt(start, 16), end: parseInt(end, 16) }];
-    });
-}
-
-function kibibytes(area: string, field: string): number {
-  return Number(new RegExp(`^${field}: +(\\d+) kB$`, 'm').exec(area)?.[1] ?? 0);
 }
 
 /** The ranges of huge pages in an area in which nearly all pages are the process' own; neighbours in one. */

@@ -8,6 +8,7 @@ import { PauseWatch } from './pause-watch.ts';
 import { runState } from './qemu-process.ts';
 import { endsBackgroundSnapshots, versionOf } from './qemu-version.ts';
 import type { QmpConnection } from './qmp.ts';
+import { touchMemory } from './touch-memory.ts';
 
 /** Bytes a second; the default of migrate-set-parameters would throttle to 128 MiB/s. */
 const unlimitedBandwidth = 2 ** 40;
@@ -160,6 +161,7 @@ const ways: Readonly<
    */
   'background-snapshot': async (monitor, { pid, target, whileStopped, signal }, pauses) => {
     await restoreHugePages(pid, signal);
+    await touchMemory(pid, signal);
     await monitor.execute('stop');
     await whileStopped();
     await monitor.execute('migrate', target.destination);

@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fullIn, splitAreas } from '../../../../../engine/hosts/qemu/huge-pages.ts';
+import { fullIn } from '../../../../../engine/hosts/qemu/huge-pages.ts';
 
 const mebibyte = 1024 * 1024;
 const hugePageBytes = 2 * mebibyte;
-
-/** proc_pid_smaps(5), with the fields that count. */
-function area(range: string, rssKiB: number, hugeKiB: number, flags: string): string {
-  return `${range} rw-p 00000000 00:00 0 \nSize:            1048576 kB\nRss:             ${rssKiB} kB\nAnonHugePages:   ${hugeKiB} kB\nVmFlags: rd wr mr mw me ac ${flags} \n`;
-}
-
-test('areas for which huge pages are wanted and which are in small ones → found; others are not', () => {
-  const smaps =
-    area('55d0c0000000-55d0c4000000', 65_536, 0, 'sd') +
-    area('7f0000200000-7f0040200000', 700_000, 600_000, 'dc hg') +
-    area('7f1000000000-7f1040000000', 700_000, 699_000, 'dc hg') +
-    area('7f2000000000-7f2000400000', 4096, 0, 'dc hg');
-  assert.deepEqual(splitAreas(smaps), [{ start: 0x7f0000200000, end: 0x7f0040200000 }]);
-  assert.deepEqual(splitAreas(''), []);
-});
 
 test('ranges in which nearly all pages are the process’ own → found, neighbours together up to 16 MiB', () => {
   const huge = (own: number, bits = 0x81): Buffer => {
