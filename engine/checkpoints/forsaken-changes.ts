@@ -1,6 +1,8 @@
 import path from 'node:path';
-import { CheckpointError, toWireError } from '../model/checkpoint-error.ts';
+import { CheckpointError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
 import type { MachineState } from '../protocol/machines.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { owesWelcome } from '../store/owed-welcome.ts';
@@ -12,14 +14,14 @@ import { changeMachine } from './open-machine.ts';
 export class ForsakenChanges {
   readonly #context: EngineContext;
   /** By folder: a recovery that failed is not tried again by looking, only by the next change. */
-  readonly #failed = new Map<string, { started: string; message: string }>();
+  readonly #failed = new Map<string, { started: string; error: unknown }>();
 
   constructor(context: EngineContext) {
     this.#context = context;
   }
 
   /** @returns why what was left could not be ended; undefined when nothing is left */
-  async end(folder: MachineFolder): Promise<string | undefined> {
+  async end(folder: MachineFolder): Promise<Sentence | undefined> {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const isNew = interrupted !== undefined && interrupted.started !== this.#failed.get(folder.path)?.started;
     if (
@@ -31,7 +33,7 @@ export class ForsakenChanges {
       } catch (error) {
         // Whoever was quicker ends it, too.
         if (interrupted !== undefined && !(error instanceof CheckpointError && error.code === 'Locked')) {
-          this.#failed.set(folder.path, { started: interrupted.started, message: toWireError(error).message });
+          this.#failed.set(folder.path, { started: interrupted.started, error });
         }
         this.#context.log.error(`Machine ${folder.path} could not be recovered: ${String(error)}`);
       }
@@ -39,7 +41,7 @@ export class ForsakenChanges {
     const stuck = interrupted === undefined ? undefined : this.#failed.get(folder.path);
     return stuck === undefined || stuck.started !== interrupted?.started
       ? undefined
-      : `An interrupted operation could not be ended: ${stuck.message}`;
+      : say('changeNotEnded', { reason: sayError(stuck.error) });
   }
 
   /**

@@ -1,6 +1,8 @@
 import path from 'node:path';
 import type { Presence } from '../hosts/host.ts';
 import { CheckpointError } from '../model/checkpoint-error.ts';
+import { englishOf, errorSaying, say } from '../model/sayings.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 
 /** A machine that is locked and whole. */
@@ -44,12 +46,11 @@ export function requireUp({ records, presence }: OpenMachine): void {
 }
 
 /** @param problem how it ended, when that was not cleanly */
-export function notRunning(machine: string, isSaved = false, problem?: string): CheckpointError {
-  const sentence = isSaved
-    ? `Machine “${machine}” is saved. Its next start resumes it.`
-    : `Machine “${machine}” is not running.`;
-  return new CheckpointError('MachineNotRunning', problem === undefined ? sentence : `${sentence} ${problem}`, {
-    machine,
-    ...(problem === undefined ? {} : { problem }),
-  });
+export function notRunning(machine: string, isSaved = false, problem?: readonly Sentence[]): CheckpointError {
+  return errorSaying(
+    'MachineNotRunning',
+    { machine, ...(problem === undefined ? {} : { problem: englishOf(problem) }) },
+    isSaved ? say('machineIsSaved', { machine }) : say('machineNotRunning', { machine }),
+    ...(problem ?? []),
+  );
 }

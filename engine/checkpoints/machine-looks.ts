@@ -1,3 +1,4 @@
+import { shownProblem } from '../model/sayings.ts';
 import { JsonText } from '../model/json-text.ts';
 import { isUnread } from '../model/unread-machine.ts';
 import type { HiddenLayerInfo } from '../protocol/hidden-layers.ts';
@@ -103,7 +104,7 @@ export class MachineLooks {
     const problems = sameIdProblems(looks.map(({ present }) => present));
     const shown = looks.map(({ present, history }) => {
       const problem = problems.get(present.id);
-      return { present: problem === undefined ? present : { ...present, problem }, history };
+      return { present: { ...present, ...shownProblem(problem) }, history };
     });
     return (await asked).map(({ host: { id, label }, status }) => ({
       host: { id, label, ...status },
@@ -162,7 +163,7 @@ export class MachineLooks {
   async #recovered(folder: MachineFolder, look: () => Promise<Look>): Promise<Look> {
     const problem = await this.#forsaken.end(folder);
     const seen = await look();
-    return problem === undefined ? seen : { ...seen, present: { ...seen.present, problem } };
+    return problem === undefined ? seen : { ...seen, present: { ...seen.present, ...shownProblem([problem]) } };
   }
 }
 

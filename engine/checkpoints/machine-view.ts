@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { toWireError } from '../model/checkpoint-error.ts';
+import { sayError, shownProblem } from '../model/sayings.ts';
 import { stateUnread } from '../model/unread-machine.ts';
 import type { OpenGuardInfo } from '../protocol/guard-info.ts';
 import type { MachineInfo } from '../protocol/machines.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
@@ -10,7 +12,7 @@ import { isProcessAlive } from '../store/process-identity.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
 import type { InterruptedJobs } from './interrupted-jobs.ts';
 import type { MachineHistory, MachineSummary } from './machine-summary.ts';
-import { sameIdProblem } from './open-machine.ts';
+import { saySameId } from './open-machine.ts';
 
 /** A machine as clients see it, but for its history. */
 export type MachinePresent = Omit<MachineInfo, keyof MachineHistory>;
@@ -33,7 +35,7 @@ export async function viewPresent(
     host: definition.host,
     ...(definition.group === undefined ? {} : { group: definition.group }),
     state: presence.state === 'stopped' && now.savedMemoryBytes !== undefined ? 'saved' : presence.state,
-    ...(presence.problem === undefined ? {} : { problem: presence.problem }),
+    ...shownProblem(presence.problem),
     ...(presence.hasPanicked === undefined ? {} : { hasPanicked: presence.hasPanicked }),
     ...(presence.log === undefined ? {} : { hypervisorLog: presence.log }),
     ...(holder === undefined
@@ -68,17 +70,17 @@ function nameOf(folder: MachineFolder): string {
 }
 
 /** What is wrong with several machines together, by id: jobs and clones cannot tell those apart that have the same. */
-export function sameIdProblems(machines: readonly MachinePresent[]): Map<string, string> {
+export function sameIdProblems(machines: readonly MachinePresent[]): Map<string, Sentence[]> {
   const names = new Map<string, string[]>();
   for (const { id, name } of machines) {
     names.set(id, [...(names.get(id) ?? []), name]);
   }
-  return new Map([...names].flatMap(([id, same]) => (same.length < 2 ? [] : [[id, sameIdProblem(id, same)]])));
+  return new Map([...names].flatMap(([id, same]) => (same.length < 2 ? [] : [[id, saySameId(id, same)]])));
 }
 
 /** A machine that cannot be read or believed is shown with the reason, never left out. */
 export function viewUnread(context: EngineContext, folder: MachineFolder, error: unknown): MachinePresent {
-  const { code, message } = toWireError(error);
+  const { code } = toWireError(error);
   if (code === 'Internal') {
     context.log.error(
       `Machine ${folder.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
@@ -91,7 +93,7 @@ export function viewUnread(context: EngineContext, folder: MachineFolder, error:
     name,
     host: 'qemu',
     state,
-    problem: message,
+    ...shownProblem([sayError(error)]),
     folder: folder.path,
     disks: [],
     now: {},

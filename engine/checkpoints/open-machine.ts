@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
+import { errorSaying, quoted, say } from '../model/sayings.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import { machineName } from '../model/names.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { requireUnlocked } from '../store/machine-lock.ts';
@@ -53,18 +55,15 @@ async function idOf(folder: MachineFolder): Promise<string | undefined> {
 
 function sameIdError(id: string, folders: readonly MachineFolder[]): CheckpointError {
   const machines = folders.map((folder) => path.basename(folder.path));
-  return new CheckpointError('AmbiguousName', sameIdProblem(id, machines), {
-    machine: id,
-    folders: folders.map((folder) => folder.path),
-  });
+  const facts = { machine: id, folders: folders.map((folder) => folder.path) };
+  return errorSaying('AmbiguousName', facts, ...saySameId(id, machines));
 }
 
 /** What is wrong when several machines have one id, and the way out. @param machines their names */
-export function sameIdProblem(id: string, machines: readonly string[]): string {
-  return (
-    `${machines.map((name) => `“${name}”`).join(' and ')} have the same id (${id}): the folder of a machine was copied. ` +
-    'Give the copy an id of its own: check it for problems, and let them be repaired (ckpt doctor COPY --repair).'
-  );
+export function saySameId(id: string, machines: readonly string[]): Sentence[] {
+  const [first, ...others] = quoted(machines);
+  const named = others.reduce((before, one) => before && say('pair', { first: before, second: one }), first);
+  return [say('haveSameId', { machines: named ?? '', id }), say('giveOwnId')];
 }
 
 function shorten(text: string): string {

@@ -1,6 +1,7 @@
 import type { SavedMemory } from '../model/saved-memory.ts';
 import type { LayerOfDisk, MachineDefinition } from '../model/machine.ts';
 import type { HostId } from '../protocol/machines.ts';
+import type { Saying, Sentence } from '../protocol/sentences.ts';
 import type { ResumeStep } from '../protocol/resume-steps.ts';
 import type { FirmwareContent } from '../store/firmware-folder.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
@@ -10,6 +11,7 @@ export interface HostStatus {
   available: boolean;
   /** Why not, and what to do. */
   problem?: string;
+  problemSentences?: Saying[];
   version?: string;
   accelerator?: string;
 }
@@ -19,7 +21,7 @@ export interface Presence {
   state: 'stopped' | 'running' | 'paused';
   pid?: number;
   /** How the hypervisor ended, with its last words, when that was not cleanly; or what is wrong with it. */
-  problem?: string;
+  problem?: Sentence[];
   /** The guest's kernel has panicked, and the machine was not reset since; known of a machine whose guest can report it. */
   hasPanicked?: true;
   /** Absolute path of the log of a hypervisor that did not end cleanly. */

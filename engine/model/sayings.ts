@@ -36,6 +36,11 @@ export function errorSaying(
   return new CheckpointError(code, englishOf(said), { ...data, sentences: said });
 }
 
+/** What is wrong with something, as it is shown. @returns nothing when nothing is */
+export function shownProblem(said: readonly Saying[] | undefined): { problem?: string; problemSentences?: Saying[] } {
+  return said === undefined ? {} : { problem: englishOf(said), problemSentences: [...said] };
+}
+
 export function englishOf(sayings: readonly Saying[]): string {
   return sayings.map(sayingText).join(' ');
 }

@@ -1,4 +1,5 @@
 import type { GuardInfo, OpenGuardInfo } from './guard-info.ts';
+import type { Saying } from './sentences.ts';
 
 /** What the engine tells its clients about hosts, machines and checkpoints. Times are ISO 8601 in UTC, sizes in bytes. */
 
@@ -12,6 +13,8 @@ export interface HostInfo {
   available: boolean;
   /** Why the host cannot be used, and what to do; absent when available. */
   problem?: string;
+  /** The same, for front ends in other languages. */
+  problemSentences?: Saying[];
   /** Hypervisor version, such as `7.2.22`; absent when not available. */
   version?: string;
   /** Accelerator that a probe found to work; absent until the first machine has been started. */
@@ -37,6 +40,8 @@ export interface MachineInfo {
   state: MachineState;
   /** What is wrong, or how the hypervisor last ended when that was not a clean stop. */
   problem?: string;
+  /** The same, for front ends in other languages. */
+  problemSentences?: Saying[];
   /** The guest's kernel has panicked, and the machine was not reset since. */
   hasPanicked?: true;
   /** The hypervisor's log, when it did not end cleanly. */

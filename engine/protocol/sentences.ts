@@ -104,6 +104,29 @@ export const sentences = {
   orphanMoved: 'Nothing named the file {path}: it is now {target}.',
   orphanNotMoved: 'Nothing names the file {path}, and it could not be moved to {target}: {reason}',
 
+  // What is wrong with a machine, and how its hypervisor ended.
+  machineNotRunning: 'Machine “{machine}” is not running.',
+  machineIsSaved: 'Machine “{machine}” is saved. Its next start resumes it.',
+  notAnswering: 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).',
+  panicked:
+    'The guest’s kernel panicked. Reset the machine (ckpt reset), or revert it to its last checkpoint (ckpt revert).',
+  diskNotWritten:
+    'A disk could not be written: the volume is full, or failed. Free some space, then resume the machine.',
+  stoppedByError: 'QEMU has stopped the guest after an error of its own. Force the machine off and start it again.',
+  guestCrashed: 'The guest crashed (kernel panic), and {qemu} ended.',
+  qemuEnded: '{qemu} ended: {reason}.',
+  qemuEndedSaying: '{qemu} ended: {words}',
+  qemuEndedSayingBy: '{qemu} ended ({how}): {words}',
+  computerRestarted: 'The computer was restarted, or lost its power, while the machine ran.',
+  endedWithoutWord:
+    '{qemu} ended without a word: it was killed, by somebody or by the system when memory ran short, or it crashed.',
+  killedOrCrashed: '{qemu} was killed or crashed ({how}).',
+  lastWords: 'Its last words: {words}',
+  haveSameId: '{machines} have the same id ({id}): the folder of a machine was copied.',
+  giveOwnId:
+    'Give the copy an id of its own: check it for problems, and let them be repaired (ckpt doctor COPY --repair).',
+  changeNotEnded: 'An interrupted operation could not be ended: {reason}',
+
   // Why the files of a machine cannot be believed.
   recordBroken: 'The file {path} cannot be believed: {why}.',
   manifestGone: 'The manifest {path} is missing.',
@@ -122,6 +145,13 @@ export const sentences = {
   nothingChanged: 'Nothing was changed.',
 
   // Parts of sentences.
+  pair: '{first} and {second}',
+  qemuProcess: 'QEMU (process {pid})',
+  exitCode: 'exit code {code}',
+  bySignal: 'it was told to by a signal (SIGTERM, SIGINT or SIGHUP)',
+  afterError: 'after an error of its own',
+  wasClosed: 'somebody closed it',
+  guestReset: 'the guest reset itself',
   linkLeadsNowhere: 'it is a link that leads nowhere',
   isNotJson: 'it is not JSON',
   fieldIsOther: 'the field “{field}” is not as expected: {issue}',

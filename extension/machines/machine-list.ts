@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import type { HostInfo, MachineInfo } from '../../engine/protocol/machines.ts';
+import type { Saying } from '../../engine/protocol/sentences.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EngineError } from '../engine/engine-error.ts';
-import { withoutShellWords } from '../presentation/shell-words.ts';
+import { sayingsInWords } from '../engine/saying-in-words.ts';
 import type { RefreshScope } from './refresh-queue.ts';
 import { RefreshQueue } from './refresh-queue.ts';
 
@@ -125,8 +126,11 @@ export class MachineList implements vscode.Disposable {
   }
 }
 
-function forEditor<T extends { problem?: string }>(told: T): T {
-  return told.problem === undefined ? told : { ...told, problem: withoutShellWords(told.problem) };
+/** In the language of the window. */
+function forEditor<T extends { problem?: string; problemSentences?: Saying[] }>(told: T): T {
+  return told.problem === undefined
+    ? told
+    : { ...told, problem: sayingsInWords(told.problemSentences, told.problem, vscode.l10n) };
 }
 
 /** Of a host, what the tree shows beside the content of its machines. */

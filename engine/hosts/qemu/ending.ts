@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { say } from '../../model/sayings.ts';
+import type { Sentence } from '../../protocol/sentences.ts';
 import { isOfThisBoot } from '../../store/process-identity.ts';
 import type { ProcessRecord } from '../../store/records.ts';
 
@@ -65,13 +67,13 @@ export function noteExit(socketsFolder: string, code: number | null, signal: Nod
 /**
  * How a process that is on record, and no more there, came to its end.
  * @param words what it wrote on standard error
- * @returns a sentence; undefined when it ended as it was to
+ * @returns undefined when it ended as it was to
  */
-export async function endingOf(record: ProcessRecord, words: string | undefined): Promise<string | undefined> {
+export async function endingOf(record: ProcessRecord, words: string | undefined): Promise<Sentence[] | undefined> {
   const told = await toldEvents(record.socketsFolder);
   const found = await readFile(path.join(record.socketsFolder, 'exit.json'), 'utf8').catch(() => '');
   const seen = parse(exit, found);
-  return sentenceOf({
+  return sayEnding({
     pid: record.pid,
     words,
     reason: told.findLast(({ event }) => event === 'SHUTDOWN')?.data?.reason,
@@ -83,37 +85,41 @@ export async function endingOf(record: ProcessRecord, words: string | undefined)
 }
 
 /** Decides what is to be told of an end; nothing of one that the guest, or an engine, asked for. */
-export function sentenceOf(ending: Ending): string | undefined {
+export function sayEnding(ending: Ending): Sentence[] | undefined {
   const { pid, words, reason, isTold, hasPanicked } = ending;
-  const qemu = pid === undefined ? 'QEMU' : `QEMU (process ${pid})`;
-  const said = words === undefined ? '' : ` Its last words: ${words}`;
+  const qemu = pid === undefined ? 'QEMU' : say('qemuProcess', { pid });
+  const said = words === undefined ? [] : [say('lastWords', { words })];
   if (reason === 'host-qmp-quit' || (reason === 'guest-shutdown' && !hasPanicked)) {
     return undefined;
   }
   if (hasPanicked || reason === 'guest-panic') {
-    return `The guest crashed (kernel panic), and ${qemu} ended.${said}`;
+    return [say('guestCrashed', { qemu }), ...said];
   }
   if (reason !== undefined) {
-    return `${qemu} ended: ${reasons[reason] ?? reason}.${said}`;
+    return [say('qemuEnded', { qemu, reason: reasons[reason] ?? reason }), ...said];
   }
   if (!ending.isOfThisBoot) {
-    return `The computer was restarted, or lost its power, while the machine ran.${said}`;
+    return [say('computerRestarted'), ...said];
   }
-  const how = ending.exit === undefined ? undefined : (ending.exit.signal ?? `exit code ${ending.exit.code ?? '?'}`);
+  const how = ending.exit === undefined ? undefined : (ending.exit.signal ?? sayExit(ending.exit.code));
   if (isTold) {
-    return how === undefined
-      ? `${qemu} ended without a word: it was killed, by somebody or by the system when memory ran short, or it crashed.${said}`
-      : `${qemu} was killed or crashed (${how}).${said}`;
+    return [how === undefined ? say('endedWithoutWord', { qemu }) : say('killedOrCrashed', { qemu, how }), ...said];
   }
-  return words === undefined ? undefined : `${qemu} ended${how === undefined ? '' : ` (${how})`}: ${words}`;
+  return words === undefined
+    ? undefined
+    : [how === undefined ? say('qemuEndedSaying', { qemu, words }) : say('qemuEndedSayingBy', { qemu, how, words })];
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  'host-signal': 'it was told to by a signal (SIGTERM, SIGINT or SIGHUP)',
-  'host-error': 'after an error of its own',
-  'host-ui': 'somebody closed it',
-  'guest-reset': 'the guest reset itself',
-  'subsystem-reset': 'the guest reset itself',
+function sayExit(code: number | null): Sentence {
+  return say('exitCode', { code: code ?? '?' });
+}
+
+const reasons: Readonly<Record<string, Sentence>> = {
+  'host-signal': say('bySignal'),
+  'host-error': say('afterError'),
+  'host-ui': say('wasClosed'),
+  'guest-reset': say('guestReset'),
+  'subsystem-reset': say('guestReset'),
 };
 
 /** What QEMU has told of late, the last of it at the end. */

@@ -1,3 +1,4 @@
+import { say } from '../../model/sayings.ts';
 import type { MachineFolder } from '../../store/machine-folder.ts';
 import type { Presence } from '../host.ts';
 import { endingOf, endsPanicked, toldEvents } from './ending.ts';
@@ -8,11 +9,6 @@ import { socketsIn } from './sockets-folder.ts';
 
 /** A look may take this long; a QEMU that is busy longer is running. */
 const lookLimitMs = 1000;
-
-const notAnswering = 'QEMU does not answer. It may be busy; if it stays so, force the machine off (ckpt stop --force).';
-
-const panicked =
-  'The guest’s kernel panicked. Reset the machine (ckpt reset), or revert it to its last checkpoint (ckpt revert).';
 
 /** Also of a guest whose memory was saved since, or that was told to go on, so that QEMU's run state says something else. */
 async function isPanicked(socketsFolder: string, state: string): Promise<boolean> {
@@ -38,17 +34,17 @@ export async function look(folder: MachineFolder): Promise<Presence> {
     try {
       const state = await runState(status, lookLimitMs);
       const hasPanicked = await isPanicked(living.socketsFolder, state);
-      const problem = hasPanicked ? panicked : problemOfState[state];
+      const problem = hasPanicked ? say('panicked') : problemOfState[state];
       return {
         state: pausedStates.has(state) ? 'paused' : 'running',
         pid: living.pid,
-        ...(problem === undefined ? {} : { problem }),
+        ...(problem === undefined ? {} : { problem: [problem] }),
         ...(hasPanicked ? { hasPanicked } : {}),
       };
     } finally {
       status.close();
     }
   } catch {
-    return { state: 'running', pid: living.pid, problem: notAnswering };
+    return { state: 'running', pid: living.pid, problem: [say('notAnswering')] };
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { SavedMemory } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { sayError, shownProblem } from '../../model/sayings.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
 import type { Home } from '../../store/home.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
@@ -87,7 +88,9 @@ export class QemuHost implements Host {
         ...(this.#accelerator === undefined ? {} : { accelerator: this.#accelerator }),
       };
     } catch (error) {
-      return { available: false, problem: error instanceof Error ? error.message : String(error) };
+      return error instanceof CheckpointError
+        ? { available: false, ...shownProblem([sayError(error)]) }
+        : { available: false, problem: error instanceof Error ? error.message : String(error) };
     }
   }
 

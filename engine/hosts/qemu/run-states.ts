@@ -1,3 +1,6 @@
+import { say } from '../../model/sayings.ts';
+import type { Sentence } from '../../protocol/sentences.ts';
+
 /** The guest has told QEMU of it, which stopped it then. */
 export const panickedState = 'guest-panicked';
 
@@ -16,7 +19,7 @@ export const pausedStates = new Set([
 ]);
 
 /** Why the guest stands still although nobody paused it. */
-export const problemOfState: Readonly<Record<string, string>> = {
-  'io-error': 'A disk could not be written: the volume is full, or failed. Free some space, then resume the machine.',
-  'internal-error': 'QEMU has stopped the guest after an error of its own. Force the machine off and start it again.',
+export const problemOfState: Readonly<Record<string, Sentence>> = {
+  'io-error': say('diskNotWritten'),
+  'internal-error': say('stoppedByError'),
 };
