@@ -10,6 +10,7 @@ import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { diskBytes, engineOf, lab, writeToNow } from '../../../support/faults/stopped-lab.ts';
 import { homeContent } from '../home-content.ts';
 import { copiesLab, machineOf, pointsOf, type CopiesLab } from './copies-lab.ts';
+import { requireTranslatable } from './told-findings.ts';
 
 type Options = DoctorOperations['doctor']['params'];
 const machine = lab;
@@ -27,7 +28,9 @@ async function patient(context: TestContext): Promise<Patient> {
   const of = new MachineFolder((await machineOf(made.engine)).folder);
   const look = async (options: Options = { machine }): Promise<Finding[]> => {
     const { machines, home } = await made.engine.doctor.doctor(options, {});
-    return [...machines.flatMap(({ findings }) => findings), ...home];
+    const findings = [...machines.flatMap((one) => one.findings), ...home];
+    requireTranslatable(findings);
+    return findings;
   };
   return {
     ...made,

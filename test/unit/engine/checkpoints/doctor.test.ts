@@ -6,6 +6,7 @@ import type { DoctorOperations } from '../../../../engine/protocol/doctor.ts';
 import { MachineFolder } from '../../../../engine/store/machine-folder.ts';
 import { lab } from '../../../support/faults/stopped-lab.ts';
 import { copiesLab, machineOf, pointsOf, type CopiesLab } from './copies-lab.ts';
+import { requireTranslatable } from './told-findings.ts';
 
 const machine = lab;
 type Options = Omit<DoctorOperations['doctor']['params'], 'machine'>;
@@ -25,6 +26,7 @@ async function patient(context: TestContext): Promise<Patient> {
     of,
     found: async (options = {}) => {
       const { machines } = await made.engine.doctor.doctor({ machine, ...options }, {});
+      requireTranslatable(machines.flatMap(({ findings }) => findings));
       return machines.flatMap(({ findings }) => findings.map((one) => `${one.isRepaired ? '+' : ''}${one.code}`));
     },
     layerOf: async (name) => {
