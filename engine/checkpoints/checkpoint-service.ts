@@ -2,6 +2,7 @@ import path from 'node:path';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { JsonText } from '../model/json-text.ts';
 import { checkpointName } from '../model/names.ts';
+import { shownProblem } from '../model/sayings.ts';
 import { chosenForDelete, findCheckpoint, keptLast, parentOfNow, undoneLast, type Tree } from '../model/tree.ts';
 import type { MachineInfo, MachineState } from '../protocol/machines.ts';
 import type { CompareOperations } from '../protocol/compare.ts';
@@ -215,9 +216,9 @@ export class CheckpointService implements ServiceCalls {
     if (params.keepLast === undefined) {
       return result;
     }
-    const problem = (await keepLast(this.#context, params.machine, checkpoint.id, params.keepLast)) ?? result.problem;
+    const problem = await keepLast(this.#context, params.machine, checkpoint.id, params.keepLast);
     const { machine: shown } = await this.show({ machine: params.machine });
-    return { ...result, machine: shown, ...(problem === undefined ? {} : { problem }) };
+    return { ...result, machine: shown, ...shownProblem(problem && [problem]) };
   }
 
   async apply(params: Params<'apply'>, call: Call): Promise<Result<'apply'>> {

@@ -42,7 +42,7 @@ export class GuardService implements GuardCalls {
       where,
       process: { pid: process.pid, ...(identity === undefined ? {} : { identity }) },
     };
-    const { checkpoint, problem } = await changeMachine(this.#context, machine, 'take', async (open) => {
+    const { checkpoint, ...rest } = await changeMachine(this.#context, machine, 'take', async (open) => {
       if (where === 'guest' && open.presence.state !== 'running') {
         throw new CheckpointError(
           'MachineNotRunning',
@@ -56,7 +56,7 @@ export class GuardService implements GuardCalls {
     return {
       machine: await this.#show(machine),
       checkpoint: viewCheckpoint(checkpoint),
-      ...(problem === undefined ? {} : { problem }),
+      ...rest,
     };
   }
 

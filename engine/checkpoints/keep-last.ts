@@ -1,5 +1,6 @@
 import { supersededBy } from '../model/superseded.ts';
-import { toWireError } from '../model/checkpoint-error.ts';
+import { say, sayError } from '../model/sayings.ts';
+import type { Sentence } from '../protocol/sentences.ts';
 import { deleteCheckpoints } from './delete.ts';
 import type { EngineContext } from './engine-context.ts';
 import { changeMachine } from './open-machine.ts';
@@ -13,7 +14,7 @@ export async function keepLast(
   machine: string,
   taken: string,
   count: number,
-): Promise<string | undefined> {
+): Promise<Sentence | undefined> {
   try {
     await changeMachine(context, machine, 'delete', async (open) => {
       const superseded = supersededBy(open.records.checkpoints, taken, count);
@@ -23,6 +24,6 @@ export async function keepLast(
     });
     return undefined;
   } catch (error) {
-    return `Older checkpoints of the same name are still there: ${toWireError(error).message}`;
+    return say('olderStay', { reason: sayError(error) });
   }
 }

@@ -6,9 +6,11 @@ import type { Now } from '../model/machine.ts';
 import { newFirmwareFolder } from '../store/firmware-folder.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import type { SavedMemory } from '../model/saved-memory.ts';
+import { errorSaying, say, sayError, shownProblem } from '../model/sayings.ts';
 import { byCreation, sameLayers } from '../model/tree.ts';
 import type { CheckpointKind } from '../protocol/machines.ts';
 import type { Params } from '../protocol/operations.ts';
+import type { Saying } from '../protocol/sentences.ts';
 import type { Draft } from '../store/atomic-file.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import { activate, hasPlaces, prepareActivation } from './activation.ts';
@@ -34,7 +36,7 @@ export interface TakeDecision {
   /** Of a machine that is saved: its memory, as the checkpoint's own. */
   savedMemory?: SavedMemory;
   /** Why it is not of the kind that was asked for. */
-  problem?: string;
+  problem?: Saying[];
   /** The guest's file systems are to be frozen; memory is saved only where that is not possible. */
   quiesces: boolean;
   needs: SpaceNeed[];
@@ -44,6 +46,8 @@ export interface Taken {
   checkpoint: Checkpoint;
   /** Why it is not of the kind that was asked for, or what is to be seen to in the guest. */
   problem?: string;
+  /** The same, for front ends in other languages. */
+  problemSentences?: Saying[];
 }
 
 /** Decides what a take does; changes nothing. @throws MachineNotRunning, InvalidName, DiskInUse, NotEnoughSpace */
@@ -64,9 +68,8 @@ export async function decideTake(
   }
   const saved = isUp ? undefined : now.memory;
   if (saved !== undefined && options.kind === 'production-only') {
-    throw new CheckpointError('GuestNotResponding', `${noGuest(definition.name)} Start it first.`, {
-      machine: definition.name,
-    });
+    const { name: of } = definition;
+    throw errorSaying('GuestNotResponding', { machine: of }, say('noGuest', { machine: of }), say('startItFirst'));
   }
   if (options.memory === true && !isUp && saved === undefined) {
     throw new CheckpointError(
@@ -102,15 +105,11 @@ export async function decideTake(
     ...(memoryFile === undefined ? {} : { memoryFile }),
     ...(sharesMemory ? { savedMemory: { ...saved, file: ownFile } } : {}),
     ...(saved !== undefined && options.kind === 'production'
-      ? { problem: `It is no production checkpoint: ${noGuest(definition.name)}` }
+      ? { problem: [say('noProduction', { reason: say('noGuest', { machine: definition.name }) })] }
       : {}),
     quiesces,
     needs,
   };
-}
-
-function noGuest(machine: string): string {
-  return `Machine “${machine}” is saved, so that no guest runs which could freeze its file systems.`;
 }
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */
@@ -150,7 +149,7 @@ export async function take(
   const looking = isUp ? undefined : lookAhead(files, now.activeLayers);
   const verifying = isUp || hasPlaces(files) ? undefined : verifyAhead(files, now.activeLayers);
   let checkpoint: Checkpoint | undefined;
-  let problem: string | undefined;
+  let problem: Saying[] | undefined;
   let drafting: Promise<Draft> | undefined;
   try {
     // Until the journal is there, there are only drafts; until it is durable, only new files that nothing names.
@@ -203,12 +202,12 @@ export async function take(
     ) {
       throw error;
     }
-    return { checkpoint, ...(problem === undefined ? {} : { problem }) };
+    return { checkpoint, ...shownProblem(problem) };
   }
   await finishOrLeave(context, folder, async () =>
     freeze(files.withActive(newLayers), now.activeLayers, await looking),
   );
-  return { checkpoint, ...(problem === undefined ? {} : { problem }) };
+  return { checkpoint, ...shownProblem(problem) };
 }
 
 /** What was undone cannot be done again once something new was made. */
@@ -234,7 +233,7 @@ async function captureOfKind(
   const { machine, newLayers, memoryFile, firmware } = capture;
   const host = hostOf(context, machine.definition);
   const request = { newLayers, whileStill: () => firmware.read(), ...signalOf(call) };
-  let problem: string | undefined;
+  let problem: Saying[] | undefined;
   if (kind !== 'standard') {
     try {
       call.report?.('Freezing the file systems of the guest');
@@ -243,7 +242,7 @@ async function captureOfKind(
       if (kind === 'production-only' || !(error instanceof CheckpointError) || error.code !== 'GuestNotResponding') {
         throw error;
       }
-      problem = `It is no production checkpoint: ${error.message}`;
+      problem = [say('noProduction', { reason: sayError(error) })];
     }
   }
   call.report?.(memoryFile === undefined ? 'Freezing disks' : 'Freezing disks and saving memory');

@@ -48,7 +48,7 @@ export interface Captured {
   /** Achieved by `quiesce`. */
   consistency?: 'file-system' | 'application';
   /** What is to be seen to in the guest. */
-  problem?: string;
+  problem?: Saying[];
   memory?: SavedMemory;
   /** Without memory, which has it: what the guest's console showed while it stood still. */
   console?: string;

@@ -1,5 +1,6 @@
 import type { CommandEnd, GuardPlace } from './guard-info.ts';
 import type { CheckpointInfo, CheckpointKind, MachineInfo } from './machines.ts';
+import type { Saying } from './sentences.ts';
 
 /** Operations on guards, in the form of {@link Operations}. A guard is a pair of checkpoints around a command. */
 export interface GuardOperations {
@@ -16,7 +17,7 @@ export interface GuardOperations {
       kind?: CheckpointKind;
       git?: { branch?: string; commit: string };
     };
-    result: { machine: MachineInfo; checkpoint: CheckpointInfo; problem?: string };
+    result: { machine: MachineInfo; checkpoint: CheckpointInfo; problem?: string; problemSentences?: Saying[] };
   };
   /** Says how the command ended, and what is to become of what it did. */
   guardEnd: {

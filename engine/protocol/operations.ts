@@ -14,6 +14,7 @@ import { retentionOperationNames, type RetentionOperations } from './retention.t
 import { planOperationNames, type PlanOperations } from './plans.ts';
 import { packOperationNames, type PackOperations } from './packing.ts';
 import type { ResumeStep } from './resume-steps.ts';
+import type { Saying } from './sentences.ts';
 import { mergeOperationNames, type MergeOperations } from './merges.ts';
 import { spaceOperationNames, type SpaceOperations, type SpaceWarning } from './space.ts';
 import type {
@@ -159,6 +160,8 @@ export interface Operations
       totalMs: number;
       /** Why it is not of the kind that was asked for, or what is to be seen to in the guest. */
       problem?: string;
+      /** The same, for front ends in other languages. */
+      problemSentences?: Saying[];
     };
   };
   apply: { params: OnCheckpoint & ApplyOptions; result: ApplyResult };

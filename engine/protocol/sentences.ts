@@ -104,6 +104,14 @@ export const sentences = {
   orphanMoved: 'Nothing named the file {path}: it is now {target}.',
   orphanNotMoved: 'Nothing names the file {path}, and it could not be moved to {target}: {reason}',
 
+  // Why a checkpoint is not of the kind that was asked for, and what else is to be known of it.
+  noProduction: 'It is no production checkpoint: {reason}',
+  noGuest: 'Machine “{machine}” is saved, so that no guest runs which could freeze its file systems.',
+  startItFirst: 'Start it first.',
+  onlyFileSystems:
+    'It is consistent to the file systems only: {programs} failed in the guest, or cannot be shown to have succeeded.',
+  olderStay: 'Older checkpoints of the same name are still there: {reason}',
+
   // What is wrong with a machine, and how its hypervisor ended.
   machineNotRunning: 'Machine “{machine}” is not running.',
   machineIsSaved: 'Machine “{machine}” is saved. Its next start resumes it.',

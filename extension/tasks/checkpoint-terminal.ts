@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Params } from '../../engine/protocol/operations.ts';
 import type { CheckpointsContext } from '../context.ts';
+import { sayingsInWords } from '../engine/saying-in-words.ts';
 import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
 import { gitHead } from '../git-head.ts';
 import { readCheckpointKind } from '../settings.ts';
@@ -89,13 +90,13 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       ...(keepLast === undefined ? {} : { keepLast }),
       ...(git === undefined ? {} : { git }),
     };
-    const { checkpoint, totalMs, problem } = await this.#context.engine.request('take', params, {
+    const { checkpoint, totalMs, problem, problemSentences } = await this.#context.engine.request('take', params, {
       token: this.#cancellation.token,
       activity: vscode.l10n.t('Taking a checkpoint of “{0}”…', machine),
       onProgress: ({ message }) => this.#print(message),
     });
     if (problem !== undefined) {
-      this.#print(problem);
+      this.#print(sayingsInWords(problemSentences, problem, vscode.l10n));
     }
     this.#print(
       checkpoint.pauseMs === undefined

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import { say, sayError } from '../../model/sayings.ts';
+import type { Saying } from '../../protocol/sentences.ts';
 import { GuestAgent } from './guest-agent.ts';
 import { failedHooks, freezeHooks, type FreezeHooks } from './guest-hooks.ts';
 
@@ -22,7 +24,7 @@ export interface Frozen<T> {
    */
   consistency: 'file-system' | 'application';
   /** It was done, but programs did not get ready for it, or the agent does not say that the file systems are thawed. */
-  problem?: string;
+  problem?: Saying[];
 }
 
 /**
@@ -59,7 +61,7 @@ export async function whileFrozen<T>(
     agent.close();
     const problem = await thaw(socketPath).then(
       () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      (error: unknown) => [sayError(error)],
     );
     return { value, consistency: 'file-system', ...(problem === undefined ? {} : { problem }) };
   } finally {
@@ -80,7 +82,7 @@ async function achieved(
     ? { consistency: 'application' }
     : {
         consistency: 'file-system',
-        problem: `It is consistent to the file systems only: ${failed.join(', ')} failed in the guest, or cannot be shown to have succeeded.`,
+        problem: [say('onlyFileSystems', { programs: failed })],
       };
 }
 

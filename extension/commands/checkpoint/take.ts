@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { gitHead } from '../../git-head.ts';
+import { sayingsInWords } from '../../engine/saying-in-words.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem, defaultCheckpointName } from '../../naming/names.ts';
 import { perform } from '../../operations/perform.ts';
@@ -28,11 +29,16 @@ export const take: CommandHandler = async (context, argument) => {
       ...(git === undefined ? {} : { git }),
     },
     title: vscode.l10n.t('Taking checkpoint “{0}” of “{1}”…', name, machine.name),
-    done: ({ checkpoint, totalMs, problem }) => {
+    done: ({ checkpoint, totalMs, problem, problemSentences }) => {
       const total = formatDuration(totalMs);
       if (problem !== undefined) {
         void vscode.window.showWarningMessage(
-          vscode.l10n.t('Took checkpoint “{0}” of “{1}”. {2}', checkpoint.name, machine.name, problem),
+          vscode.l10n.t(
+            'Took checkpoint “{0}” of “{1}”. {2}',
+            checkpoint.name,
+            machine.name,
+            sayingsInWords(problemSentences, problem, vscode.l10n),
+          ),
         );
         return;
       }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { z } from 'zod';
+import { englishOf } from '../../../../../engine/model/sayings.ts';
 import { thaw, whileFrozen } from '../../../../../engine/hosts/qemu/file-system-freeze.ts';
 import { peer } from './peer.ts';
 
@@ -132,5 +133,5 @@ test('a hook that failed → consistent to the file systems, and its name is tol
   const socket = await peer(context, agent(printing(looked, called('freeze', 3) + called('thaw', 0)), []));
   const { consistency, problem } = await whileFrozen(socket, async () => undefined);
   assert.equal(consistency, 'file-system');
-  assert.match(problem ?? '', /file systems only: \/etc\/qemu\/fsfreeze-hook\.d\/db failed/);
+  assert.match(englishOf(problem ?? []), /file systems only: \/etc\/qemu\/fsfreeze-hook\.d\/db failed/);
 });
