@@ -1,4 +1,5 @@
 /** The setting `vmCheckpoints.hooks`: which tasks and debug sessions a checkpoint is to be taken before, read without believing it. */
+import { plainType } from './part-of-session.ts';
 
 export type OnFail = 'ask' | 'revert' | 'keep';
 
@@ -55,9 +56,7 @@ export function hookOfTask(hooks: readonly Hook[], { name, type, group }: Hooked
 
 /** The first hook that fits a debug session. */
 export function hookOfDebug(hooks: readonly Hook[], type: string): Hook | undefined {
-  // The debugger for JavaScript renames its types before a configuration is resolved to the end: node → pwa-node.
-  const plain = type.replace(/^pwa-/, '');
-  return hooks.find(({ debugType }) => debugType === '*' || debugType === type || debugType === plain);
+  return hooks.find(({ debugType }) => debugType === '*' || debugType === type || debugType === plainType(type));
 }
 
 function readHook(value: unknown): Hook | undefined {

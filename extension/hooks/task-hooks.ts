@@ -10,11 +10,16 @@ import { isCheckpointTask } from '../tasks/checkpoint-task.ts';
 import { tasksRunWithCheckpoint } from '../tasks/task-end.ts';
 import { hookOfTask, type Hook } from './hook.ts';
 import { hooksHere } from './hook-settings.ts';
+import { tasksAfterCheckpoint } from './tasks-after-checkpoint.ts';
 
 export function registerTaskHooks(context: CheckpointsContext): vscode.Disposable {
   return vscode.tasks.onDidStartTask(({ execution: { task } }) => {
     const hook = isCheckpointTask(task) ? undefined : hookFor(context, task);
-    if (hook !== undefined && !tasksRunWithCheckpoint.has(task.name)) {
+    if (
+      hook !== undefined &&
+      !tasksRunWithCheckpoint.has(task.name) &&
+      !tasksAfterCheckpoint.starts(task, hook.machine)
+    ) {
       void tellUnguarded(context, task, hook).catch((error: unknown) =>
         context.log.error(`Task “${task.name}” could not be looked at`, error),
       );
