@@ -85,7 +85,7 @@ class DebugHooks implements vscode.DebugConfigurationProvider {
   ): Promise<vscode.DebugConfiguration | undefined> {
     const mark: unknown = given[seenMember];
     const configuration = { ...given };
-    delete configuration[seenMember];
+    Reflect.deleteProperty(configuration, seenMember);
     const place = placeOf(folder, configuration);
     const seen = [mark, this.#lastSeen.get(place)].find((one) => typeof one === 'string' && this.#seen.delete(one));
     this.#lastSeen.delete(place);

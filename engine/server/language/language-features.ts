@@ -25,8 +25,14 @@ import { isUnread } from '../../model/unread-machine.ts';
 import type { CheckpointInfo, MachineInfo } from '../../protocol/machines.ts';
 import { checkpointErrorRpcCode, type WireError } from '../../protocol/errors.ts';
 import { guardTaskMethod, type GuardTaskParams, type GuardTaskResult } from '../../protocol/language.ts';
-import { guardSessionAction, impossibleTasks, takenByTasks, takenText, type LaunchFiles } from './launch-features.ts';
-import { debugSessions, sessionAt } from './launch-file.ts';
+import {
+  firstTaskText,
+  guardSessionAction,
+  impossibleTasks,
+  takenByTasks,
+  type LaunchFiles,
+} from './launch-features.ts';
+import { debugSessions, sessionAt, type DebugSession } from './launch-file.ts';
 import { namedPlaces, type NamedPlace } from './named-machines.ts';
 import { launchIn, tasksFileBeside, tasksListIn } from './sections.ts';
 import { guardTask, taskAt } from './tasks-file.ts';
@@ -60,7 +66,7 @@ const guardTaskParams: z.ZodType<GuardTaskParams> = z.object({
 interface Cursor {
   document: TextDocument;
   range: Range;
-  place: NamedPlace | { kind: 'task'; value: string; files: LaunchFiles };
+  place: NamedPlace | { kind: 'task'; session: DebugSession; files: LaunchFiles };
 }
 
 /**
@@ -161,11 +167,7 @@ export class LanguageFeatures {
     const launch = launchIn(document.uri);
     return launch === undefined
       ? []
-      : impossibleTasks(
-          debugSessions(document.getText(), launch),
-          takenByTasks(await this.#launchFiles(document)),
-          known,
-        );
+      : impossibleTasks(debugSessions(document.getText(), launch), await this.#launchFiles(document), known);
   }
 
   /** As they are in the editor, where they are open. */
@@ -195,13 +197,14 @@ export class LanguageFeatures {
       return { document, range: rangeOf(document, place), place };
     }
     const launch = launchIn(uri);
-    const first = launch && sessionAt(document.getText(), cursor, launch)?.preLaunchTask;
-    return first === undefined || typeof first.value !== 'string' || !isAt(first)
+    const session = launch && sessionAt(document.getText(), cursor, launch);
+    const first = session?.preLaunchTask;
+    return session === undefined || typeof first?.value !== 'string' || !isAt(first)
       ? undefined
       : {
           document,
           range: rangeOf(document, first),
-          place: { kind: 'task', value: first.value, files: await this.#launchFiles(document) },
+          place: { kind: 'task', session, files: await this.#launchFiles(document) },
         };
   }
 
@@ -239,7 +242,7 @@ export class LanguageFeatures {
 
   #told(place: Cursor['place'], machines: readonly MachineInfo[]): string | undefined {
     if (place.kind === 'task') {
-      return takenText(place.value, takenByTasks(place.files), machines, this.#texts);
+      return firstTaskText(place.session, place.files, machines, this.#texts);
     }
     const machine = machines.find(({ id, name }) =>
       [id, name].includes(place.kind === 'machine' ? place.value : (place.machine ?? '')),
@@ -292,16 +295,10 @@ export class LanguageFeatures {
       return [];
     }
     const files = await this.#launchFiles(document);
-    const taken = takenByTasks(files);
-    try {
-      return machines.flatMap((machine) => {
-        const title = machines.length === 1 ? this.#texts.addToSession : this.#texts.addToSessionOf(machine);
-        return guardSessionAction(title, files, session, machine, taken) ?? [];
-      });
-    } catch (error) {
-      this.#log.info(`No checkpoint is offered before “${session.name}”: ${toWireError(error).message}`);
-      return [];
-    }
+    return machines.flatMap((machine) => {
+      const title = machines.length === 1 ? this.#texts.addToSession : this.#texts.addToSessionOf(machine);
+      return guardSessionAction(title, files, session, machine, this.#texts) ?? [];
+    });
   }
 }
 

@@ -1,8 +1,16 @@
 /** What there is to say of the tasks that debug sessions run first, where those take checkpoints. */
 import { CodeActionKind, type CodeAction, type TextDocumentEdit, type CreateFile } from 'vscode-languageserver/node';
 import type { CheckpointInfo, MachineInfo } from '../../protocol/machines.ts';
-import { guardSession, withPreLaunchTask, type DebugSession } from './launch-file.ts';
-import { checkpointsByLabel, withTasks, type CheckpointTask, type TasksText } from './tasks-file.ts';
+import { toWireError } from '../../model/checkpoint-error.ts';
+import {
+  firstTask,
+  guardSession,
+  withPreLaunchTask,
+  type DebugSession,
+  type FirstTask,
+  type SessionGuard,
+} from './launch-file.ts';
+import { checkpointsByLabel, defaultBuildTask, withTasks, type CheckpointTask, type TasksText } from './tasks-file.ts';
 import type { LanguageTexts } from './texts.ts';
 
 /** The checkpoints that each task takes, by its label. */
@@ -21,18 +29,26 @@ export function takenByTasks({ tasks: { text = '', list } }: LaunchFiles): Taken
   return checkpointsByLabel({ text, list });
 }
 
+/** What a session runs first, its variables replaced as far as the files tell. */
+export function firstOf(session: DebugSession, { tasks: { text = '', list } }: LaunchFiles): FirstTask {
+  return firstTask(session, defaultBuildTask({ text, list }));
+}
+
 /** Tasks before debug sessions that cannot take their checkpoint, because there is no such machine. */
 export function impossibleTasks(
   sessions: readonly DebugSession[],
-  taken: TakenByTasks,
+  files: LaunchFiles,
   known: ReadonlySet<string>,
 ): { offset: number; length: number; task: string; machine: string }[] {
-  return sessions.flatMap(({ preLaunchTask }) => {
-    if (typeof preLaunchTask?.value !== 'string') {
+  const taken = takenByTasks(files);
+  return sessions.flatMap((session) => {
+    const { preLaunchTask } = session;
+    const first = firstOf(session, files);
+    if (preLaunchTask === undefined || first.kind !== 'task' || typeof first.task !== 'string') {
       return [];
     }
-    const { offset, length, value } = preLaunchTask;
-    return (taken.get(value) ?? []).flatMap(({ label, machines }) =>
+    const { offset, length } = preLaunchTask;
+    return (taken.get(first.task) ?? []).flatMap(({ label, machines }) =>
       machines
         .filter((machine) => !machine.includes('${') && !known.has(machine))
         .map((machine) => ({ offset, length, task: label, machine })),
@@ -40,8 +56,24 @@ export function impossibleTasks(
   });
 }
 
+/** What is to be said of the task that a session runs first; undefined when that takes no checkpoint. */
+export function firstTaskText(
+  session: DebugSession,
+  files: LaunchFiles,
+  machines: readonly MachineInfo[],
+  texts: LanguageTexts,
+): string | undefined {
+  const first = firstOf(session, files);
+  if (first.kind === 'unknown') {
+    return texts.firstUnknown[first.why];
+  }
+  return first.kind === 'task' && typeof first.task === 'string'
+    ? takenText(first.task, takenByTasks(files), machines, texts)
+    : undefined;
+}
+
 /** Which checkpoints a task takes before the session, and when that was last done; undefined when it takes none. */
-export function takenText(
+function takenText(
   task: string,
   taken: TakenByTasks,
   machines: readonly MachineInfo[],
@@ -65,36 +97,54 @@ function lastOf({ checkpoints }: MachineInfo, { name }: CheckpointTask): Checkpo
 
 /**
  * Has a checkpoint taken before a session: adds the task for it, and names that as the first.
- * @returns undefined when there is nothing to do
- * @throws InvalidArgument when the file of the tasks holds no list of them
+ * @returns undefined when there is nothing to do; where it cannot be done, an action that is disabled and says why
  */
 export function guardSessionAction(
   title: string,
-  { launch, tasks }: LaunchFiles,
+  files: LaunchFiles,
   session: DebugSession,
   machine: string,
-  taken: TakenByTasks,
+  texts: LanguageTexts,
 ): CodeAction | undefined {
-  const guard = guardSession(session, machine, taken);
-  if (guard === undefined) {
-    return undefined;
+  const guard = guardSession(session, firstOf(session, files), machine, takenByTasks(files));
+  switch (guard.kind) {
+    case 'guarded':
+      return undefined;
+    case 'unknown':
+      return disabled(title, texts.firstUnknown[guard.why]);
+    case 'guard':
+      try {
+        return { title, kind: CodeActionKind.Refactor, edit: { documentChanges: changesOf(files, session, guard) } };
+      } catch (error) {
+        return disabled(title, toWireError(error).message);
+      }
   }
+}
+
+function disabled(title: string, reason: string): CodeAction {
+  return { title, kind: CodeActionKind.Refactor, disabled: { reason } };
+}
+
+/** @throws InvalidArgument when the file of the tasks holds no list of them */
+function changesOf(
+  { launch, tasks }: LaunchFiles,
+  session: DebugSession,
+  guard: SessionGuard,
+): (TextDocumentEdit | CreateFile)[] {
   const edited = withPreLaunchTask(launch.text, session, guard.preLaunchTask);
-  const documentChanges: (TextDocumentEdit | CreateFile)[] =
-    tasks.uri === launch.uri
-      ? [replaced(launch.uri, launch.text, withTasks({ text: edited, list: tasks.list }, guard.tasks))]
-      : [
-          ...(tasks.text === undefined
-            ? [{ kind: 'create' as const, uri: tasks.uri, options: { ignoreIfExists: true } }]
-            : []),
-          replaced(
-            tasks.uri,
-            tasks.text ?? '',
-            withTasks({ text: tasks.text ?? newTasksFile, list: tasks.list }, guard.tasks),
-          ),
-          replaced(launch.uri, launch.text, edited),
-        ];
-  return { title, kind: CodeActionKind.Refactor, edit: { documentChanges } };
+  return tasks.uri === launch.uri
+    ? [replaced(launch.uri, launch.text, withTasks({ text: edited, list: tasks.list }, guard.tasks))]
+    : [
+        ...(tasks.text === undefined
+          ? [{ kind: 'create' as const, uri: tasks.uri, options: { ignoreIfExists: true } }]
+          : []),
+        replaced(
+          tasks.uri,
+          tasks.text ?? '',
+          withTasks({ text: tasks.text ?? newTasksFile, list: tasks.list }, guard.tasks),
+        ),
+        replaced(launch.uri, launch.text, edited),
+      ];
 }
 
 /** An edit of all of a text, in positions of LSP: lines, and UTF-16 code units in the last of them. */

@@ -1,10 +1,26 @@
-import { findNodeAtLocation, parseTree, type JSONPath, type Node } from 'jsonc-parser';
+import { findNodeAtLocation, getNodeValue, parseTree, type JSONPath, type Node } from 'jsonc-parser';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { GuardTaskParams, GuardTaskResult } from '../../protocol/language.ts';
 import { changed, memberOf } from './json-edit.ts';
 
 /** The task type; as in the extension's contributions. */
 export const checkpointTaskType = 'vm-checkpoint';
+
+/** Members that say how a task runs, and not which it is. */
+const membersOfEveryTask: ReadonlySet<string> = new Set([
+  'dependsOn',
+  'dependsOrder',
+  'detail',
+  'group',
+  'hide',
+  'icon',
+  'isBackground',
+  'options',
+  'presentation',
+  'problemMatcher',
+  'promptOnClose',
+  'runOptions',
+]);
 
 /** A text with tasks, and where in it their list is. */
 export interface TasksText {
@@ -94,6 +110,40 @@ export function checkpointsByLabel(text: TasksText): Map<string, CheckpointTask[
   return new Map(found.filter(([, taken]) => taken.length > 0));
 }
 
+/**
+ * What `${defaultBuildTask}` stands for: the label of the task that is marked so, or what identifies one that another
+ * extension provides.
+ * @returns undefined when there is not one such task, so that the editor asks
+ */
+export function defaultBuildTask(text: TasksText): string | Record<string, unknown> | undefined {
+  const [task, ...others] = readTasks(text).filter((one) => {
+    const group = memberOf(one, 'group');
+    return (
+      isRecord(group) && group['kind'] === 'build' && group['isDefault'] !== undefined && group['isDefault'] !== false
+    );
+  });
+  const group = task && memberOf(task, 'group');
+  // A default for some files only is known once one is open.
+  return task === undefined || others.length > 0 || !isRecord(group) || group['isDefault'] !== true
+    ? undefined
+    : identifierOf(task);
+}
+
+/** As other tasks name it in `dependsOn`; undefined for one whose name the editor makes up. */
+function identifierOf(task: Node): string | Record<string, unknown> | undefined {
+  const members: unknown = getNodeValue(task);
+  if (!isRecord(members)) {
+    return undefined;
+  }
+  const { label, type } = members;
+  if (typeof label === 'string') {
+    return label;
+  }
+  return typeof type !== 'string' || ['shell', 'process'].includes(type)
+    ? undefined
+    : Object.fromEntries(Object.entries(members).filter(([name]) => !membersOfEveryTask.has(name)));
+}
+
 function takenBy(label: string, tasks: ReadonlyMap<string, Node>, seen: Set<string>): CheckpointTask[] {
   const task = tasks.get(label);
   if (task === undefined || seen.has(label)) {
@@ -158,4 +208,8 @@ function dependsOnCheckpoint(tasks: readonly Node[], task: Node, machine: string
 function dependenciesOf(task: Node): unknown[] {
   const dependsOn = memberOf(task, 'dependsOn');
   return dependsOn === undefined ? [] : Array.isArray(dependsOn) ? dependsOn : [dependsOn];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

@@ -1,5 +1,6 @@
 /** What the language features say, in the language of the editor that asks. Errors of operations are no part of this. */
 import type { CheckpointInfo, MachineInfo, MachineState } from '../../protocol/machines.ts';
+import type { WhyUnknown } from './launch-file.ts';
 
 export interface LanguageTexts {
   state: Readonly<Record<MachineState, string>>;
@@ -19,6 +20,8 @@ export interface LanguageTexts {
   checkpointOf: (machines: readonly string[]) => string;
   addToSession: string;
   addToSessionOf: (machine: string) => string;
+  /** Why no checkpoint can be added before a session, with the way out. */
+  firstUnknown: Readonly<Record<WhyUnknown, string>>;
 }
 
 const english: LanguageTexts = {
@@ -51,6 +54,14 @@ const english: LanguageTexts = {
   checkpointOf: (machines) => `checkpoint of ${machines.join(', ')}`,
   addToSession: 'Add checkpoint before this debug session',
   addToSessionOf: (machine) => `Add checkpoint of “${machine}” before this debug session`,
+  firstUnknown: {
+    variable:
+      'Which task runs before this session is known only once it starts. A hook (setting vmCheckpoints.hooks) takes the checkpoint before that task, whichever it is.',
+    noDefaultBuildTask:
+      'tasks.json marks no single default build task, so VS Code asks which to run. Mark one with "isDefault": true; or use a hook (setting vmCheckpoints.hooks), which takes the checkpoint before that task, whichever it is.',
+    variableOfCompound:
+      'VS Code replaces no variables in the first task of a compound, and will not find it. Name the task itself.',
+  },
 };
 
 const german: LanguageTexts = {
@@ -82,6 +93,14 @@ const german: LanguageTexts = {
   checkpointOf: (machines) => `Prüfpunkt von ${machines.join(', ')}`,
   addToSession: 'Vor dieser Debugsitzung einen Prüfpunkt erstellen',
   addToSessionOf: (machine) => `Vor dieser Debugsitzung einen Prüfpunkt von „${machine}“ erstellen`,
+  firstUnknown: {
+    variable:
+      'Welche Aufgabe vor dieser Sitzung läuft, ist erst bei ihrem Start bekannt. Ein Hook (Einstellung vmCheckpoints.hooks) erstellt den Prüfpunkt vor dieser Aufgabe, welche es auch sei.',
+    noDefaultBuildTask:
+      'tasks.json kennzeichnet nicht genau eine Standardbuildaufgabe, deshalb fragt VS Code, welche laufen soll. Kennzeichnen Sie eine mit "isDefault": true; oder nehmen Sie einen Hook (Einstellung vmCheckpoints.hooks), der den Prüfpunkt vor dieser Aufgabe erstellt, welche es auch sei.',
+    variableOfCompound:
+      'VS Code ersetzt in der ersten Aufgabe einer Kombination keine Variablen und wird sie nicht finden. Nennen Sie die Aufgabe selbst.',
+  },
 };
 
 /** @param locale of the client, as in LSP's `initialize`; what is not spoken here is English */

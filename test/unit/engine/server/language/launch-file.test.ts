@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'jsonc-parser';
+import type { CodeAction } from 'vscode-languageserver/node';
 import {
+  firstTaskText,
   guardSessionAction,
   impossibleTasks,
-  takenByTasks,
-  takenText,
   type LaunchFiles,
 } from '../../../../../engine/server/language/launch-features.ts';
 import { debugSessions, sessionAt } from '../../../../../engine/server/language/launch-file.ts';
@@ -48,8 +48,8 @@ interface Given {
   machine?: string;
 }
 
-/** Texts of the files after the action on a session, by their addresses; undefined when there is none. */
-function afterAction(name: string, given: Given = {}): Map<string, string> | undefined {
+/** The action on a session; undefined when there is none. */
+function actionOn(name: string, given: Given = {}): CodeAction | undefined {
   const { uri, text, tasks, machine } = {
     uri: launchUri,
     text: launchText,
@@ -60,7 +60,12 @@ function afterAction(name: string, given: Given = {}): Map<string, string> | und
   const files = filesOf(uri, text, tasks);
   const session = sessionAt(text, text.indexOf(`"name": "${name}"`), launchIn(uri) ?? ['none']);
   assert.ok(session !== undefined);
-  const action = guardSessionAction('Add', files, session, machine, takenByTasks(files));
+  return guardSessionAction('Add', files, session, machine, languageTexts('en'));
+}
+
+/** Texts of the files after the action on a session, by their addresses; undefined when it would change nothing. */
+function afterAction(name: string, given: Given = {}): Map<string, string> | undefined {
+  const action = actionOn(name, given);
   return (
     action &&
     new Map(
@@ -100,7 +105,7 @@ test('one with a first task runs it after the checkpoint; the task itself stays 
   );
 });
 
-test('once it is there it is not offered again, nor where a dependency takes it, nor what is known only later', () => {
+test('once it is there it is not offered again, nor where a dependency takes it', () => {
   const after = afterAction('built');
   const text = after?.get(launchUri) ?? '';
   const tasks = after?.get(tasksFileBeside(launchUri)) ?? '';
@@ -110,7 +115,56 @@ test('once it is there it is not offered again, nor where a dependency takes it,
   assert.notEqual(afterAction('safe', { machine: 'web' }), undefined);
   assert.equal(afterAction('typed'), undefined);
   assert.notEqual(afterAction('typed', { machine: 'web' }), undefined);
-  assert.equal(afterAction('later'), undefined);
+});
+
+const withDefault = (...tasks: string[]): string => `{ "tasks": [${tasks.join()}] }`;
+const isDefault = '"group": { "kind": "build", "isDefault": true }';
+
+test('the default build task is the one that tasks.json marks: by its label, or by what identifies it', () => {
+  const labelled = afterAction('later', {
+    tasks: withDefault(
+      `{ "label": "compile", "type": "shell", ${isDefault} }`,
+      '{ "label": "other", "group": "build" }',
+    ),
+  });
+  assert.match(labelled?.get(launchUri) ?? '', /"name": "later".*"preLaunchTask": "checkpoint of lab, then compile"/);
+  assert.match(
+    JSON.stringify(parsed(labelled, tasksFileBeside(launchUri))),
+    /"dependsOn":\["checkpoint of lab before compile","compile"\],"dependsOrder":"sequence"/,
+  );
+  const provided = afterAction('later', {
+    tasks: withDefault(`{ "type": "npm", "script": "build", "problemMatcher": [], ${isDefault} }`),
+  });
+  assert.match(
+    JSON.stringify(parsed(provided, tasksFileBeside(launchUri))),
+    /"dependsOn":\["checkpoint of lab before what runs before later",\{"type":"npm","script":"build"\}\]/,
+  );
+  const checkpoint = '{ "label": "checkpoint", "type": "vm-checkpoint", "machine": "lab" }';
+  const compile = `{ "label": "compile", "dependsOn": "checkpoint", ${isDefault} }`;
+  assert.equal(actionOn('later', { tasks: withDefault(checkpoint, compile) }), undefined);
+});
+
+test('where what runs first is not known, the action is disabled and says why, with the way out; so does the hover', () => {
+  const reasonOf = (name: string, given: Given = {}): string | undefined => actionOn(name, given)?.disabled?.reason;
+  assert.match(reasonOf('later') ?? '', /marks no single default build task.*"isDefault": true.*vmCheckpoints\.hooks/);
+  for (const tasks of [
+    withDefault(`{ "label": "a", ${isDefault} }`, `{ "label": "b", ${isDefault} }`),
+    withDefault('{ "label": "a", "group": { "kind": "build", "isDefault": "**.ts" } }'),
+    withDefault('{ "label": "a", "group": { "kind": "test", "isDefault": true } }'),
+    withDefault(`{ "type": "shell", "command": "make", ${isDefault} }`),
+    undefined,
+  ]) {
+    assert.match(reasonOf('later', { tasks }) ?? '', /no single default build task/);
+  }
+  const asked = launchText.replace('defaultBuildTask', 'input:which');
+  assert.match(reasonOf('later', { text: asked }) ?? '', /known only once it starts.*vmCheckpoints\.hooks/);
+  const compound = launchText.replace('"configurations": ["plain", "built"]', '"preLaunchTask": "${defaultBuildTask}"');
+  assert.match(reasonOf('all', { text: compound }) ?? '', /no variables in the first task of a compound/);
+  assert.match(reasonOf('plain', { tasks: '{"tasks": 7}' }) ?? '', /holds no list of tasks/);
+  const session = sessionAt(asked, asked.indexOf('"name": "later"'), []);
+  assert.ok(session !== undefined);
+  const told = firstTaskText(session, filesOf(launchUri, asked, tasksText), [], languageTexts('de'));
+  assert.match(told ?? '', /erst bei ihrem Start bekannt/);
 });
 
 test('two sessions with one first task share what takes the checkpoint', () => {
@@ -145,23 +199,24 @@ test('a workspace file gets both in its own sections', () => {
   });
 });
 
-test('a file of tasks that is broken is not written into', () => {
-  assert.throws(() => afterAction('plain', { tasks: '{"tasks": 7}' }), { code: 'InvalidArgument' });
-});
-
 test('a first task that cannot take its checkpoint is found, through what it depends on', () => {
   const sessions = debugSessions(launchText, []);
-  const taken = takenByTasks(filesOf(launchUri, launchText, tasksText));
-  const found = impossibleTasks(sessions, taken, new Set(['lab']));
+  const files = filesOf(launchUri, launchText, tasksText);
+  const found = impossibleTasks(sessions, files, new Set(['lab']));
   assert.deepEqual(
     found.map(({ offset, length, task, machine }) => [launchText.slice(offset, offset + length), task, machine]),
     [['"install"', 'checkpoint', 'db']],
   );
-  assert.deepEqual(impossibleTasks(sessions, taken, new Set(['lab', 'db'])), []);
+  assert.deepEqual(impossibleTasks(sessions, files, new Set(['lab', 'db'])), []);
 });
 
 test('what a first task takes is told, with when it last did', () => {
-  const taken = takenByTasks(filesOf(launchUri, launchText, tasksText));
+  const files = filesOf(launchUri, launchText, tasksText);
+  const told = (name: string, locale: string): string | undefined => {
+    const session = sessionAt(launchText, launchText.indexOf(`"name": "${name}"`), []);
+    assert.ok(session !== undefined);
+    return firstTaskText(session, files, [machine], languageTexts(locale));
+  };
   const checkpoint = {
     id: 'c',
     created: '2026-11-21T09:15:03.000Z',
@@ -183,9 +238,9 @@ test('what a first task takes is told, with when it last did', () => {
     now: {},
   } as const;
   const machine = { ...lab, disks: [], trash: [], checkpoints: [...lab.checkpoints] };
-  const text = takenText('install', taken, [machine], languageTexts('en')) ?? '';
+  const text = told('safe', 'en') ?? '';
   assert.match(text, /“checkpoint” takes a checkpoint of “lab”, “db” before the debug session starts\./);
   assert.match(text, /The last one of “lab” is “before”, taken at 2026-11-21T09:15:03\.000Z\./);
-  assert.equal(takenText('build', taken, [machine], languageTexts('en')), undefined);
-  assert.match(takenText('install', taken, [machine], languageTexts('de')) ?? '', /„lab“, „db“.*Debugsitzung/);
+  assert.equal(told('built', 'en'), undefined);
+  assert.match(told('safe', 'de') ?? '', /„lab“, „db“.*Debugsitzung/);
 });
