@@ -33,10 +33,10 @@ export class GroupService {
     if (folders.length === 0) {
       throw new CheckpointError('InvalidArgument', 'A group needs machines. Name each of them with --machine.', {});
     }
-    const id = await changeAll(this.#context, folders, 'take a group', (open) =>
+    const { id, problems } = await changeAll(this.#context, folders, 'take a group', (open) =>
       takeGroup(this.#context, open, options, outlivingWindow(call)),
     );
-    return this.#result(await findGroup(this.#context, id));
+    return { ...(await this.#result(await findGroup(this.#context, id))), problems };
   }
 
   async groupApply(params: GroupParams<'groupApply'>, call: Call): Promise<GroupResult<'groupApply'>> {
@@ -67,7 +67,7 @@ export class GroupService {
     return this.#result(group);
   }
 
-  async #result(group: Group): Promise<GroupResult<'groupTake'>> {
+  async #result(group: Group): Promise<GroupResult<'groupDelete'>> {
     const shown = await Promise.all(machinesOf(group).map((machine) => this.#machines.show({ machine })));
     return { group: viewGroup(group), machines: shown.map(({ machine }) => machine) };
   }

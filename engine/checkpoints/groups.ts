@@ -14,7 +14,7 @@ import { settle } from './end-groups.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
-import { take, type TakeOptions } from './take.ts';
+import { requireOneKind, take, type TakeOptions } from './take.ts';
 
 /** Checkpoints of several machines that were taken together. */
 export interface Group {
@@ -73,26 +73,38 @@ export async function findGroup(context: EngineContext, reference: string): Prom
   return first;
 }
 
-/** Takes a checkpoint of each machine, or of none. @returns the group's id */
+export interface TakenGroup {
+  id: string;
+  /** By name of machine, where there is one; as of a single take. */
+  problems: Record<string, string>;
+}
+
+/** Takes a checkpoint of each machine, or of none. @throws InvalidName, InvalidArgument, and what a take does */
 export async function takeGroup(
   context: EngineContext,
   machines: readonly OpenMachine[],
-  options: Omit<GroupOperations['groupTake']['params'], 'machines'>,
+  options: GroupTake,
   call: Call,
-): Promise<string> {
-  const group = randomUUID();
-  const named = { ...options, name: nameOfTake(options) };
-  await onAll(context, machines, { id: group, operation: 'take' }, async (machine) => {
-    await take(context, machine, takeOfMember(machine, named, group), call);
+): Promise<TakenGroup> {
+  const id = randomUUID();
+  const named = groupTakeOptions(options);
+  const problems: Record<string, string> = {};
+  await onAll(context, machines, { id, operation: 'take' }, async (machine) => {
+    const { problem } = await take(context, machine, takeOfMember(machine, named, id), call);
+    if (problem !== undefined) {
+      problems[path.basename(machine.folder.path)] = problem;
+    }
   });
-  return group;
+  return { id, problems };
 }
 
 type GroupTake = Omit<GroupOperations['groupTake']['params'], 'machines'>;
 
-/** One name for all of a group. @throws InvalidName */
-export function nameOfTake({ name }: GroupTake): string {
-  return name === undefined ? defaultCheckpointName(new Date()) : checkpointName(name);
+/** The options with one name for all of a group. @throws InvalidName, InvalidArgument */
+export function groupTakeOptions(options: GroupTake): GroupTake & { name: string } {
+  requireOneKind(options);
+  const { name } = options;
+  return { ...options, name: name === undefined ? defaultCheckpointName(new Date()) : checkpointName(name) };
 }
 
 /** What is asked of one machine when a group is taken. */
@@ -107,6 +119,7 @@ export function takeOfMember(
     group,
     ...(options.notes === undefined ? {} : { notes: options.notes }),
     ...(isUp && options.memory !== undefined ? { memory: options.memory } : {}),
+    ...(options.kind === undefined ? {} : { kind: options.kind }),
     ...(options.createdBy === undefined ? {} : { createdBy: options.createdBy }),
     ...(options.git === undefined ? {} : { git: options.git }),
   };

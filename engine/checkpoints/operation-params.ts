@@ -21,6 +21,7 @@ const provenance = {
   createdBy: z.enum(['person', 'task', 'debug', 'agent', 'guard']).exactOptional(),
   git: z.strictObject({ branch: z.string().max(1000).exactOptional(), commit: z.string().max(100) }).exactOptional(),
 };
+const checkpointKind = z.enum(['standard', 'production', 'production-only']).exactOptional();
 const applyOptions = {
   discardNow: z.boolean().exactOptional(),
   disksOnly: z.boolean().exactOptional(),
@@ -94,7 +95,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     name: name.exactOptional(),
     notes: z.string().max(100_000).exactOptional(),
     memory: z.boolean().exactOptional(),
-    kind: z.enum(['standard', 'production', 'production-only']).exactOptional(),
+    kind: checkpointKind,
     ...provenance,
     keepLast: z.int().min(1).max(1000).exactOptional(),
   }),
@@ -140,6 +141,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     machines: z.array(reference).min(1).max(1000),
     notes: z.string().max(100_000).exactOptional(),
     memory: z.boolean().exactOptional(),
+    kind: checkpointKind,
     ...provenance,
   }),
   groupApply: z.strictObject({ group: reference, disksOnly: z.boolean().exactOptional() }),

@@ -25,7 +25,7 @@ import {
 import type { EngineContext } from './engine-context.ts';
 import { requireFormatOfCheckpoint } from './export.ts';
 import { bytesBelow, decideFlatten } from './flatten.ts';
-import { findGroup, memberOf, naming, nameOfTake, takeOfMember, type Group } from './groups.ts';
+import { findGroup, memberOf, naming, groupTakeOptions, takeOfMember, type Group } from './groups.ts';
 import { releasableLayers } from './layer-graph.ts';
 import { layersBeside, requireNotLinked } from './layers-beside.ts';
 import { verifyParents } from './layers.ts';
@@ -198,7 +198,7 @@ export class PlanService {
   async #groupTake(params: Params<'groupTake'>): Promise<OperationPlan> {
     const { machines, ...options } = params;
     const folders = await Promise.all(machines.map((machine) => findMachine(this.#context, machine)));
-    const named = { ...options, name: nameOfTake(options) };
+    const named = groupTakeOptions(options);
     const names = folders.map((folder) => path.basename(folder.path));
     return this.#onAll('groupTake', names, (machine) => this.#take(machine, takeOfMember(machine, named, 'new')));
   }

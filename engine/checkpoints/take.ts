@@ -61,11 +61,7 @@ export async function decideTake(
   const name = options.name === undefined ? defaultCheckpointName(new Date()) : checkpointName(options.name);
   const isUp = presence.state !== 'stopped';
   const quiesces = isUp && options.kind !== undefined && options.kind !== 'standard';
-  if (options.memory === true && options.kind !== undefined && options.kind !== 'standard') {
-    throw new CheckpointError('InvalidArgument', 'A production checkpoint has no memory. Ask for one or the other.', {
-      operation: 'take',
-    });
-  }
+  requireOneKind(options);
   const saved = isUp ? undefined : now.memory;
   if (saved !== undefined && options.kind === 'production-only') {
     const { name: of } = definition;
@@ -110,6 +106,15 @@ export async function decideTake(
     quiesces,
     needs,
   };
+}
+
+/** @throws InvalidArgument when memory is asked for, and a kind that has none */
+export function requireOneKind({ memory, kind }: Pick<TakeOptions, 'memory' | 'kind'>): void {
+  if (memory === true && kind !== undefined && kind !== 'standard') {
+    throw new CheckpointError('InvalidArgument', 'A production checkpoint has no memory. Ask for one or the other.', {
+      operation: 'take',
+    });
+  }
 }
 
 /** Makes a checkpoint of Now. No data is copied: the active layers are frozen and empty ones go on top. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { GroupInfo } from '../protocol/groups.ts';
 import type { Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
@@ -21,16 +21,25 @@ export function addGroupVerbs(program: Command, output: Output): void {
   plannedVerb(group, 'take [name]', 'make a checkpoint of each machine, or of none')
     .requiredOption('--machine <machine>', 'a machine of the group; once for each', collect)
     .option('--notes <text>', 'notes to keep with each')
+    .option('--memory', 'with memory (default for those that run)')
     .option('--no-memory', 'disks only')
+    .addOption(
+      new Option('--kind <kind>', 'production: no memory, file systems frozen by the agent in the guest').choices([
+        'standard',
+        'production',
+        'production-only',
+      ]),
+    )
     .action((name: string | undefined, options: Given) => {
       const given = {
         machines: options['machine'],
         ...(name === undefined ? {} : { name }),
-        ...pick(options, ['notes', 'memory']),
+        ...pick(options, ['notes', 'memory', 'kind']),
       };
       return runPlanned(output, options, 'groupTake', given, async ({ groups }, params, call) => {
         const taken = await groups.groupTake(params, call);
-        output.result(taken, `Took ${groupText(taken.group)}`);
+        const problems = Object.entries(taken.problems).map(([machine, problem]) => `${machine}: ${problem}`);
+        output.result(taken, [`Took ${groupText(taken.group)}`, ...problems].join('\n'));
       });
     });
 
@@ -59,5 +68,8 @@ function collect(machine: string, before: string[] | undefined): string[] {
 }
 
 function groupText({ id, name, members }: GroupInfo): string {
-  return `“${name}” (${id.slice(0, 8)}) of ${members.map(({ machine }) => `“${machine}”`).join(', ')}`;
+  const each = members.map(
+    ({ machine, checkpoint }) => `“${machine}” (${checkpoint.hasMemory ? 'with memory' : checkpoint.consistency})`,
+  );
+  return `“${name}” (${id.slice(0, 8)}) of ${each.join(', ')}`;
 }

@@ -1,4 +1,4 @@
-import type { CheckpointInfo, CreatedBy, MachineInfo } from './machines.ts';
+import type { CheckpointInfo, CheckpointKind, CreatedBy, MachineInfo } from './machines.ts';
 import type { ResumeStep } from './resume-steps.ts';
 
 /** Checkpoints of several machines that were taken together. */
@@ -31,11 +31,18 @@ export interface GroupOperations {
       notes?: string;
       /** Save the memory of those that run too; default true. */
       memory?: boolean;
+      /** What to take of those that run; default `standard`. Of one that is saved it is asked as well. */
+      kind?: CheckpointKind;
       createdBy?: CreatedBy;
       /** Git state of the workspace that it is taken from. */
       git?: { branch?: string; commit: string };
     };
-    result: { group: GroupInfo; machines: MachineInfo[] };
+    result: {
+      group: GroupInfo;
+      machines: MachineInfo[];
+      /** By name of machine: why its checkpoint is not of the kind that was asked for, or what is to be seen to in the guest. */
+      problems: Record<string, string>;
+    };
   };
   groupApply: {
     params: OnGroup & {

@@ -1,5 +1,6 @@
 /** Short descriptions of machines and checkpoints, the same in the tree and in the lists to choose from. */
 import * as vscode from 'vscode';
+import type { GroupInfo } from '../../engine/protocol/groups.ts';
 import type {
   CheckpointInfo,
   Colour,
@@ -111,6 +112,16 @@ export function consistencyText(consistency: Consistency): string {
     case 'offline':
       return vscode.l10n.t('taken while stopped');
   }
+}
+
+/** What was achieved for each machine of a group: `“web” (with memory), “database” (file-system-consistent)`. */
+export function achievedTexts({ members }: Pick<GroupInfo, 'members'>): string {
+  return members
+    .map(({ machine, checkpoint: { hasMemory, consistency } }) => {
+      const achieved = hasMemory ? vscode.l10n.t('with memory') : consistencyText(consistency);
+      return `“${machine}” (${achieved})`;
+    })
+    .join(', ');
 }
 
 export function memoryMethodText(method: MemoryMethod): string {

@@ -5,6 +5,7 @@ import type { CheckpointsContext } from '../context.ts';
 import { sayingsInWords } from '../engine/saying-in-words.ts';
 import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
 import { gitHead } from '../git-head.ts';
+import { achievedTexts } from '../machines/descriptions.ts';
 import { readCheckpointKind } from '../settings.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import type { CheckpointTask, CheckpointTaskProblem } from './checkpoint-task.ts';
@@ -120,7 +121,7 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       machines,
       createdBy: 'task',
       ...(name === undefined ? {} : { name }),
-      ...(memory === undefined ? {} : { memory }),
+      ...(memory === undefined ? { kind: readCheckpointKind() } : { memory }),
       ...(git === undefined ? {} : { git }),
     };
     const taken = await this.#context.engine.request('groupTake', params, {
@@ -128,7 +129,10 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       activity,
       onProgress: ({ message }) => this.#print(message),
     });
-    this.#print(vscode.l10n.t('Took checkpoints “{0}” of {1}.', taken.group.name, shown));
+    for (const [one, problem] of Object.entries(taken.problems)) {
+      this.#print(`“${one}”: ${problem}`);
+    }
+    this.#print(vscode.l10n.t('Took checkpoints “{0}” of {1}.', taken.group.name, achievedTexts(taken.group)));
   }
 
   /** VS Code takes a terminal that ends with a failure at once for one that could not be launched, and says so. */

@@ -5,14 +5,16 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { GroupInfo } from '../../engine/protocol/groups.ts';
 import type { Result } from '../../engine/protocol/operations.ts';
-import { Refusal } from '../support/ckpt.ts';
+import { Refusal, runCkpt } from '../support/ckpt.ts';
 import { type GuestShell, inGuest } from '../support/guest.ts';
 import { engineFile } from '../support/project.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
+const stopped = 'stopped';
 const killRounds = Number(process.env['CKPT_ROUNDS'] ?? 3);
 
 describe('a production checkpoint', () => {
@@ -29,6 +31,15 @@ describe('a production checkpoint', () => {
   const guest = <T>(use: (shell: GuestShell) => Promise<T>): Promise<T> => inGuest(home.folder, name, use);
   const take = (called: string, kind: string): Promise<Result<'take'>> =>
     home.ckpt.run('take', ['take', name, called, '--kind', kind]);
+  const takeGroup = (called: string, kind: string): Promise<Result<'groupTake'>> =>
+    home.ckpt.run('groupTake', ['group', 'take', called, '--machine', name, '--machine', stopped, '--kind', kind]);
+  const achieved = ({ members }: GroupInfo): Record<string, string> =>
+    Object.fromEntries(
+      members.map(({ machine, checkpoint: { hasMemory, consistency } }) => [
+        machine,
+        hasMemory ? 'memory' : consistency,
+      ]),
+    );
 
   it('the agent freezes the file systems → consistent to them, without memory, and the guest writes again', async () => {
     await guest((shell) => shell.run('echo precious > /root/marker'));
@@ -84,6 +95,15 @@ describe('a production checkpoint', () => {
     await guest((shell) => shell.run(`rm ${program}; sync`));
   });
 
+  it('a group goes by the kind: what runs is frozen, what is stopped is taken as it is, and each tells what it is', async () => {
+    await home.ckpt.run('createMachine', ['create-machine', stopped, '--image', 'playground']);
+    const { group, problems } = await takeGroup('group frozen', 'production-only');
+    assert.deepEqual(achieved(group), { [name]: 'file-system', [stopped]: 'offline' });
+    assert.deepEqual(problems, {});
+    const { stdout } = await runCkpt(home.folder, ['group', 'list']);
+    assert.match(stdout, /“group frozen” .* of “lab” \(file-system\), “stopped” \(offline\)/);
+  });
+
   it('an engine that is killed (kill -9) while they are frozen → the next one thaws them', async (context) => {
     const random = seededRandom();
     let interrupted = 0;
@@ -123,12 +143,26 @@ describe('a production checkpoint', () => {
     assert.equal(checkpoint.hasMemory, true);
     assert.equal(checkpoint.consistency, 'crash');
     await guest((shell) => shell.run('echo goes on > /root/later && sync'));
+    const groups = await home.ckpt.run('groupList', ['group', 'list']);
+    await assert.rejects(
+      takeGroup('group refused', 'production-only'),
+      (error) =>
+        error instanceof Refusal && error.error.code === 'GuestNotResponding' && /“lab”/.test(error.error.message),
+    );
+    assert.deepEqual(await home.ckpt.run('groupList', ['group', 'list']), groups);
+    const { group, problems } = await takeGroup('group standard instead', 'production');
+    assert.deepEqual(achieved(group), { [name]: 'memory', [stopped]: 'offline' });
+    assert.deepEqual(Object.keys(problems), [name]);
+    assert.match(problems[name] ?? '', /no production checkpoint: .*agent/);
   });
 
   it('together with memory → refused', async () => {
+    const isRefused = (error: unknown): boolean => error instanceof Refusal && error.error.code === 'InvalidArgument';
+    await assert.rejects(home.ckpt.run('take', ['take', name, '--memory', '--kind', 'production']), isRefused);
+    const machines = ['--machine', name, '--machine', stopped];
     await assert.rejects(
-      home.ckpt.run('take', ['take', name, '--memory', '--kind', 'production']),
-      (error) => error instanceof Refusal && error.error.code === 'InvalidArgument',
+      home.ckpt.run('groupTake', ['group', 'take', 'both', ...machines, '--memory', '--kind', 'production']),
+      isRefused,
     );
   });
 });

@@ -1,7 +1,7 @@
 /** Checkpoints of several machines together: all of them, or none. */
 import * as vscode from 'vscode';
 import type { CheckpointsContext } from '../../context.ts';
-import { describeMachine } from '../../machines/descriptions.ts';
+import { achievedTexts, describeMachine } from '../../machines/descriptions.ts';
 import type { CheckpointGroup } from '../../machines/groups.ts';
 import { checkpointGroups } from '../../machines/groups.ts';
 import { obstacle } from '../../machines/possible.ts';
@@ -13,6 +13,7 @@ import { agreesToPlan } from '../../operations/plan-question.ts';
 import { restoreCheckpoints } from '../../operations/restore-checkpoints.ts';
 import { groupAppliedText } from '../../operations/told-afterwards.ts';
 import { age } from '../../presentation/age.ts';
+import { readCheckpointKind } from '../../settings.ts';
 import { machineIcon } from '../../tree/machine-node.ts';
 import { GroupNode } from '../../tree/group-nodes.ts';
 import type { CommandHandler } from '../command.ts';
@@ -53,12 +54,14 @@ export const takeGroup: CommandHandler = async (context) => {
     ? undefined
     : perform(context, {
         name: 'groupTake',
-        params: { name: name.trim(), machines },
+        params: { name: name.trim(), machines, kind: readCheckpointKind() },
         title: vscode.l10n.t('Taking checkpoint “{0}” of {1}…', name.trim(), machines.join(', ')),
-        done: ({ group }) => {
-          void vscode.window.showInformationMessage(
-            vscode.l10n.t('Took checkpoint “{0}” of {1} together.', group.name, machines.join(', ')),
-          );
+        done: ({ group, problems }) => {
+          const taken = vscode.l10n.t('Took checkpoint “{0}” of {1} together.', group.name, achievedTexts(group));
+          const told = Object.entries(problems).map(([machine, problem]) => `“${machine}”: ${problem}`);
+          void (told.length === 0
+            ? vscode.window.showInformationMessage(taken)
+            : vscode.window.showWarningMessage([taken, ...told].join(' ')));
         },
       });
 };

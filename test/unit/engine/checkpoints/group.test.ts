@@ -55,6 +55,22 @@ test('a take that fails on one machine → none has the checkpoint; the error na
   assert.deepEqual(await disorderOf(place), []);
 });
 
+test('a kind is asked of those that run: stopped ones are taken as they are; memory and a kind without it are refused', async (context) => {
+  const { engine, folder, now } = await twoMachines(context);
+  const machines = [lab, other];
+  const { group, problems } = await engine.groups.groupTake({ machines, kind: 'production-only' }, {});
+  assert.deepEqual(
+    group.members.map(({ checkpoint }) => checkpoint.consistency),
+    ['offline', 'offline'],
+  );
+  assert.deepEqual(problems, {});
+  const wrong = { machines, kind: 'production', memory: true } as const;
+  await assert.rejects(engine.groups.groupTake(wrong, {}), { code: 'InvalidArgument' });
+  await assert.rejects(engine.plans.plan({ operation: 'groupTake', params: wrong }), { code: 'InvalidArgument' });
+  assert.deepEqual((await engine.groups.groupList()).groups, [group]);
+  assert.deepEqual(await nows(engine, folder), now);
+});
+
 test('an apply that fails on one machine → the others are undone', async (context) => {
   const { engine, folder } = await twoMachines(context);
   const { groups } = engine;

@@ -57,7 +57,7 @@ const full: { [K in OperationName]: Params<K> } = {
   setGroup: { machine: 'lab', group: 'g' },
   compare: { machine: 'lab', checkpoint: 'a', other: 'b', limit: 10 },
   groupList: {},
-  groupTake: { name: 'n', machines: ['lab', 'server'], notes: '', memory: false },
+  groupTake: { name: 'n', machines: ['lab', 'server'], notes: '', memory: false, kind: 'production' },
   groupApply: { group: 'n', disksOnly: true },
   groupDelete: { group: 'n' },
   diskInfo: { file: '/d', from: 'raw', allowParents: ['/p'] },
