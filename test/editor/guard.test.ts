@@ -30,9 +30,16 @@ describe('guards in the tree', () => {
   after(() => session.close());
 
   it('a guarded command is one step, with the checkpoints before and after it inside', async () => {
-    const rows = await workbench.treeRows();
-    const labels = rows.map(({ label }) => label);
-    assert.deepEqual(labels.slice(1), [machine, 'make install', 'before make install', 'after make install', 'Now']);
+    const wanted = [machine, 'make install', 'before make install', 'after make install', 'Now'];
+    let labels: string[] = [];
+    await until(
+      () => `the rows ${wanted.join(' | ')}; there are ${labels.join(' | ')}`,
+      async () => {
+        labels = (await workbench.treeRows()).map(({ label }) => label).slice(1);
+        return labels.join() === wanted.join();
+      },
+      { timeoutMilliseconds: 60_000 },
+    );
     await workbench.screenshot('15-guard');
   });
 
@@ -50,7 +57,10 @@ describe('guards in the tree', () => {
       ],
       { env: { ...process.env, VM_CHECKPOINTS_HOME: session.home.folder }, stdio: ['ignore', 'pipe', 'ignore'] },
     );
-    const said = await new Promise((resolve) => child.stdout.once('data', resolve));
+    const said = await new Promise((resolve, reject) => {
+      child.stdout.once('data', resolve);
+      child.once('exit', (code) => reject(new Error(`the guard ended with ${String(code)}, and had run nothing`)));
+    });
     child.kill('SIGKILL');
     process.kill(Number(String(said)), 'SIGKILL');
     await workbench.runCommand('VM Checkpoints: Refresh');

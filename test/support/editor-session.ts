@@ -9,7 +9,7 @@ import { startServer, type Server, type ServerOptions } from './vscode/server.ts
 import type { Workbench } from './vscode/workbench.ts';
 
 /** In which way VS Code is not as it comes. */
-export type EditorOptions = Pick<ServerOptions, 'language' | 'settings' | 'workspaceTrust'>;
+export type EditorOptions = Pick<ServerOptions, 'language' | 'settings' | 'unpackedExtensions' | 'workspaceTrust'>;
 
 /** A home, a real VS Code with the packaged extension, and a window on a workspace. */
 export class EditorSession {

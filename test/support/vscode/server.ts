@@ -6,7 +6,7 @@ import { writeLanguagePack } from './language-pack.ts';
 import { type ProcessGroup, spawnGroup } from './process-group.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
-import { installExtension, prepareUserData, withoutGallery, xdgEnvironment } from './user-data.ts';
+import { copyExtension, installExtension, prepareUserData, withoutGallery, xdgEnvironment } from './user-data.ts';
 import type { Settings } from './user-settings.ts';
 
 /** What to serve, and how. */
@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly workspaceFolder: string;
   /** Packaged extensions (`.vsix`) to install. */
   readonly extensions?: readonly string[];
+  /** Folders of extensions that are copied to the others as they are. */
+  readonly unpackedExtensions?: readonly string[];
   /** Settings, extensions and state, kept for the next start; by default a temporary folder. */
   readonly userDataFolder?: string;
   /** User settings beside, or instead of, the quiet defaults. */
@@ -77,6 +79,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const settings = { 'security.workspace.trust.enabled': options.workspaceTrust ?? false, ...options.settings };
     const userData = await prepareUserData(userDataFolder, settings, options.log);
     if (options.language !== undefined) await writeLanguagePack(userDataFolder, options.language);
+    for (const folder of options.unpackedExtensions ?? []) await copyExtension(userData, folder);
     for (const extension of options.extensions ?? []) {
       options.log(`installing ${path.basename(extension)}`);
       await installExtension(options.codeServer, userData, extension);

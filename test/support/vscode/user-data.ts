@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import type { CodeServer } from './install.ts';
 import { runProgram } from './program.ts';
 import { type Settings, writeUserSettings } from './user-settings.ts';
@@ -75,6 +76,15 @@ export async function installExtension(codeServer: CodeServer, userData: UserDat
     environment: withoutGallery,
     timeoutMilliseconds: 60_000,
   });
+}
+
+/** Puts an extension beside those that are installed. VS Code finds it when that is done before the first of them is. */
+export async function copyExtension({ extensionsFolder }: UserData, folder: string): Promise<void> {
+  const manifest = z
+    .object({ publisher: z.string(), name: z.string(), version: z.string() })
+    .parse(JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')));
+  const { publisher, name, version } = manifest;
+  await cp(folder, path.join(extensionsFolder, `${publisher}.${name}-${version}`), { recursive: true });
 }
 
 /** Keeps VS Code from asking any extension gallery. */
