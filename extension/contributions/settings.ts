@@ -108,7 +108,7 @@ export const settings = {
     restricted: true,
     items: hookSchema,
     description:
-      'Tasks and debug sessions that a checkpoint is to be taken before. Each hook names a `machine`, and what it fits: `task` (a label), `taskType`, `taskGroup`, or `debugType` (`*` for all). **A debug session starts only when its checkpoint was taken.** A task that a hook fits is run by **Run Task with Checkpoint…** without asking for the machine; started in another way, it is told of, with a button that makes it depend on a checkpoint from then on.',
+      'Tasks and debug sessions that a checkpoint is to be taken before. Each hook names a `machine`, and what it fits: `task` (a label), `taskType`, `taskGroup`, or `debugType` (`*` for all). **A debug session starts only when its checkpoint was taken, and so does its `preLaunchTask`.** A task that a hook fits is run by **Run Task with Checkpoint…** without asking for the machine; started in another way, it is told of, with a button that makes it depend on a checkpoint from then on.',
   },
   'vmCheckpoints.pauseWhenFull': {
     type: 'boolean',

@@ -68,6 +68,25 @@ describe('files in which machines and checkpoints are named', () => {
       { timeoutMilliseconds: 60_000, intervalMilliseconds: 500 },
     );
   };
+  /** The action at a place in a file, which the light bulb offers once the engine has answered. */
+  const offeredAt = async (file: string, text: string): Promise<Locator> => {
+    const offered = workbench.page.locator('.action-widget .monaco-list-row', {
+      hasText: 'Add checkpoint before this debug session',
+    });
+    await putCursor(file, text);
+    await until(
+      'the light bulb to offer a checkpoint',
+      async () => {
+        await press('Control+.');
+        return offered.waitFor({ timeout: 5000 }).then(
+          () => true,
+          () => putCursor(file, text).then(() => false),
+        );
+      },
+      long,
+    );
+    return offered;
+  };
   const problem = async (text: RegExp): Promise<void> => {
     await workbench.runCommand('Problems: Focus on Problems View');
     await workbench.page.locator('.markers-panel .monaco-list-row', { hasText: text }).first().waitFor();
@@ -123,21 +142,7 @@ describe('files in which machines and checkpoints are named', () => {
 
   it('“Add checkpoint before this debug session” → it starts after the checkpoint was taken', async () => {
     const file = inWorkspace('.vscode/launch.json');
-    await putCursor(file, '"name": "plain');
-    const offered = workbench.page.locator('.action-widget .monaco-list-row', {
-      hasText: 'Add checkpoint before this debug session',
-    });
-    await until(
-      'the light bulb to offer a checkpoint',
-      async () => {
-        await press('Control+.');
-        return offered.waitFor({ timeout: 5000 }).then(
-          () => true,
-          () => putCursor(file, '"name": "plain').then(() => false),
-        );
-      },
-      long,
-    );
+    const offered = await offeredAt(file, '"name": "plain');
     await workbench.screenshot('18-launch-action');
     await offered.click();
     await until(
@@ -159,6 +164,42 @@ describe('files in which machines and checkpoints are named', () => {
     const [installed = ''] = await installations();
     assert.ok(taken.created < installed, `${taken.created} is before ${installed}`);
     await workbench.screenshot('19-launch-checkpoint');
+  });
+
+  it('in front of the default build task it is offered, too', async () => {
+    const file = inWorkspace('.vscode/launch.json');
+    await open('launch.json');
+    await (await offeredAt(file, '"name": "compiled')).click();
+    await until(
+      'the first task to be written',
+      async () => /"preLaunchTask": "checkpoint of playground, then compile"/.test(await readFile(file, 'utf8')),
+      action,
+    );
+    assert.match(
+      await readFile(inWorkspace('.vscode/tasks.json'), 'utf8'),
+      /"dependsOn": \[\s*"checkpoint of playground before compile",\s*"compile"\s*\],\s*"dependsOrder": "sequence"/,
+    );
+  });
+
+  it('where what runs first is known only later, Refactor… and the hover say why it cannot be added, and what can', async () => {
+    const file = inWorkspace('.vscode/launch.json');
+    await open('launch.json');
+    await putCursor(file, '"${input:wh');
+    await workbench.runCommand('Refactor...');
+    const row = workbench.page.locator('.action-widget .monaco-list-row', {
+      hasText: 'Add checkpoint before this debug session',
+    });
+    await row.waitFor();
+    await workbench.screenshot('18-launch-disabled');
+    assert.match((await row.getAttribute('class')) ?? '', /disabled/);
+    await press('Escape');
+    await putCursor(file, '"${input:wh');
+    await workbench.runCommand('Show or Focus Hover');
+    const hover = workbench.page.locator('.monaco-hover', {
+      hasText: /known\sonly\sonce\sit\sstarts.*vmCheckpoints\.hooks/,
+    });
+    await hover.first().waitFor();
+    await press('Escape');
   });
 
   it('a session whose checkpoint fails does not start', async () => {

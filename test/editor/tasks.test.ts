@@ -102,6 +102,8 @@ describe('tasks with checkpoints', () => {
       assert.equal(checkpoint.createdBy, 'task');
       assert.ok(checkpoint.created < started, `${checkpoint.created} is before ${started}`);
     }
+    // What was achieved for each; the terminal breaks lines where it likes.
+    await workbench.waitForTerminalText(/taken\s+while\s+stopped/, 60_000);
     await workbench.treeRow(['Groups', 'before the migration']);
     await workbench.screenshot('9-task-group');
   });
