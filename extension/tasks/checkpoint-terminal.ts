@@ -130,7 +130,7 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       onProgress: ({ message }) => this.#print(message),
     });
     for (const [one, problem] of Object.entries(taken.problems)) {
-      this.#print(`“${one}”: ${problem}`);
+      this.#print(vscode.l10n.t('“{0}”: {1}', one, problem));
     }
     this.#print(vscode.l10n.t('Took checkpoints “{0}” of {1}.', taken.group.name, achievedTexts(taken.group)));
   }

@@ -1,6 +1,7 @@
 /** Checkpoints of several machines that were taken together, and are applied and deleted together. */
 import * as vscode from 'vscode';
 import { itemContext } from '../contributions/menus.ts';
+import { achievedTexts } from '../machines/descriptions.ts';
 import type { CheckpointGroup } from '../machines/groups.ts';
 import { age, localTime } from '../presentation/age.ts';
 import { tooltip } from './tooltip.ts';
@@ -37,7 +38,9 @@ export class GroupNode extends TreeNode {
 
   override tooltip(): vscode.MarkdownString {
     const { name, created, members } = this.group;
-    const machines = members.map(({ machine }) => machine.name).join(', ');
+    const machines = achievedTexts({
+      members: members.map(({ machine, checkpoint }) => ({ machine: machine.name, checkpoint })),
+    });
     return tooltip(name, undefined, [
       [vscode.l10n.t('Taken'), localTime(created)],
       [vscode.l10n.t('Machines'), machines],

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
+import { inGuest } from '../support/guest.ts';
 import { until } from '../support/vscode/until.ts';
 import type { Workbench } from '../support/vscode/workbench.ts';
 
@@ -15,6 +16,8 @@ describe('tasks with checkpoints', () => {
   before(async () => {
     session = await EditorSession.ofMachine(machine);
     workbench = session.workbench;
+    const settings = { 'vmCheckpoints.checkpointKind': 'production-only' };
+    await writeFile(path.join(session.workspaceFolder, '.vscode/settings.json'), JSON.stringify(settings));
   });
   after(() => session.close());
 
@@ -106,5 +109,23 @@ describe('tasks with checkpoints', () => {
     await workbench.waitForTerminalText(/taken\s+while\s+stopped/, 60_000);
     await workbench.treeRow(['Groups', 'before the migration']);
     await workbench.screenshot('9-task-group');
+  });
+
+  it('it goes by the kind that is set: what runs is frozen by its guest, and each tells what was achieved', async () => {
+    await session.home.ckpt.run('start', ['start', machine]);
+    await inGuest(session.home.folder, machine, (shell) => shell.run('until pidof qemu-ga; do sleep 1; done'));
+    await workbench.waitForTreeState(machine, /running/);
+    await runTask('migrate');
+    await workbench.waitForTerminalText(/file-system-\s*consistent/, 60_000);
+    const { groups } = await session.home.ckpt.run('groupList', ['group', 'list']);
+    assert.deepEqual(
+      groups
+        .at(-1)
+        ?.members.map(({ machine: name, checkpoint: { consistency, hasMemory } }) => [name, consistency, hasMemory]),
+      [
+        ['database', 'offline', false],
+        [machine, 'file-system', false],
+      ],
+    );
   });
 });

@@ -58,7 +58,9 @@ export const takeGroup: CommandHandler = async (context) => {
         title: vscode.l10n.t('Taking checkpoint “{0}” of {1}…', name.trim(), machines.join(', ')),
         done: ({ group, problems }) => {
           const taken = vscode.l10n.t('Took checkpoint “{0}” of {1} together.', group.name, achievedTexts(group));
-          const told = Object.entries(problems).map(([machine, problem]) => `“${machine}”: ${problem}`);
+          const told = Object.entries(problems).map(([machine, problem]) =>
+            vscode.l10n.t('“{0}”: {1}', machine, problem),
+          );
           void (told.length === 0
             ? vscode.window.showInformationMessage(taken)
             : vscode.window.showWarningMessage([taken, ...told].join(' ')));
