@@ -4,7 +4,7 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import { CheckpointError, systemCode } from '../model/checkpoint-error.ts';
 import { checkpointName, defaultCheckpointName } from '../model/names.ts';
 import { byCreation, findCheckpoint } from '../model/tree.ts';
-import type { GroupOperations } from '../protocol/groups.ts';
+import type { GroupOperations, ToldProblem } from '../protocol/groups.ts';
 import { GroupJournal } from '../store/group-journal.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import type { GroupRecord } from '../store/records.ts';
@@ -76,7 +76,7 @@ export async function findGroup(context: EngineContext, reference: string): Prom
 export interface TakenGroup {
   id: string;
   /** By name of machine, where there is one; as of a single take. */
-  problems: Record<string, string>;
+  problems: Record<string, ToldProblem>;
 }
 
 /** Takes a checkpoint of each machine, or of none. @throws InvalidName, InvalidArgument, and what a take does */
@@ -88,11 +88,11 @@ export async function takeGroup(
 ): Promise<TakenGroup> {
   const id = randomUUID();
   const named = groupTakeOptions(options);
-  const problems: Record<string, string> = {};
+  const problems: Record<string, ToldProblem> = {};
   await onAll(context, machines, { id, operation: 'take' }, async (machine) => {
-    const { problem } = await take(context, machine, takeOfMember(machine, named, id), call);
+    const { problem, problemSentences = [] } = await take(context, machine, takeOfMember(machine, named, id), call);
     if (problem !== undefined) {
-      problems[path.basename(machine.folder.path)] = problem;
+      problems[path.basename(machine.folder.path)] = { problem, problemSentences };
     }
   });
   return { id, problems };

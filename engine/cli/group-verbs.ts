@@ -38,7 +38,7 @@ export function addGroupVerbs(program: Command, output: Output): void {
       };
       return runPlanned(output, options, 'groupTake', given, async ({ groups }, params, call) => {
         const taken = await groups.groupTake(params, call);
-        const problems = Object.entries(taken.problems).map(([machine, problem]) => `${machine}: ${problem}`);
+        const problems = Object.entries(taken.problems).map(([machine, { problem }]) => `${machine}: ${problem}`);
         output.result(taken, [`Took ${groupText(taken.group)}`, ...problems].join('\n'));
       });
     });

@@ -1,5 +1,6 @@
 import type { CheckpointInfo, CheckpointKind, CreatedBy, MachineInfo } from './machines.ts';
 import type { ResumeStep } from './resume-steps.ts';
+import type { Saying } from './sentences.ts';
 
 /** Checkpoints of several machines that were taken together. */
 export interface GroupInfo {
@@ -13,6 +14,12 @@ export interface GroupInfo {
 export interface GroupMember {
   machine: string;
   checkpoint: CheckpointInfo;
+}
+
+/** A sentence, and the same for front ends in other languages. */
+export interface ToldProblem {
+  problem: string;
+  problemSentences: Saying[];
 }
 
 /** Names a group by id, by a unique beginning of it (4 or more characters), or by its name where that is unique. */
@@ -41,7 +48,7 @@ export interface GroupOperations {
       group: GroupInfo;
       machines: MachineInfo[];
       /** By name of machine: why its checkpoint is not of the kind that was asked for, or what is to be seen to in the guest. */
-      problems: Record<string, string>;
+      problems: Record<string, ToldProblem>;
     };
   };
   groupApply: {

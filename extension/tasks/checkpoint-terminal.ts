@@ -6,6 +6,7 @@ import { sayingsInWords } from '../engine/saying-in-words.ts';
 import { EngineError, engineErrorFrom } from '../engine/engine-error.ts';
 import { gitHead } from '../git-head.ts';
 import { achievedTexts } from '../machines/descriptions.ts';
+import { problemTexts } from '../operations/group-problems.ts';
 import { readCheckpointKind } from '../settings.ts';
 import { formatDuration } from '../presentation/duration.ts';
 import type { CheckpointTask, CheckpointTaskProblem } from './checkpoint-task.ts';
@@ -129,8 +130,8 @@ export class CheckpointTerminal implements vscode.Pseudoterminal {
       activity,
       onProgress: ({ message }) => this.#print(message),
     });
-    for (const [one, problem] of Object.entries(taken.problems)) {
-      this.#print(vscode.l10n.t('“{0}”: {1}', one, problem));
+    for (const problem of problemTexts(taken)) {
+      this.#print(problem);
     }
     this.#print(vscode.l10n.t('Took checkpoints “{0}” of {1}.', taken.group.name, achievedTexts(taken.group)));
   }

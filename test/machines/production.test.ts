@@ -153,7 +153,7 @@ describe('a production checkpoint', () => {
     const { group, problems } = await takeGroup('group standard instead', 'production');
     assert.deepEqual(achieved(group), { [name]: 'memory', [stopped]: 'offline' });
     assert.deepEqual(Object.keys(problems), [name]);
-    assert.match(problems[name] ?? '', /no production checkpoint: .*agent/);
+    assert.match(problems[name]?.problem ?? '', /no production checkpoint: .*agent/);
   });
 
   it('together with memory → refused', async () => {

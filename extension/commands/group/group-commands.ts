@@ -7,6 +7,7 @@ import { checkpointGroups } from '../../machines/groups.ts';
 import { obstacle } from '../../machines/possible.ts';
 import { nameProblemText } from '../../naming/name-input.ts';
 import { checkpointNameProblem, defaultCheckpointName } from '../../naming/names.ts';
+import { problemTexts } from '../../operations/group-problems.ts';
 import { connectionWarning } from '../../operations/own-connection.ts';
 import { perform } from '../../operations/perform.ts';
 import { agreesToPlan } from '../../operations/plan-question.ts';
@@ -56,11 +57,10 @@ export const takeGroup: CommandHandler = async (context) => {
         name: 'groupTake',
         params: { name: name.trim(), machines, kind: readCheckpointKind() },
         title: vscode.l10n.t('Taking checkpoint “{0}” of {1}…', name.trim(), machines.join(', ')),
-        done: ({ group, problems }) => {
+        done: (result) => {
+          const { group } = result;
           const taken = vscode.l10n.t('Took checkpoint “{0}” of {1} together.', group.name, achievedTexts(group));
-          const told = Object.entries(problems).map(([machine, problem]) =>
-            vscode.l10n.t('“{0}”: {1}', machine, problem),
-          );
+          const told = problemTexts(result);
           void (told.length === 0
             ? vscode.window.showInformationMessage(taken)
             : vscode.window.showWarningMessage([taken, ...told].join(' ')));
