@@ -63,9 +63,13 @@ export class GuardService implements GuardCalls {
   async guardEnd(params: EndParams, call: Call): Promise<GuardResult<'guardEnd'>> {
     const before = await this.#openGuard(params);
     if (params.outcome === 'revert') {
-      const { kept } = await this.#machines.apply({ machine: params.machine, checkpoint: before.id }, call);
+      const { kept, steps } = await this.#machines.apply({ machine: params.machine, checkpoint: before.id }, call);
       const ended = await this.#settle(params, before);
-      return this.#result(params, ended, { ...(kept === undefined ? {} : { kept }), isEmpty: false });
+      return this.#result(params, ended, {
+        ...(kept === undefined ? {} : { kept }),
+        ...(steps === undefined ? {} : { steps }),
+        isEmpty: false,
+      });
     }
     const after = await changeMachine(this.#context, params.machine, 'take', (open) =>
       this.#takeAfter(open, before, call),
@@ -150,7 +154,7 @@ export class GuardService implements GuardCalls {
   async #result(
     { machine }: EndParams,
     before: Checkpoint,
-    rest: Pick<GuardResult<'guardEnd'>, 'after' | 'kept' | 'isEmpty'>,
+    rest: Pick<GuardResult<'guardEnd'>, 'after' | 'kept' | 'steps' | 'isEmpty'>,
   ): Promise<GuardResult<'guardEnd'>> {
     return { machine: await this.#show(machine), before: viewCheckpoint(before), ...rest };
   }

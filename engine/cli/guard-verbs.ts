@@ -12,6 +12,7 @@ import { CommandNotStarted, guardExitCode, isSuccess, runHere, shellExitCode } f
 import { wholeNumber } from './number-options.ts';
 import { exitCode, type Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { tellSteps } from './resume-steps-text.ts';
 import { pick, runVerb, verb as newVerb, type CommonOptions } from './verb.ts';
 
 type OnFail = 'ask' | 'revert' | 'keep';
@@ -223,14 +224,14 @@ function printOutputs(
   }
 }
 
-function outcomeText({ machine, before, after, kept, isEmpty }: Ended): string {
+function outcomeText({ machine, before, after, kept, steps, isEmpty }: Ended): string {
   if (isEmpty) {
     return `No disk of “${machine.name}” was written: the two checkpoints are in the trash.`;
   }
   if (before.guard?.end?.outcome === 'reverted') {
     const undo =
       kept === undefined ? '' : ` What the command left is kept as “${kept.name}”; ckpt undo goes back to it.`;
-    return `Reverted “${machine.name}” to “${before.name}”.${undo}`;
+    return `Reverted “${machine.name}” to “${before.name}”.${undo} ${tellSteps(steps)}`.trimEnd();
   }
   return after === undefined
     ? `Kept. Now no longer grows from “${before.name}”, so no second checkpoint was taken.`

@@ -1,5 +1,6 @@
 import type { CommandEnd, GuardPlace } from './guard-info.ts';
 import type { CheckpointInfo, CheckpointKind, MachineInfo } from './machines.ts';
+import type { ResumeStep } from './resume-steps.ts';
 import type { Saying } from './sentences.ts';
 
 /** Operations on guards, in the form of {@link Operations}. A guard is a pair of checkpoints around a command. */
@@ -36,6 +37,8 @@ export interface GuardOperations {
       after?: CheckpointInfo;
       /** What Now was before a revert; `undo` goes back to it. */
       kept?: CheckpointInfo;
+      /** As of `apply`, of a revert. */
+      steps?: ResumeStep[];
       /** Nothing was written to a disk between the two: both are in the trash. */
       isEmpty: boolean;
     };

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import type { OpenGuardInfo } from '../../../engine/protocol/guard-info.ts';
 import { perform } from '../../operations/perform.ts';
+import { tellGoesOn } from '../../operations/tell-goes-on.ts';
 import type { CheckpointsContext } from '../../context.ts';
 import type { CommandHandler } from '../command.ts';
 import { referenceOf } from '../target.ts';
@@ -45,6 +46,7 @@ export const endGuard: CommandHandler = async (context, argument) => {
       outcome: choice === revert ? 'revert' : 'keep',
     },
     title: vscode.l10n.t('Ending the guard of “{0}”…', commandText(guard)),
+    done: tellGoesOn,
   });
 };
 
