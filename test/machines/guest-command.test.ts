@@ -50,7 +50,7 @@ describe('a command in the guest', () => {
     const { code, stderr } = await ckpt(['guard', name, '--guest', '--on-fail', 'revert', '--', ...sh(script)]);
     // The shell goes on after “&”; its own exit code is that of “exit”.
     assert.equal(code, 4, stderr);
-    assert.match(stderr, /Reverted “lab”/);
+    assert.match(stderr, /Reverted “lab”.* The guest has a new generation id\./);
     await inGuest(home.folder, name, async (shell) => {
       assert.equal(await shell.run('ls /root/made-by-guard 2>&1 | grep -c "No such" || true'), '1');
       assert.equal(await shell.run('ps | grep -c "[s]leep 555" || true'), '0');
