@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, readdir } from 'node:fs/promises';
+import { appendFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
@@ -74,5 +74,35 @@ describe('in a German VS Code with a high contrast theme', () => {
     assert.match(message, /The layer \S+\.qcow2 was changed after it was frozen/);
     assert.doesNotMatch(message, /ckpt doctor/);
     await workbench.screenshot('74-german-with-detail');
+    await workbench.clearNotifications();
+  });
+
+  it('what a check finds is told in German: what is wrong, what comes of it, the ways out', async () => {
+    await workbench.contextMenu(machine, 'Auf Probleme prüfen …');
+    await workbench.quickPick('Schnell');
+    const report = workbench.webview().locator('body', { hasText: /Die Schicht \S+ wurde geändert/ });
+    await report.waitFor({ timeout: 30_000 });
+    const told = await report.innerText();
+    assert.match(
+      told,
+      /Die Schicht \S+\.qcow2 wurde geändert, nachdem sie eingefroren war: die Größe war \d+ bytes und ist \d+ bytes\./,
+    );
+    assert.match(told, /Was auf ihr beruht, kann verdorben sein, .*: Jetzt, „vorher“, .*der Klon „klon“\./);
+    assert.match(told, /Stellen Sie diese Datei aus einer Sicherung wieder her\. .*„Änderungen annehmen …“/);
+    assert.doesNotMatch(told, /was changed|stands on it|Restore|auf Englisch/);
+    await workbench.screenshot('75-german-finding');
+    await workbench.clearNotifications();
+  });
+
+  it('why a machine is damaged is told in German', async () => {
+    await writeFile(path.join(session.home.machineFolder('klon'), 'now.json'), '{');
+    await workbench.waitForTreeState('klon', /beschädigt/);
+    await workbench.expandRow('klon');
+    const { ariaLabel } = await workbench.treeRow(['klon', /^Die Datei /]);
+    assert.match(
+      ariaLabel,
+      /Die Datei \S+now\.json ist nicht glaubhaft: sie ist kein JSON\. Stellen Sie sie aus einer Sicherung wieder her, .* Nichts wurde geändert\.$/,
+    );
+    await workbench.screenshot('76-german-damaged');
   });
 });
