@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
+import type { HypervisorIdentity } from '../../model/saved-memory.ts';
 import type { MemoryMethod } from '../../protocol/machines.ts';
 import { restoreHugePages } from './huge-pages.ts';
 import type { MemoryTarget } from './memory-target.ts';
 import { PauseWatch } from './pause-watch.ts';
 import { runState } from './qemu-process.ts';
-import { endsBackgroundSnapshots, versionOf } from './qemu-version.ts';
+import { endsBackgroundSnapshots, seesAllWrites, versionOf } from './qemu-version.ts';
 import type { QmpConnection } from './qmp.ts';
 import { touchMemory } from './touch-memory.ts';
 
@@ -44,6 +45,7 @@ export interface CaptureWithMemory extends Capture {
   target: MemoryTarget;
   /** Of the QEMU. */
   pid: number;
+  hypervisor: HypervisorIdentity;
 }
 
 export interface CapturedMemory {
@@ -176,15 +178,8 @@ const ways: Readonly<
   },
 
   /** Memory is copied while the guest runs, and what it changed meanwhile again; it pauses for the last of it. */
-  'pause-before-switchover': async (monitor, { target, whileStopped, signal }, pauses) => {
-    await monitor.execute('migrate', target.destination);
-    let isChased = true;
-    await until(monitor, 'pre-switchover', target, signal, async ({ ram }) => {
-      if (isChased && ram !== undefined && ram.transferred > longestChase * ram.total) {
-        isChased = false;
-        await monitor.execute('stop');
-      }
-    });
+  'pause-before-switchover': async (monitor, { target, whileStopped, signal, hypervisor }, pauses) => {
+    await (seesAllWrites(hypervisor) ? copyRepeatedly : copyOnce)(monitor, target, pauses, signal);
     await whileStopped();
     await monitor.execute('migrate-continue', { state: 'pre-switchover' });
     await untilCompleted(monitor, target, signal);
@@ -205,6 +200,61 @@ const ways: Readonly<
     }
   },
 };
+
+/** Copies the memory of a guest, and what it wrote meanwhile, until there is little left. It stands still then. */
+async function copyRepeatedly(
+  monitor: QmpConnection,
+  target: MemoryTarget,
+  _pauses: PauseWatch,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await monitor.execute('migrate', target.destination);
+  let isChased = true;
+  await until(monitor, ['pre-switchover'], target, signal, async ({ ram }) => {
+    if (isChased && ram !== undefined && ram.transferred > longestChase * ram.total) {
+      isChased = false;
+      await monitor.execute('stop');
+    }
+  });
+}
+
+/**
+ * The same where QEMU loses sight of what the guest writes. It is asked twice, each time while the guest stands still: when it begins,
+ * as it forgets then which pages may be written unseen, and when all is copied. With nothing allowed to be left it does not ask in
+ * between (`ram_save_pending` of QEMU's migration/ram.c), and what was written during the one copy is left for the pause.
+ */
+async function copyOnce(
+  monitor: QmpConnection,
+  target: MemoryTarget,
+  pauses: PauseWatch,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await monitor.execute('migrate-set-parameters', { 'downtime-limit': 0 });
+  await monitor.execute('stop');
+  await monitor.execute('migrate', target.destination);
+  const { status } = await until(monitor, ['active', 'pre-switchover'], target, signal);
+  if (status === 'active' && (await runsOn(monitor))) {
+    await pauses.untilResumed();
+  }
+  await until(monitor, ['pre-switchover'], target, signal);
+}
+
+/** @returns false when QEMU has copied everything meanwhile, and lets the guest run no more */
+async function runsOn(monitor: QmpConnection): Promise<boolean> {
+  try {
+    await monitor.execute('cont');
+    return true;
+  } catch (error) {
+    if (
+      error instanceof CheckpointError &&
+      error.code === 'QemuFailed' &&
+      (await runState(monitor)) === 'finish-migrate'
+    ) {
+      return false;
+    }
+    throw error;
+  }
+}
 
 /**
  * A guest that stands still since its memory was saved has given its disks away: QEMU merges none of its layers then, and saves
@@ -258,17 +308,17 @@ async function untilCompleted(
   target: MemoryTarget,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await until(monitor, 'completed', target, signal);
+  await until(monitor, ['completed'], target, signal);
 }
 
-/** Waits for a status of the migration (`MigrationStatus` of QEMU's migration schema). */
+/** Waits for one of these statuses of the migration (`MigrationStatus` of QEMU's migration schema). */
 async function until(
   monitor: QmpConnection,
-  wanted: 'pre-switchover' | 'completed',
+  wanted: readonly ('active' | 'pre-switchover' | 'completed')[],
   target: MemoryTarget,
   signal: AbortSignal | undefined,
   progressed: (answer: MigrateAnswer) => Promise<void> = async () => undefined,
-): Promise<void> {
+): Promise<MigrateAnswer> {
   const progress = new Progress();
   let wake: (() => void) | undefined;
   const stopListening = monitor.onEvent(() => wake?.());
@@ -280,8 +330,8 @@ async function until(
         wake = resolve;
       });
       const answer = await monitor.query('query-migrate', migrateAnswer);
-      if (answer.status === wanted) {
-        return;
+      if (wanted.some((status) => status === answer.status)) {
+        return answer;
       }
       await throwIfEnded(answer, target);
       await progressed(answer);

@@ -30,10 +30,10 @@ export class PauseWatch {
     return Math.round(this.#totalMs * 10) / 10;
   }
 
-  /** @param check throws when the guest will not go on by itself */
+  /** Also for a second time, once the guest was stopped again. @param check throws when the guest will not go on by itself */
   async untilResumed(check: () => Promise<void> = async () => undefined): Promise<void> {
     const end = performance.now() + resumeLimitMs;
-    while (!this.#hasResumed) {
+    while (!this.#hasResumed || this.#stopped !== undefined) {
       await check();
       if (performance.now() > end) {
         throw new CheckpointError('QmpTimeout', `The guest did not run on within ${resumeLimitMs / 1000} s.`, {});

@@ -246,7 +246,7 @@ export class QemuHost implements Host {
           const pauseMs = await pauseFor(monitor, capture);
           return { pauseMs, totalMs: since(started), ...(await look.read()) };
         }
-        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target, pid: living.pid });
+        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target, ...living });
         const saved = await target.finish();
         const memory = {
           file: request.memoryFile,

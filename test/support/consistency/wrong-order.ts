@@ -48,7 +48,7 @@ class WrongHost extends QemuHost {
       }
       const { method, pauseMs } = await captureMemory(monitor, {
         target,
-        pid: living.pid,
+        ...living,
         wasPaused: false,
         whileStopped: () => Promise.resolve(),
         signal: request.signal,
