@@ -31,6 +31,15 @@ describe('tasks with checkpoints', () => {
     await workbench.runCommand('Tasks: Run Task');
     await workbench.quickPick(label);
   };
+  /** Waits for a text in the terminal, which breaks lines where it likes. */
+  const terminalSays = (text: string): Promise<unknown> => {
+    const whole = (shown: string): string => shown.replaceAll(/\s/g, '');
+    return until(
+      async () => `“${text}” in the terminal, which shows:\n${await workbench.terminalText()}`,
+      async () => whole(await workbench.terminalText()).includes(whole(text)),
+      { timeoutMilliseconds: 60_000 },
+    );
+  };
 
   it('a task that depends on a checkpoint starts after it was taken', async () => {
     await runTask('risky install');
@@ -105,8 +114,7 @@ describe('tasks with checkpoints', () => {
       assert.equal(checkpoint.createdBy, 'task');
       assert.ok(checkpoint.created < started, `${checkpoint.created} is before ${started}`);
     }
-    // What was achieved for each; the terminal breaks lines where it likes.
-    await workbench.waitForTerminalText(/taken\s+while\s+stopped/, 60_000);
+    await terminalSays('“database” (taken while stopped), “playground” (taken while stopped)');
     await workbench.treeRow(['Groups', 'before the migration']);
     await workbench.screenshot('9-task-group');
   });
@@ -116,7 +124,7 @@ describe('tasks with checkpoints', () => {
     await inGuest(session.home.folder, machine, (shell) => shell.run('until pidof qemu-ga; do sleep 1; done'));
     await workbench.waitForTreeState(machine, /running/);
     await runTask('migrate');
-    await workbench.waitForTerminalText(/file-system-\s*consistent/, 60_000);
+    await terminalSays('“database” (taken while stopped), “playground” (file-system-consistent)');
     const { groups } = await session.home.ckpt.run('groupList', ['group', 'list']);
     assert.deepEqual(
       groups
