@@ -39,6 +39,8 @@ export class DetailsPanel implements vscode.Disposable {
   #asMeasured: MachineInfo | undefined;
   #isMeasuring = false;
   readonly #consoles = new Map<string, string>();
+  /** Checkpoints that were looked at, and whose console could not be told. */
+  readonly #missed = new Set<string>();
 
   constructor(sources: DetailsSources, panel: vscode.WebviewPanel, machineId: string, point: string | undefined) {
     const { machines, jobs, engine, extensionUri } = sources;
@@ -51,6 +53,7 @@ export class DetailsPanel implements vscode.Disposable {
       machines.onDidChange((change) => {
         if (change.machines === undefined || change.machines.some(({ id }) => id === machineId)) {
           this.#tell();
+          this.#lookAgain();
         }
       }),
       jobs.onDidChange(({ progressed }) => {
@@ -59,7 +62,10 @@ export class DetailsPanel implements vscode.Disposable {
           this.#tell();
         }
       }),
-      engine.onDidChangeState(() => this.#tell()),
+      engine.onDidChangeState(() => {
+        this.#tell();
+        this.#lookAgain();
+      }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#tell()),
       // A page that is hidden is thrown away, and says that it is ready when it is there again.
       panel.onDidChangeViewState(() => (this.#isReady &&= panel.visible)),
@@ -159,13 +165,23 @@ export class DetailsPanel implements vscode.Disposable {
   /** What a checkpoint's console showed never changes. Never rejects. */
   async #look(checkpoint: string): Promise<void> {
     const { engine, log } = this.#sources;
+    this.#missed.delete(checkpoint);
     try {
       const shown = await engine.request('show', { machine: this.#machineId, checkpoint });
       this.#consoles.set(checkpoint, shown.console?.trimEnd() ?? '');
     } catch (error) {
       log.warn('What was on a console could not be told', error);
+      this.#missed.add(checkpoint);
     }
     this.#tell();
+  }
+
+  /** What was in the way, such as an engine that ended, may be so no more. */
+  #lookAgain(): void {
+    const { kind } = this.#sources.engine.state;
+    if (kind === 'ready' || kind === 'working') {
+      [...this.#missed].forEach((checkpoint) => void this.#look(checkpoint));
+    }
   }
 
   #post(message: ToPage): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { EditorSession } from '../support/editor-session.ts';
 import { inGuest } from '../support/guest.ts';
+import { until } from '../support/vscode/until.ts';
 import type { Workbench } from '../support/vscode/workbench.ts';
 
 const machine = 'pictured';
@@ -35,5 +36,28 @@ describe('what was on the console when a checkpoint was taken', () => {
     await picture.waitFor({ timeout: 30_000 });
     assert.ok((await picture.textContent())?.includes('``` **loud** [link](command:x) <img src=x>'));
     await workbench.screenshot('n1-details');
+  });
+
+  it('the engine ends before it has told → the next one is asked, without a click', async () => {
+    const page = workbench.webview();
+    const point = (name: RegExp) => page.getByRole('treeitem', { name });
+    await point(/^Now/).click();
+    await workbench.page.reload();
+    await page.getByRole('treeitem', { name: /^Now/, selected: true }).waitFor({ timeout: 60_000 });
+    await workbench.openView('VM Checkpoints');
+    await workbench.treeRow([machine, 'typed']);
+    const engine = await until(
+      'the engine of the window before to end',
+      async () => {
+        const [only, ...others] = await session.engines();
+        return others.length === 0 && only;
+      },
+      { timeoutMilliseconds: 30_000 },
+    );
+    process.kill(engine, 'SIGSTOP');
+    await point(/^typed/).click();
+    await page.locator('.selected h2', { hasText: 'typed' }).waitFor();
+    process.kill(engine, 'SIGKILL');
+    await page.locator('.console pre').waitFor({ timeout: 60_000 });
   });
 });

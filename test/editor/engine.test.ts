@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,25 +20,8 @@ describe('the engine process', () => {
   });
   after(() => session.close());
 
-  /** Engines that serve this session's home (proc(5)). */
-  const engines = async (): Promise<number[]> => {
-    const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const found = await Promise.all(
-      processes.map(async (pid) => {
-        const [commandLine, environment] = await Promise.all(
-          ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
-        );
-        const serves = commandLine?.includes('engine.js\0serve') === true;
-        return serves && environment?.includes(`VM_CHECKPOINTS_HOME=${session.home.folder}\0`) === true
-          ? [Number(pid)]
-          : [];
-      }),
-    );
-    return found.flat();
-  };
-
   it('its process id and log can be found', async () => {
-    const [engine] = await engines();
+    const [engine] = await session.engines();
     assert.ok(engine !== undefined);
     await workbench.runCommand('VM Checkpoints: Show Engine Information');
     await workbench.quickPickItems();
@@ -50,7 +32,7 @@ describe('the engine process', () => {
   });
 
   it('it is killed → the user is told, with Show Log and Restart; the tree stays; it is started again and works', async () => {
-    const [before] = await engines();
+    const [before] = await session.engines();
     assert.ok(before !== undefined);
     process.kill(before, 'SIGKILL');
     const { buttons } = await workbench.waitForNotification(/engine/i);
@@ -60,7 +42,7 @@ describe('the engine process', () => {
     const [again] = await until(
       'another engine',
       async () => {
-        const found = await engines();
+        const found = await session.engines();
         return found.length === 1 && found[0] !== before && found;
       },
       { timeoutMilliseconds: 30_000 },
@@ -76,7 +58,7 @@ describe('the engine process', () => {
     await workbench.clickInlineAction(machine, /Start Machine/);
     await workbench.waitForTreeState(machine, /running/);
     await inGuest(session.home.folder, machine, (shell) => shell.run('echo in memory > /run/word'));
-    const [before] = await engines();
+    const [before] = await session.engines();
     assert.ok(before !== undefined);
     const journal = path.join(session.home.machineFolder(machine), 'journal.json');
     const [hypervisor] = await session.home.processes();
@@ -90,12 +72,12 @@ describe('the engine process', () => {
     await workbench.quickInput('through a restart');
     await workbench.runCommand('VM Checkpoints: Restart Engine');
     await workbench.waitForNotification(/The one before it ends once what it does has ended/);
-    const both = await engines();
+    const both = await session.engines();
     assert.equal(both.length, 2);
     assert.ok(both.includes(before));
     await slowly;
     await workbench.treeRow('through a restart');
-    await until('the engine before to end', async () => !(await engines()).includes(before), {
+    await until('the engine before to end', async () => !(await session.engines()).includes(before), {
       timeoutMilliseconds: 30_000,
     });
     const { machine: found } = await session.home.ckpt.run('show', ['show', machine]);

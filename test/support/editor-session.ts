@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { artifactsFolder, codeServerFolder, projectFolder, vsixFile } from './project.ts';
@@ -83,6 +83,23 @@ export class EditorSession {
   /** Another window on the same workspace. */
   openWindow(): Promise<Workbench> {
     return this.#browser.openWorkbench(this.#server, { artifactsFolder });
+  }
+
+  /** Ids of the engines that serve its windows (proc(5)). */
+  async engines(): Promise<number[]> {
+    const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = await Promise.all(
+      processes.map(async (pid) => {
+        const [commandLine, environment] = await Promise.all(
+          ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+        );
+        const serves = commandLine?.includes('engine.js\0serve') === true;
+        return serves && environment?.includes(`VM_CHECKPOINTS_HOME=${this.home.folder}\0`) === true
+          ? [Number(pid)]
+          : [];
+      }),
+    );
+    return found.flat();
   }
 
   async close(): Promise<void> {

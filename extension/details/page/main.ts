@@ -23,8 +23,8 @@ const vscode = acquireVsCodeApi();
 const root = document.body;
 let kept = keptState(vscode.getState());
 let model: DetailsModel | undefined;
-/** Checkpoints whose console was asked for. */
-const looked = new Set<string>();
+/** The point that is looked at. */
+let lookedAt: string | undefined;
 /** Of the machine in the model. */
 let layout: GraphLayout | undefined;
 
@@ -93,10 +93,11 @@ function page({ machine, notices, texts }: DetailsModel): PageNode[] {
   ];
 }
 
-/** Its console is asked for once; the model has it then. */
+/** Its console is asked for when somebody comes to it, unless the model has it, as it has from then on. */
 function lookAt(point: Point | undefined): void {
-  if (point !== undefined && point.id !== nowId && point.console === undefined && !looked.has(point.id)) {
-    looked.add(point.id);
+  const isNew = point?.id !== lookedAt;
+  lookedAt = point?.id;
+  if (isNew && point !== undefined && point.id !== nowId && point.console === undefined) {
     vscode.postMessage({ kind: 'look', point: point.id });
   }
 }
