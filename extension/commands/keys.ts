@@ -7,11 +7,14 @@ import { TrashedNode, TrashNode } from '../tree/trash-nodes.ts';
 import { CheckpointNode } from '../tree/checkpoint-node.ts';
 import type { TreeNode } from '../tree/tree-node.ts';
 
-/** The item that a key was pressed on, when the command comes from a key; see `keybindings` in contributions/menus.ts. */
+/** Whether a command comes from a key, and acts on what is selected; see `keybindings` in contributions/menus.ts. */
+export function isFromKey(argument: unknown): boolean {
+  return typeof argument === 'object' && argument !== null && 'selection' in argument && argument.selection === true;
+}
+
+/** The item that a key was pressed on, when the command comes from a key. */
 export function pressedOn(context: CheckpointsContext, argument: unknown): TreeNode | 'nothing' | undefined {
-  const isKey =
-    typeof argument === 'object' && argument !== null && 'selection' in argument && argument.selection === true;
-  return isKey ? (context.view.selection ?? 'nothing') : undefined;
+  return isFromKey(argument) ? (context.view.selection ?? 'nothing') : undefined;
 }
 
 /** What the Delete key does to an item other than a checkpoint; each asks first. */

@@ -36,6 +36,7 @@ import { freeSpace } from './health/free-space.ts';
 import { mergeLayers } from './health/merge-layers.ts';
 import { showSpace } from './health/show-space.ts';
 import { cancelJob, resumeJob, undoJob } from './job/job-commands.ts';
+import { isFromKey } from './keys.ts';
 import { addDiskImages } from './machine/add-disk-images.ts';
 import { addMachine } from './machine/add-machine.ts';
 import { createMachine } from './machine/create-machine.ts';
@@ -157,6 +158,9 @@ async function run(
     return undefined;
   }
   try {
+    if (isFromKey(argument)) {
+      await context.view.selectionKnown();
+    }
     return await handler(context, argument, selected);
   } catch (error) {
     tellFailure(context, engineErrorFrom(error));

@@ -11,6 +11,7 @@ import { CheckpointNode, checkpointIcon } from '../tree/checkpoint-node.ts';
 import { MachineNode, machineIcon } from '../tree/machine-node.ts';
 import { NowNode } from '../tree/now-node.ts';
 import { TrashNode, TrashedNode } from '../tree/trash-nodes.ts';
+import { isFromKey } from './keys.ts';
 
 /** What an argument names, by id or name. */
 interface Reference {
@@ -156,11 +157,11 @@ export function referenceOf(context: CheckpointsContext, argument: unknown): Ref
   if (argument instanceof MachineNode || argument instanceof TrashNode) {
     return { machine: argument.machine.id };
   }
+  if (isFromKey(argument)) {
+    return referenceOf(context, context.view.selection);
+  }
   if (typeof argument !== 'object' || argument === null) {
     return {};
-  }
-  if ('selection' in argument && argument.selection === true) {
-    return referenceOf(context, context.view.selection);
   }
   return {
     ...('machine' in argument && typeof argument.machine === 'string' ? { machine: argument.machine } : {}),

@@ -217,8 +217,8 @@ interface KeybindingEntry {
   key: string;
   mac?: string;
   when: string;
-  /** What the command gets in place of a tree item. */
-  args: { selection: true };
+  /** What the command gets in place of a tree item; absent for one that finds out itself where the keyboard is. */
+  args?: { selection: true };
 }
 
 /** Keys that the lists of VS Code use, for the item selected in the view. */
@@ -240,7 +240,6 @@ export const keybindings: readonly KeybindingEntry[] = [
     command: 'vmCheckpoints.toggleChecked',
     key: 'space',
     when: `focusedView == ${machinesViewId} && ${selectingKey}`,
-    args: { selection: true },
   },
   {
     command: 'vmCheckpoints.showDetails',

@@ -14,6 +14,7 @@ import type { ShownMachines } from '../machines/shown-machines.ts';
 import type { CheckedCheckpoints } from './checked-checkpoints.ts';
 import { machineDrag } from './machine-drag.ts';
 import { MachineTree, type TreeSources } from './machine-tree.ts';
+import { SelectedRows } from './selected-rows.ts';
 import type { TreeNode } from './tree-node.ts';
 import { viewBadge } from './view-badge.ts';
 
@@ -29,6 +30,7 @@ export class MachineView implements vscode.Disposable {
   readonly #faults: Faults;
   readonly #tree: MachineTree;
   readonly #view: vscode.TreeView<TreeNode>;
+  readonly #rows: SelectedRows<TreeNode>;
   readonly #subscriptions: vscode.Disposable;
   /** The only row that is selected, and what VS Code knew it by. */
   #selected: { node: TreeNode; rowId: string } | undefined;
@@ -53,8 +55,10 @@ export class MachineView implements vscode.Disposable {
       // A checkpoint is checked for itself: its parent in the tree is another one.
       manageCheckboxStateManually: true,
     });
+    this.#rows = new SelectedRows(this.#view, this.#tree.onDidChangeTreeData);
     this.#subscriptions = vscode.Disposable.from(
       this.#view,
+      this.#rows,
       this.#tree,
       engine.onDidChangeState(() => this.#showState()),
       machines.onDidChange(() => this.#showState()),
@@ -84,6 +88,11 @@ export class MachineView implements vscode.Disposable {
   /** All rows that are selected. */
   get selected(): readonly TreeNode[] {
     return this.#view.selection;
+  }
+
+  /** Resolves when those that are selected are known, which they are not while they are drawn again. */
+  selectionKnown(): Promise<void> {
+    return this.#rows.known();
   }
 
   dispose(): void {

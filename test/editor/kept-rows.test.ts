@@ -79,6 +79,25 @@ describe('rows that stay what they were', () => {
     assert.equal((await workbench.treeRow(/^Checkpoint fourth/)).isExpanded, false);
   });
 
+  it('Collapse All → all rows are closed, and are so after the window was reloaded', async () => {
+    await workbench.expandRow(/^Checkpoint fourth/);
+    await workbench.treeRow([machine, 'fourth', 'Now']);
+    await workbench.clickViewAction(view, 'Collapse All');
+    await workbench.waitForNoTreeRow(machine);
+    await workbench.screenshot('k3-collapsed');
+    await workbench.runCommand('VM Checkpoints: Show Engine Information');
+    await workbench.quickPickItems();
+    await workbench.cancelQuickInput();
+    await workbench.page.reload();
+    await workbench.openView(view);
+    assert.equal((await workbench.treeRow(/^Host Local/)).isExpanded, false);
+    await workbench.expandRow(/^Host Local/);
+    assert.equal((await workbench.treeRow(machine)).isExpanded, false);
+    await workbench.expandRow(machine);
+    assert.equal((await workbench.treeRow(/^Trash of/)).isExpanded, false);
+    assert.equal((await workbench.treeRow(/^Checkpoint fourth/)).isExpanded, false);
+  });
+
   it('no machine → one button, and what else can be done as links in sentences', async () => {
     await run('remove-machine', machine);
     const welcome = workbench.page.locator('.part.sidebar .welcome-view-content');

@@ -3,6 +3,7 @@ import type { CheckpointInfo, MachineInfo } from '../../../engine/protocol/machi
 import type { CheckpointsContext } from '../../context.ts';
 import { CheckpointNode } from '../../tree/checkpoint-node.ts';
 import type { TreeNode } from '../../tree/tree-node.ts';
+import { isFromKey } from '../keys.ts';
 
 export interface CheckpointsOfMachine {
   machine: MachineInfo;
@@ -36,8 +37,6 @@ export function severalRows(
   argument: unknown,
   selected: unknown,
 ): readonly TreeNode[] | undefined {
-  const isKey =
-    typeof argument === 'object' && argument !== null && 'selection' in argument && argument.selection === true;
   const isMenuOfSeveral = Array.isArray(selected) && selected.length > 1 && selected.includes(argument);
-  return (isKey || isMenuOfSeveral) && view.selected.length > 1 ? view.selected : undefined;
+  return (isFromKey(argument) || isMenuOfSeveral) && view.selected.length > 1 ? view.selected : undefined;
 }

@@ -26,6 +26,9 @@ export const toggleChecked: CommandHandler = async ({ view }) => {
 async function focusedNode(view: CheckpointsContext['view']): Promise<unknown> {
   const before = view.selected;
   await vscode.commands.executeCommand('list.toggleSelection');
+  if (before.length === 0) {
+    await view.selectionKnown();
+  }
   const after = view.selected;
   await vscode.commands.executeCommand('list.toggleSelection');
   return [...before, ...after].find((node) => before.includes(node) !== after.includes(node));
