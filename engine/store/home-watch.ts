@@ -3,6 +3,7 @@ import path from 'node:path';
 import { dueFile } from './due-record.ts';
 import { namesNobody } from './file-lock.ts';
 import { historyFile } from './history.ts';
+import { HolderWatch } from './holder-watch.ts';
 import type { Home } from './home.ts';
 import type { MachinePlace } from './machine-place.ts';
 import { machinePlaces, placeNamed } from './moved-machines.ts';
@@ -44,6 +45,7 @@ export class HomeWatch {
   #timer: NodeJS.Timeout | undefined;
   /** By machine: when to tell of what is being done under its lock. */
   readonly #underLock = new Map<string, NodeJS.Timeout>();
+  readonly #holders = new HolderWatch((machine) => this.touch(machine));
   /** Machines that are still to be watched, and the time since which none of their changes may be missed. */
   #waiting: string[] = [];
   #waitingSince = 0;
@@ -70,6 +72,7 @@ export class HomeWatch {
     clearTimeout(this.#nextPart);
     this.#underLock.forEach((timer) => clearTimeout(timer));
     this.#underLock.clear();
+    this.#holders.close();
     this.#root?.close();
     for (const machine of [...this.#watched.keys()]) {
       this.#forget(machine);
@@ -118,7 +121,10 @@ export class HomeWatch {
   #noticed(machine: string, lock: string): void {
     if (namesNobody(lock)) {
       this.touch(machine);
-    } else if (!this.#underLock.has(machine)) {
+      return;
+    }
+    this.#holders.watch(machine, lock);
+    if (!this.#underLock.has(machine)) {
       this.#underLock.set(
         machine,
         setTimeout(() => this.touch(machine), this.#longMs),
@@ -156,6 +162,9 @@ export class HomeWatch {
       const identity = identityOf(folder);
       const lock = path.join(folder, 'lock');
       this.#watched.set(name, { identity, watchers: watched.flatMap((one) => this.#watch(one, name, lock)) });
+      if (!namesNobody(lock)) {
+        this.#holders.watch(name, lock);
+      }
       if (isLate && watched.some((one) => changedMs(one) > this.#waitingSince)) {
         this.touch(name);
       }
@@ -185,6 +194,7 @@ export class HomeWatch {
     this.#watched.get(machine)?.watchers.forEach((watcher) => watcher.close());
     clearTimeout(this.#underLock.get(machine));
     this.#underLock.delete(machine);
+    this.#holders.forget(machine);
     this.#watched.delete(machine);
   }
 

@@ -113,7 +113,7 @@ describe('what the tree marks, counts, and says when somebody points at it', () 
     await decorationIs(machine, '?');
     await workbench.collapseRow(machine);
     await workbench.waitForTreeState(machine, /a job was interrupted/);
-    await workbench.screenshot('m2-interrupted', { settle: false });
+    await workbench.screenshot('m2-interrupted');
     await workbench.expandRow(machine);
     const [job] = (await engine.jobs.jobs()).jobs;
     await session.home.ckpt.run('cancelJob', ['jobs', 'cancel', job?.id ?? '']);
@@ -134,10 +134,10 @@ describe('what the tree marks, counts, and says when somebody points at it', () 
     await decorationIs(machine, '!');
     await badgeIs(/^1 machine with problems$/);
     await workbench.waitForTreeState([machine, 'second'], /broken/);
-    await workbench.screenshot('m3-broken', { settle: false });
+    await workbench.screenshot('m3-broken');
     await workbench.collapseRow(/^Host Local/);
     await decorationIs(/^Host Local/, dot);
-    await workbench.screenshot('m4-collapsed', { settle: false });
+    await workbench.screenshot('m4-collapsed');
     await workbench.expandRow(/^Host Local/);
     await rename(elsewhere, layer);
     // Whenever a machine changes, what was wrong with it is looked at again.

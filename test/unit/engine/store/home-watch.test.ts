@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Home } from '../../../../engine/store/home.ts';
 import { HomeWatch } from '../../../../engine/store/home-watch.ts';
 import { withLock } from '../../../../engine/store/machine-lock.ts';
+import { processIdentity } from '../../../../engine/store/process-identity.ts';
 import { folderOf } from '../temporary-folder.ts';
 
 const limit = { timeout: 20_000 };
@@ -77,6 +80,24 @@ test('a change without a lock → told', limit, async (context) => {
   const { folder, told, nextTold } = await watchedMachine(context);
   const next = nextTold();
   await writeFile(path.join(folder, 'checkpoints', 'one.json'), '{}');
+  await next;
+  assert.deepEqual(told, [['lab']]);
+});
+
+test('who holds the lock dies, which no file tells → told', limit, async (context) => {
+  const { folder, told, nextTold } = await watchedMachine(context, neverMs);
+  const holder = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  context.after(() => holder.kill('SIGKILL'));
+  await once(holder, 'spawn');
+  const { pid = 0 } = holder;
+  const identity = await processIdentity(pid);
+  const next = nextTold();
+  const lock = path.join(folder, 'lock');
+  await writeFile(`${lock}.new`, JSON.stringify({ pid, identity, ...purpose, since: new Date().toISOString() }));
+  await rename(`${lock}.new`, lock);
+  // Longer than from one look to the next.
+  assert.equal(await Promise.race([next, delay(1500, 'nothing')]), 'nothing');
+  holder.kill('SIGKILL');
   await next;
   assert.deepEqual(told, [['lab']]);
 });
