@@ -49,7 +49,7 @@ describe('without the mouse', () => {
           },
         );
       },
-      { timeoutMilliseconds: actionTimeoutMilliseconds * 3 },
+      { timeoutMilliseconds: actionTimeoutMilliseconds * 2 },
     );
     await press('Enter');
   };
@@ -71,8 +71,18 @@ describe('without the mouse', () => {
 
   it('the tree: to Now, its menu, Revert, and Enter in the question', async () => {
     await command('VM Checkpoints: Focus on', /VM Checkpoints: Focus on/);
-    await press('End');
-    await focused('.part.sidebar .monaco-list-row.focused', /Now/);
+    const now = workbench.page.locator('.part.sidebar .monaco-list-row.focused', { hasText: /Now/ }).first();
+    await until(
+      'the keyboard to be on Now',
+      async () => {
+        await press('End');
+        return now.waitFor({ timeout: shortTimeoutMilliseconds }).then(
+          () => true,
+          () => false,
+        );
+      },
+      { timeoutMilliseconds: actionTimeoutMilliseconds },
+    );
     await press('Shift+F10');
     const menu = '.monaco-menu .action-item.focused';
     await until(

@@ -3,7 +3,7 @@ import { choose } from './choice.ts';
 import type { Text } from './text-match.ts';
 import { until } from './until.ts';
 
-const timeoutMilliseconds = 20_000;
+const timeoutMilliseconds = 40_000;
 
 /** How long a menu ignores clicks after it opened, and more. */
 const deafMilliseconds = 300;

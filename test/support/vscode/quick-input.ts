@@ -30,34 +30,39 @@ export class QuickInput {
   async runCommand(title: Text): Promise<void> {
     const query = `>${typeof title === 'string' ? title : ''}`;
     let offered: string[] = [];
-    const row = await until(
+    await until(
       () => `the command ${String(title)} in the palette, which offers: ${offered.slice(0, 8).join(' | ')}`,
       async () => {
         await this.page.keyboard.press('F1');
         try {
           await this.input.fill(query, { timeout: unansweredMilliseconds });
         } catch {
-          return undefined; // an editor that just opened took the key, or the focus, upon which the palette closes
+          return false; // an editor that just opened took the key, or the focus, upon which the palette closes
         }
         const found = this.row(title);
         try {
           await found.waitFor({ timeout: 2000 });
-          return found;
         } catch {
           offered = await this.labels();
           await this.page.keyboard.press('Escape'); // the list is computed when the palette opens
-          return undefined;
+          return false;
         }
+        return this.click(found);
       },
-      { timeoutMilliseconds },
+      { timeoutMilliseconds: 2 * timeoutMilliseconds },
     );
-    await this.click(row);
   }
 
   /** Clicks the item with this label. */
   async pick(label: Text): Promise<void> {
-    await this.waitForItem(label);
-    await this.click(this.row(label));
+    await until(
+      `a click on ${String(label)}`,
+      async () => {
+        await this.waitForItem(label);
+        return this.click(this.row(label));
+      },
+      { timeoutMilliseconds },
+    );
   }
 
   /** Ticks the items with these labels and confirms. */
@@ -66,7 +71,8 @@ export class QuickInput {
       await this.waitForItem(label);
       await this.row(label).locator('[role=checkbox], input[type=checkbox]').first().click();
     }
-    await this.click(this.widget.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ }));
+    const accept = this.widget.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ });
+    if (!(await this.click(accept))) throw new Error('the quick pick was gone before OK was clicked');
   }
 
   /** The labels of the items, once there are any. */
@@ -200,20 +206,36 @@ export class QuickInput {
     );
   }
 
-  /** Clicks, and waits until what was clicked is gone, so that the next call meets the next step and not this one. */
-  private async click(target: Locator): Promise<void> {
-    const element = await target.elementHandle({ timeout: timeoutMilliseconds });
-    const text = await target.textContent();
-    await target.click({ timeout: timeoutMilliseconds });
+  /**
+   * Clicks, and waits until what was clicked is gone, so that the next call meets the next step and not this one.
+   * @returns false when it was gone before it could be clicked, as when the widget loses the focus
+   */
+  private async click(target: Locator): Promise<boolean> {
+    const press = (): Promise<boolean> =>
+      target.click({ timeout: unansweredMilliseconds }).then(
+        () => true,
+        (error: unknown) => String(error).includes('performing click action'),
+      );
+    const element = await target.elementHandle({ timeout: unansweredMilliseconds }).catch(() => null);
+    const text = await element?.textContent();
+    if (element === null || !(await press())) return false;
+    let pressedAt = performance.now();
     await until(
       `the quick input to leave ${String(text)}`,
       async () => {
         const shown = await element.evaluate((clicked: PageElement) =>
           clicked.isConnected && clicked.offsetParent !== null ? clicked.textContent : undefined,
         );
-        return shown !== text;
+        if (shown !== text) return true;
+        if (performance.now() - pressedAt > unansweredMilliseconds) {
+          // A list that is drawn anew under the mouse misses the click.
+          pressedAt = performance.now();
+          await press();
+        }
+        return false;
       },
       { timeoutMilliseconds },
     );
+    return true;
   }
 }

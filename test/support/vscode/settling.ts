@@ -27,6 +27,6 @@ export async function untilSettled(page: Page): Promise<void> {
       }, moving);
       return unsettled === '';
     },
-    { timeoutMilliseconds: 20_000 },
+    { timeoutMilliseconds: 40_000 },
   );
 }

@@ -19,10 +19,13 @@ export interface ModalDialog {
 }
 
 /** How long things may take that one action of ours causes. */
-export const actionTimeoutMilliseconds = 20_000;
+export const actionTimeoutMilliseconds = 40_000;
 
 /** How long a view may take to appear, or to fill: extensions start slowly on a busy machine. */
 export const viewTimeoutMilliseconds = 60_000;
+
+/** A window that has not moved for this long after a click has not noticed it: what was clicked was drawn anew meanwhile. */
+const unnoticedMilliseconds = 8000;
 
 /** A part of the window, in CSS pixels. */
 export interface PictureClip {
@@ -122,10 +125,19 @@ export class Workbench {
 
   /** Clicks a row, which selects it, runs its command, and expands or collapses it. */
   async clickRow(address: RowAddress): Promise<void> {
-    await this.onRow(address, async (row, timeout) => {
-      await row.hover({ timeout });
-      await row.locator('.monaco-icon-label').first().click({ timeout });
-    });
+    await until(
+      `a click on ${String(address)} to select it`,
+      async () => {
+        await this.onRow(address, async (row, timeout) => {
+          await row.hover({ timeout });
+          await clickOnce(row.locator('.monaco-icon-label').first(), timeout);
+        });
+        return until('it', async () => (await this.treeRow(address)).isSelected, {
+          timeoutMilliseconds: unnoticedMilliseconds,
+        }).catch(() => false);
+      },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
+    );
   }
 
   /** Shows the children of a row, unless they are shown. */
@@ -188,7 +200,7 @@ export class Workbench {
     await this.onRow(address, async (row, timeout) => {
       await row.hover({ timeout });
       const action = await choose('inline action', row.locator('.actions a.action-label'), actionTitle, timeout);
-      await action.click({ timeout });
+      await clickOnce(action, timeout);
     });
   }
 
@@ -278,14 +290,20 @@ export class Workbench {
     return readNotifications(this.notificationItems());
   }
 
-  /** Waits for a notification that contains `text`. */
+  /** Waits for a notification that contains `text`, also for one that has left the screen. */
   async waitForNotification(text: Text, timeoutMilliseconds = actionTimeoutMilliseconds): Promise<Notification> {
     let present: Notification[] = [];
+    const since = performance.now();
     return until(
       () => `the notification ${String(text)} among: ${present.map(({ message }) => message).join(' | ')}`,
       async () => {
         present = await this.notifications();
-        return present.find(({ message }) => (typeof text === 'string' ? message.includes(text) : text.test(message)));
+        const found = present.find(({ message }) =>
+          typeof text === 'string' ? message.includes(text) : text.test(message),
+        );
+        if (found === undefined && performance.now() - since > timeoutMilliseconds * 0.75)
+          await this.openNotifications();
+        return found;
       },
       { timeoutMilliseconds },
     );
@@ -296,7 +314,7 @@ export class Workbench {
     const notification = this.notificationItems()
       .filter({ has: this.page.locator('.notification-list-item-message', { hasText: text }) })
       .first();
-    await notification.waitFor({ timeout: actionTimeoutMilliseconds });
+    await this.waitForNotification(text);
     await this.click('button of the notification', notification.locator('.monaco-button'), button);
   }
 
@@ -412,6 +430,19 @@ export class Workbench {
     return choose('view container', icons, title, viewTimeoutMilliseconds);
   }
 
+  /** Shows those that left the screen, too, unless something is open that would close by a click elsewhere. */
+  private async openNotifications(): Promise<void> {
+    const inTheWay = '.notifications-center.visible, .quick-input-widget, .monaco-dialog-box, .monaco-menu';
+    const open = await this.page
+      .locator(inTheWay)
+      .evaluateAll((elements: PageElement[]) => elements.some(({ offsetParent }) => offsetParent !== null));
+    if (!open)
+      await this.page
+        .locator('[id="status.notifications"] a')
+        .click({ timeout: 1000 })
+        .catch(() => undefined);
+  }
+
   private notificationItems(): Locator {
     return this.page.locator(
       '.notifications-toasts .notification-list-item, .notifications-center .notification-list-item',
@@ -423,20 +454,25 @@ export class Workbench {
   }
 
   private async toggleRow(address: RowAddress, isExpanded: boolean): Promise<void> {
-    const { isExpanded: present } = await this.treeRow(address);
-    if (present === undefined) throw new Error(`the row ${String(address)} has no children`);
-    if (present === isExpanded) return;
-    await this.onRow(address, (row, timeout) => row.locator('.monaco-tl-twistie').click({ timeout }));
+    const state = async (): Promise<boolean> => {
+      const { isExpanded: present } = await this.treeRow(address);
+      if (present === undefined) throw new Error(`the row ${String(address)} has no children`);
+      return present === isExpanded;
+    };
     await until(
       `the row ${String(address)} to ${isExpanded ? 'expand' : 'collapse'}`,
-      async () => (await this.treeRow(address)).isExpanded === isExpanded,
-      { timeoutMilliseconds: actionTimeoutMilliseconds },
+      async () => {
+        if (await state()) return true;
+        await this.onRow(address, (row, timeout) => clickOnce(row.locator('.monaco-tl-twistie'), timeout));
+        return until('it', state, { timeoutMilliseconds: unnoticedMilliseconds }).catch(() => false);
+      },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
     );
   }
 
   private async openContextMenu(address: RowAddress): Promise<void> {
     await this.onRow(address, async (row, timeout) => {
-      await row.click({ button: 'right', timeout });
+      await clickOnce(row, timeout, 'right');
       await this.page.locator('.monaco-menu').first().waitFor({ timeout });
     });
   }
@@ -462,7 +498,16 @@ export class Workbench {
           return undefined;
         }
       },
-      { timeoutMilliseconds: actionTimeoutMilliseconds },
+      { timeoutMilliseconds: viewTimeoutMilliseconds },
     );
   }
+}
+
+/**
+ * Clicks what is ready for it within the time. The click itself may take longer, in a window that stands still: it must not be
+ * given up, as nobody would know whether it was one.
+ */
+async function clickOnce(target: Locator, timeout: number, button: 'left' | 'right' = 'left'): Promise<void> {
+  await target.click({ trial: true, button, timeout });
+  await target.click({ button, timeout: timeout + unnoticedMilliseconds });
 }
