@@ -33,12 +33,12 @@ describe('which machines are shown, and in which order', () => {
         shown = rows.filter(({ level }) => level === 2).map(({ label }) => label);
         return shown.join() === wanted.join();
       },
-      { timeoutMilliseconds: 20_000 },
+      { timeoutMilliseconds: 40_000 },
     );
   };
   const messageIs = async (text: string): Promise<void> => {
     const message = workbench.page.locator('.part.sidebar .message', { hasText: text });
-    await message.waitFor({ timeout: 20_000 });
+    await message.waitFor({ timeout: 40_000 });
   };
 
   it('by name at first; by last use when chosen', async () => {

@@ -35,7 +35,7 @@ describe('rows that stay what they were', () => {
         selected = (await workbench.treeRows()).filter(({ isSelected }) => isSelected).map((row) => row.label);
         return selected.join() === label;
       },
-      { timeoutMilliseconds: 20_000 },
+      { timeoutMilliseconds: 40_000 },
     );
   };
   const run = async (...args: string[]): Promise<void> => {
@@ -101,7 +101,7 @@ describe('rows that stay what they were', () => {
   it('no machine → one button, and what else can be done as links in sentences', async () => {
     await run('remove-machine', machine);
     const welcome = workbench.page.locator('.part.sidebar .welcome-view-content');
-    await welcome.getByText('No machines yet').waitFor({ timeout: 20_000 });
+    await welcome.getByText('No machines yet').waitFor({ timeout: 40_000 });
     assert.equal(await welcome.locator('.monaco-button').count(), 1);
     assert.equal(await welcome.locator('.monaco-button').textContent(), 'Create Machine');
     await workbench.screenshot('k2-welcome');

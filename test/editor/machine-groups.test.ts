@@ -25,9 +25,18 @@ describe('groups of machines', () => {
   const groupOf = async (machine: string): Promise<string | undefined> =>
     (await session.home.ckpt.run('show', ['show', machine])).machine.group;
   const pointOf = async (...address: string[]): Promise<{ x: number; y: number }> => {
-    const { elementId } = await workbench.treeRow(address);
-    const box = await workbench.page.locator(`[id="${elementId}"] .label-name`).boundingBox();
-    assert.ok(box !== null);
+    let before = '';
+    const box = await until(
+      `the row ${address.join(' > ')} to stay where it is`,
+      async () => {
+        const { elementId } = await workbench.treeRow(address);
+        const found = await workbench.page.locator(`[id="${elementId}"] .label-name`).boundingBox();
+        const [was, is] = [before, JSON.stringify([elementId, found])];
+        before = is;
+        return found !== null && is === was && found;
+      },
+      { timeoutMilliseconds: 40_000, intervalMilliseconds: 300 },
+    );
     return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   };
   const drag = async (from: string[], to: string[]): Promise<void> => {
@@ -40,6 +49,19 @@ describe('groups of machines', () => {
     await mouse.move(target.x + 2, target.y + 1, { steps: 3 });
     await mouse.up();
   };
+  /** Again when the tree was drawn anew below the mouse, which ends a drag. */
+  const dragUntil = ([machine]: [string], to: string[], group: string | undefined): Promise<unknown> =>
+    until(
+      `${machine} to be dragged to ${to.join(' > ')}`,
+      async () => {
+        await drag([machine], to);
+        return until('it', async () => (await groupOf(machine)) === group, { timeoutMilliseconds: 8000 }).then(
+          () => true,
+          () => false,
+        );
+      },
+      { timeoutMilliseconds: 60_000 },
+    );
 
   it('from the menu, into a new group', async () => {
     await workbench.contextMenu('web', 'Move to Group…');
@@ -52,7 +74,7 @@ describe('groups of machines', () => {
   });
 
   it('dragged onto the group → it is in it', async () => {
-    await drag(['mail'], ['servers']);
+    await dragUntil(['mail'], ['servers'], 'servers');
     await workbench.treeRow(['servers', 'mail']);
     assert.equal(await groupOf('mail'), 'servers');
     await workbench.screenshot('a8-machine-groups');
@@ -66,7 +88,7 @@ describe('groups of machines', () => {
   });
 
   it('dragged onto the host → it is in none; another engine’s change is shown; an empty group goes', async () => {
-    await drag(['servers', 'mail'], ['Local (QEMU)']);
+    await dragUntil(['mail'], ['Local (QEMU)'], undefined);
     await workbench.treeRow(['Local (QEMU)', 'mail']);
     assert.equal(await groupOf('mail'), undefined);
     await session.home.ckpt.run('setGroup', ['set-group', 'web']);
@@ -85,7 +107,7 @@ describe('groups of machines', () => {
     await until(
       'both to be in the group',
       async () => (await groupOf('database')) === 'backend' && (await groupOf('mail')) === 'backend',
-      { timeoutMilliseconds: 20_000 },
+      { timeoutMilliseconds: 40_000 },
     );
     await workbench.waitForTreeState('backend', /2 machines/);
   });

@@ -30,12 +30,11 @@ describe('several checkpoints at once', () => {
     return checkpoints.map(({ name }) => name).join();
   };
   const check = async (...address: [string, string]): Promise<void> => {
-    const { elementId } = await workbench.treeRow(address);
-    await workbench.page.locator(`[id="${elementId}"] .custom-view-tree-node-item-checkbox`).click();
+    await workbench.clickCheckbox(address);
     await workbench.waitForTreeState(address, /^Selected: /);
   };
   const messageIs = async (text: string): Promise<void> => {
-    await workbench.page.locator('.part.sidebar .message', { hasText: text }).waitFor({ timeout: 20_000 });
+    await workbench.page.locator('.part.sidebar .message', { hasText: text }).waitFor({ timeout: 40_000 });
   };
 
   it('checkboxes → those of two machines are deleted after one question → one Undo brings all back', async () => {
@@ -85,7 +84,7 @@ describe('several checkpoints at once', () => {
     await workbench.waitForTreeState(['web', 'three'], /^Selected: /);
     await workbench.clickViewAction(view, 'Compare Selected');
     const report = workbench.webview().locator('body', { hasText: '“one” and “three” of “web”' });
-    await report.waitFor({ timeout: 30_000 });
+    await report.waitFor({ timeout: 60_000 });
     assert.match(await report.innerText(), /Their disks hold the same, and so do their settings\./);
     await workbench.screenshot('a7-compared');
     await workbench.clearNotifications();

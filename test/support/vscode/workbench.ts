@@ -204,6 +204,13 @@ export class Workbench {
     });
   }
 
+  /** Ticks the checkbox of a row, or the other way round. */
+  async clickCheckbox(address: RowAddress): Promise<void> {
+    await this.onRow(address, (row, timeout) =>
+      clickOnce(row.locator('.custom-view-tree-node-item-checkbox'), timeout),
+    );
+  }
+
   /** Clicks an icon in the title bar of a view. */
   async clickViewAction(view: Text, actionTitle: Text): Promise<void> {
     const title = this.page.locator('.title', { hasText: wholeText(view) });
