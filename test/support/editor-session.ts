@@ -43,7 +43,9 @@ export class EditorSession {
     options: EditorOptions = {},
   ): Promise<EditorSession> {
     const home = await TestHome.withGuest();
-    const workspaceFolder = await mkdtemp(path.join(tmpdir(), 'ckpt-workspace-'));
+    const folder = await mkdtemp(path.join(tmpdir(), 'ckpt-workspace-'));
+    // Its name is in the title of the window, and so in pictures.
+    const workspaceFolder = path.join(folder, 'project');
     let server: Server | undefined;
     let browser: TestBrowser | undefined;
     try {
@@ -65,7 +67,7 @@ export class EditorSession {
       await browser?.close();
       await server?.dispose();
       await home.remove();
-      await rm(workspaceFolder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
       throw error;
     }
   }
@@ -106,6 +108,6 @@ export class EditorSession {
     await this.#browser.close();
     await this.#server.dispose();
     await this.home.remove();
-    await rm(this.workspaceFolder, { recursive: true, force: true });
+    await rm(path.dirname(this.workspaceFolder), { recursive: true, force: true });
   }
 }
