@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CheckpointInfo } from '../../engine/protocol/machines.ts';
 import { EditorSession } from '../support/editor-session.ts';
 import { engineOf } from '../support/faults/stopped-lab.ts';
@@ -86,6 +87,8 @@ describe('what is deleted and undone, by clicks', () => {
     const changing = (async () => {
       for (let change = 0; !enough.signal.aborted; change++) {
         await service.annotate({ machine, checkpoint: 'base', colour: change % 2 === 0 ? 'blue' : 'green' });
+        // What an engine is asked meanwhile gets its turn.
+        await delay(150);
       }
     })();
     try {
