@@ -30,7 +30,17 @@ describe('the hash of a file that grows', () => {
     await writeFile(file, '');
     const growing = new GrowingHash(file);
     const mebibyte = 1024 * 1024;
-    const expected = await grow(file, [1, mebibyte, 4095, 3 * mebibyte + 1, 0, 12345, 70 * mebibyte, mebibyte - 1, 40 * mebibyte]);
+    const expected = await grow(file, [
+      1,
+      mebibyte,
+      4095,
+      3 * mebibyte + 1,
+      0,
+      12345,
+      70 * mebibyte,
+      mebibyte - 1,
+      40 * mebibyte,
+    ]);
     assert.equal(await growing.end(), expected);
   });
 

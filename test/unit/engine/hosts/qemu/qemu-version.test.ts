@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endsBackgroundSnapshots, opensMemoryFiles, seesAllWrites } from '../../../../../engine/hosts/qemu/qemu-version.ts';
+import {
+  endsBackgroundSnapshots,
+  opensMemoryFiles,
+  seesAllWrites,
+} from '../../../../../engine/hosts/qemu/qemu-version.ts';
 
 for (const [version, ends, opens] of [
   ['7.2.22', false, false],
