@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import type { QmpConnection } from './qmp.ts';
@@ -19,6 +18,7 @@ export type BlockJob = z.output<typeof jobsAnswer>[number];
 const ioAnswer = z.array(z.object({ device: z.string(), 'io-status': z.string() }));
 
 const pollMs = 40;
+const cancelPollMs = 5;
 /** A job gives up at its next step; one that waits for a disk needs as long as that disk. */
 const cancelLimitMs = 60_000;
 
@@ -43,32 +43,23 @@ export async function untilBlockJob(
   statuses: readonly string[],
   { signal, onProgress, keepPace }: BlockJobWatch = {},
 ): Promise<BlockJob> {
-  let wake: (() => void) | undefined;
-  const stopListening = monitor.onEvent(() => wake?.());
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      const changed = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      const job = await findBlockJob(monitor, id);
-      if (job === undefined) {
-        throw new CheckpointError('QemuFailed', `QEMU's job ${id} is gone.`, { id });
-      }
-      const problem = job.error === undefined ? await whyItWaits(monitor, job) : saidByQemu(job.error);
-      if (problem !== undefined) {
-        throw failed(problem);
-      }
-      onProgress?.(job['current-progress'], job['total-progress']);
-      if (statuses.includes(job.status)) {
-        return job;
-      }
-      await keepPace?.(job['current-progress'], job['total-progress']);
-      await Promise.race([changed, delay(pollMs)]);
+  const look = async (): Promise<BlockJob | undefined> => {
+    const job = await findBlockJob(monitor, id);
+    if (job === undefined) {
+      throw new CheckpointError('QemuFailed', `QEMU's job ${id} is gone.`, { id });
     }
-  } finally {
-    stopListening();
-  }
+    const problem = job.error === undefined ? await whyItWaits(monitor, job) : saidByQemu(job.error);
+    if (problem !== undefined) {
+      throw failed(problem);
+    }
+    onProgress?.(job['current-progress'], job['total-progress']);
+    if (statuses.includes(job.status)) {
+      return job;
+    }
+    await keepPace?.(job['current-progress'], job['total-progress']);
+    return undefined;
+  };
+  return monitor.until(look, { everyMs: pollMs, signal });
 }
 
 /** Why a job does not go on, or has failed. */
@@ -97,26 +88,23 @@ function saidByQemu(words: string): JobProblem {
 
 /** Ends a job that has not been finalized, which leaves the chain as it was, and forgets it. Safe to repeat. */
 export async function endBlockJob(monitor: QmpConnection, id: string): Promise<void> {
-  const end = performance.now() + cancelLimitMs;
   let isTold = false;
-  for (;;) {
+  const end = async (): Promise<true | undefined> => {
     const job = await findBlockJob(monitor, id);
     if (job === undefined) {
-      return;
+      return true;
     }
     if (job.status === 'concluded') {
       await monitor.execute('job-dismiss', { id });
-      return;
+      return true;
     }
     if (!isTold && job.status !== 'aborting') {
-      await monitor.execute('job-cancel', { id });
       isTold = true;
+      await monitor.execute('job-cancel', { id });
     }
-    if (performance.now() > end) {
-      throw new CheckpointError('QmpTimeout', `QEMU's job ${id} does not end.`, { id });
-    }
-    await delay(5);
-  }
+    return undefined;
+  };
+  await monitor.until(end, { everyMs: cancelPollMs, limit: { ms: cancelLimitMs, what: `QEMU's job ${id}` } });
 }
 
 /** Lets a job that waits for it change the chain, and forgets it. @throws QemuFailed */

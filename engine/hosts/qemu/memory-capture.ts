@@ -125,14 +125,15 @@ async function mayBeCancelled(monitor: QmpConnection): Promise<boolean> {
 
 async function untilEnded(monitor: QmpConnection): Promise<void> {
   const progress = new Progress();
-  for (;;) {
+  const look = async (): Promise<true | undefined> => {
     const answer = await monitor.query('query-migrate', migrateAnswer);
     if (answer.status === undefined || ['none', 'completed', 'failed', 'cancelled'].includes(answer.status)) {
-      return;
+      return true;
     }
     progress.see(answer);
-    await delay(cancelIntervalMs);
-  }
+    return undefined;
+  };
+  await monitor.until(look, { everyMs: cancelIntervalMs });
 }
 
 /** How far a migration is; a stream that stands still never ends. */
@@ -320,27 +321,18 @@ async function until(
   progressed: (answer: MigrateAnswer) => Promise<void> = async () => undefined,
 ): Promise<MigrateAnswer> {
   const progress = new Progress();
-  let wake: (() => void) | undefined;
-  const stopListening = monitor.onEvent(() => wake?.());
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      target.throwIfFailed();
-      const changed = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      const answer = await monitor.query('query-migrate', migrateAnswer);
-      if (wanted.some((status) => status === answer.status)) {
-        return answer;
-      }
-      await throwIfEnded(answer, target);
-      await progressed(answer);
-      progress.see(answer);
-      await Promise.race([changed, delay(intervalMs)]);
+  const look = async (): Promise<MigrateAnswer | undefined> => {
+    target.throwIfFailed();
+    const answer = await monitor.query('query-migrate', migrateAnswer);
+    if (wanted.some((status) => status === answer.status)) {
+      return answer;
     }
-  } finally {
-    stopListening();
-  }
+    await throwIfEnded(answer, target);
+    await progressed(answer);
+    progress.see(answer);
+    return undefined;
+  };
+  return monitor.until(look, { everyMs: intervalMs, signal });
 }
 
 async function throwIfEnded({ status, ...answer }: MigrateAnswer, target: MemoryTarget): Promise<void> {

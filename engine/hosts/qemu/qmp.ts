@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { connectForDescriptors, type DescriptorSocket } from './descriptor-passing.ts';
@@ -24,6 +25,15 @@ const defaultLimitMs = 10_000;
 interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
+}
+
+/** How to wait for something that QEMU does. */
+export interface Waiting {
+  /** Not every change comes with an event. */
+  everyMs: number;
+  /** Absent for as long as it takes; `what` it is that takes longer begins a sentence. */
+  limit?: { ms: number; what: string };
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -175,6 +185,37 @@ export class QmpConnection {
   onEvent(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Asks QEMU for something until it has come to pass: again at each event, and when none comes for a while.
+   * @param ask undefined for not yet; what it throws ends the waiting
+   * @throws QmpTimeout after the limit, the signal's reason
+   */
+  async until<T>(ask: () => Promise<T | undefined>, { everyMs, limit, signal }: Waiting): Promise<T> {
+    const started = performance.now();
+    let wake: (() => void) | undefined;
+    const stopListening = this.onEvent(() => wake?.());
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        // Before it is asked: what happens meanwhile is not missed.
+        const changed = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const answer = await ask();
+        if (answer !== undefined) {
+          return answer;
+        }
+        if (limit !== undefined && performance.now() - started > limit.ms) {
+          const { ms, what } = limit;
+          throw new CheckpointError('QmpTimeout', `${what} has not ended after ${ms / 1000} s.`, { limitMs: ms });
+        }
+        await Promise.race([changed, delay(everyMs)]);
+      }
+    } finally {
+      stopListening();
+    }
   }
 
   /** Resolves when the connection has ended, whoever ended it. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { z } from 'zod';
 import { QmpConnection, type QmpEvent } from '../../../../../engine/hosts/qemu/qmp.ts';
 import { folderOf } from '../../temporary-folder.ts';
@@ -139,4 +140,57 @@ test('closed by us → what waits is refused', async (context) => {
   const call = connection.execute('query-status');
   connection.close();
   await assert.rejects(call, { code: 'QemuFailed' });
+});
+
+/** One that answers every question, and tells of an event when it is told to. */
+async function answering(context: TestContext): Promise<{ connection: QmpConnection; tell: () => void }> {
+  const clients: Socket[] = [];
+  const socket = await peer(context, (client) => {
+    clients.push(client);
+    let id = 0;
+    client.on('data', (asked) => {
+      for (const _ of asked.toString().trim().split('\n')) {
+        client.write(`{"return":{},"id":${++id}}\n`);
+      }
+    });
+  });
+  const connection = await QmpConnection.connect(socket);
+  context.after(() => connection.close());
+  const event = '{"event":"STOP","timestamp":{"seconds":1,"microseconds":2}}\n';
+  return { connection, tell: () => clients.forEach((client) => client.write(event)) };
+}
+
+test('waiting for something → asked again at each event, before the interval is over', async (context) => {
+  const { connection, tell } = await answering(context);
+  let asked = 0;
+  const started = performance.now();
+  const found = await connection.until(
+    async () => {
+      asked += 1;
+      await connection.execute('query-status');
+      tell();
+      return asked === 3 ? 'it has come to pass' : undefined;
+    },
+    { everyMs: 3000 },
+  );
+  assert.equal(found, 'it has come to pass');
+  assert.ok(performance.now() - started < 3000);
+});
+
+test('waiting without events → asked again after the interval; QmpTimeout after the limit; the reason of a signal', async (context) => {
+  const { connection } = await answering(context);
+  let asked = 0;
+  const never = async (): Promise<undefined> => {
+    asked += 1;
+    await connection.execute('query-status');
+  };
+  await assert.rejects(connection.until(never, { everyMs: 5, limit: { ms: 100, what: 'It' } }), {
+    code: 'QmpTimeout',
+    message: /^It has not ended after 0\.1 s/,
+  });
+  assert.ok(asked > 2);
+  const cancel = new AbortController();
+  const waiting = connection.until(never, { everyMs: 5, signal: cancel.signal });
+  cancel.abort();
+  await assert.rejects(waiting, { name: 'AbortError' });
 });
