@@ -1,6 +1,7 @@
 import { CheckpointError, systemCode, toWireError } from '../model/checkpoint-error.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import type { JournalRecord } from '../store/records.ts';
+import { spendReserve } from '../store/space-reserve.ts';
 import type { EngineContext } from './engine-context.ts';
 
 /**
@@ -71,7 +72,7 @@ export async function twice<T>(folder: MachineFolder, act: () => Promise<T>): Pr
     return await act();
   } catch (error) {
     if (['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) {
-      await folder.spendReserve();
+      await spendReserve(folder.path);
     }
     return act();
   }

@@ -6,6 +6,7 @@ import type { Sentence } from '../protocol/sentences.ts';
 import { lockHolder } from '../store/file-lock.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { owesWelcome } from '../store/owed-welcome.ts';
+import { hasDrafts } from '../store/record-drafts.ts';
 import type { EngineContext } from './engine-context.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine } from './open-machine.ts';
@@ -25,7 +26,7 @@ export class ForsakenChanges {
     const interrupted = await folder.readJournal().catch(() => undefined);
     const isNew = interrupted !== undefined && interrupted.started !== this.#failed.get(folder.path)?.started;
     if (
-      (isNew || folder.place.isUnsettled || owesWelcome(folder) || (await folder.hasTemporaries())) &&
+      (isNew || folder.place.isUnsettled || owesWelcome(folder) || hasDrafts(folder.path)) &&
       (await lockHolder(folder.lock)) === undefined
     ) {
       try {

@@ -8,6 +8,7 @@ import type { GroupOperations, ToldProblem } from '../protocol/groups.ts';
 import { GroupJournal } from '../store/group-journal.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import type { GroupRecord } from '../store/records.ts';
+import { spendReserve } from '../store/space-reserve.ts';
 import { apply } from './apply.ts';
 import { deleteCheckpoints } from './delete.ts';
 import { settle } from './end-groups.ts';
@@ -243,7 +244,7 @@ async function writeIntent(
     if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) {
       throw error;
     }
-    await Promise.all(machines.map(({ folder }) => folder.spendReserve()));
+    await Promise.all(machines.map(({ folder }) => spendReserve(folder.path)));
     await journal.write(intent);
   }
 }

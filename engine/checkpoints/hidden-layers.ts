@@ -4,7 +4,8 @@ import type { LayerOfDisk } from '../model/machine.ts';
 import { byCreation } from '../model/tree.ts';
 import type { HiddenLayerInfo, NeedsLayer } from '../protocol/hidden-layers.ts';
 import { LayerFiles } from '../store/layer-files.ts';
-import { isDraft, type MachineFolder, type MachineRecords } from '../store/machine-folder.ts';
+import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
+import { isDraft } from '../store/record-drafts.ts';
 import { namedLayers, readLayerGraph } from './layer-graph.ts';
 import { layersBesidePlace } from './orphans.ts';
 

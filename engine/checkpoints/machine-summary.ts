@@ -8,6 +8,7 @@ import type { Home } from '../store/home.ts';
 import type { MachineFolder, MachineRecords } from '../store/machine-folder.ts';
 import { owesWelcome } from '../store/owed-welcome.ts';
 import { ReadingIndex, type Reading } from '../store/reading-index.ts';
+import { hasDrafts } from '../store/record-drafts.ts';
 import { readMachine } from './locked-machine.ts';
 
 /** To be changed whenever what a client sees of a checkpoint does. */
@@ -119,7 +120,7 @@ export class MachineSummaries {
     const stamps = this.#index.stampsOf(folder.path);
     const { summary, history } = await summarise(folder);
     const reading = { head: summary, body: Buffer.from(JSON.stringify(history)) };
-    const isUnderWay = folder.hasJournal() || owesWelcome(folder) || (await folder.hasTemporaries());
+    const isUnderWay = folder.hasJournal() || owesWelcome(folder) || hasDrafts(folder.path);
     this.#index.remember(folder.path, isUnderWay ? undefined : stamps, reading);
     return reading;
   }

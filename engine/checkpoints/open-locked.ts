@@ -1,5 +1,6 @@
 import { noteChange } from '../store/history.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { removeDrafts } from '../store/record-drafts.ts';
 import { dropStaleClones } from './clone-records.ts';
 import { endMove } from './end-move.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
@@ -18,7 +19,7 @@ export async function openLocked(
   machines: () => Promise<MachineFolder[]>,
 ): Promise<OpenMachine> {
   await endMove(context, folder);
-  await folder.removeTemporaries();
+  await removeDrafts(folder.path);
   const ended = await recover(context, folder);
   if (ended !== undefined) {
     const { operation, started } = ended;

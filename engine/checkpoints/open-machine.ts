@@ -5,6 +5,7 @@ import type { Sentence } from '../protocol/sentences.ts';
 import { machineName } from '../model/names.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { requireUnlocked } from '../store/machine-lock.ts';
+import { keepReserve } from '../store/space-reserve.ts';
 import { livingClones } from './clone-records.ts';
 import { endGroups, isInGroup } from './end-groups.ts';
 import { hostOf, type EngineContext } from './engine-context.ts';
@@ -125,7 +126,7 @@ export async function changeAll<T>(
         await noteAfterwards(context, machine);
       }
       for (const folder of locked) {
-        await folder.keepReserve();
+        await keepReserve(folder.path);
       }
       return { value };
     });
@@ -138,7 +139,7 @@ export async function changeAll<T>(
 /** Whether it runs may have changed; a machine without a process need not be asked. */
 async function noteAfterwards(context: EngineContext, { folder, records, presence }: OpenMachine): Promise<void> {
   const wasUp = presence.state !== 'stopped';
-  if (wasUp || (await folder.readProcess('current').catch(() => undefined)) !== undefined) {
+  if (wasUp || (await folder.processes.read('current').catch(() => undefined)) !== undefined) {
     await sightMachine(context, folder, () => hostOf(context, records.definition).look(folder));
   }
 }

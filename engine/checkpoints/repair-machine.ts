@@ -6,6 +6,8 @@ import type { DoctorOperations, Finding } from '../protocol/doctor.ts';
 import { factsOf, type FrozenFacts } from '../store/frozen-layers.ts';
 import { LayerFiles } from '../store/layer-files.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
+import { removeDrafts } from '../store/record-drafts.ts';
+import { keepReserve } from '../store/space-reserve.ts';
 import { twice } from './carry-out.ts';
 import type { Call, EngineContext } from './engine-context.ts';
 import { acceptBases } from './examine-bases.ts';
@@ -84,7 +86,7 @@ async function endInterrupted(context: EngineContext, { folder, findings }: Pati
     return [];
   }
   try {
-    await folder.removeTemporaries();
+    await removeDrafts(folder.path);
     await recover(context, folder);
     return left.map((one) =>
       repaired(one, one.code === 'journal' ? say('changeEnded') : say('halfRecordGone', { path: one.path })),
@@ -173,7 +175,7 @@ async function mend(
       await chmod(one.path, (await stat(one.path)).mode & 0o555);
       return repaired(one, say('layerReadOnly', { path: one.path }));
     case 'reserve':
-      await folder.keepReserve();
+      await keepReserve(folder.path);
       return (await reserveFinding(folder)).length === 0 ? repaired(one, say('reserved')) : one;
     case 'sameId': {
       if (machine === undefined || isUp || clones.length > 0) {

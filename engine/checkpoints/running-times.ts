@@ -60,7 +60,7 @@ async function timeOf(folder: MachineFolder, { checkpoints, trash }: Recorded): 
 }
 
 async function sightingOf(folder: MachineFolder, state: 'running' | 'paused'): Promise<Sighting | undefined> {
-  const record = await folder.readProcess('current');
+  const record = await folder.processes.read('current');
   return record?.pid === undefined
     ? undefined
     : {

@@ -10,6 +10,7 @@ import type { FileLock } from '../store/lock-holder.ts';
 import { MachineFolder } from '../store/machine-folder.ts';
 import { isMoved, removalsOf, removeMoved, writeMoved } from '../store/moved-machines.ts';
 import { recordVersion, removedFilesRecord } from '../store/records.ts';
+import { keepReserve } from '../store/space-reserve.ts';
 import type { EngineContext } from './engine-context.ts';
 import { claimName } from './open-machine.ts';
 import { removeOutside } from './outside-record.ts';
@@ -46,7 +47,7 @@ export async function makeMachine(
     const folder = new MachineFolder(staging);
     await folder.create();
     await make(folder);
-    await folder.keepReserve();
+    await keepReserve(folder.path);
     await claimName(name, async () => {
       requireNotMoved(context, name);
       await rename(staging, path.join(machines, name));

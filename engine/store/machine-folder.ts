@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { Checkpoint, TrashedCheckpoint } from '../model/checkpoint.ts';
@@ -28,17 +28,16 @@ import {
   type CheckpointRecord,
   type TrashedRecord,
 } from './manifests.ts';
+import { ProcessRecords } from './process-records.ts';
 import {
   frozenRecord,
   journalRecord,
   machineRecord,
   nowRecord,
-  processRecord,
   recordVersion,
   type CloneRecord,
   type FrozenRecord,
   type JournalRecord,
-  type ProcessRecord,
 } from './records.ts';
 import { RememberedFiles } from './remembered-files.ts';
 
@@ -53,8 +52,6 @@ export interface MachineRecords {
   clones: CloneRecord[];
 }
 
-const reserveBytes = 256 * 1024;
-
 /**
  * Records of all machines that were read of late, by the length of their files. A checkpoint is about 1 KB, what is on
  * record of the frozen layers of the longest chain 50 KB.
@@ -66,8 +63,6 @@ const remembered = {
   trashed: new RememberedFiles<TrashedRecord>(256 * 1024),
   frozen: new RememberedFiles<FrozenRecord>(512 * 1024),
 };
-
-export type ProcessRole = 'current' | 'successor';
 
 /**
  * The folder of one machine, which can be moved or copied whole:
@@ -83,11 +78,13 @@ export type ProcessRole = 'current' | 'successor';
 export class MachineFolder {
   readonly path: string;
   readonly place: FolderPlace;
+  readonly processes: ProcessRecords;
   #reader: this | undefined;
 
   constructor(folder: string, place: FolderPlace = { isElsewhere: false, isUnsettled: false }) {
     this.path = folder;
     this.place = place;
+    this.processes = new ProcessRecords(folder);
   }
 
   /**
@@ -315,65 +312,6 @@ export class MachineFolder {
     await writeRecord(file, { version: recordVersion, ...record }, this.path);
   }
 
-  /** @param which the process that is the machine, or the one that an apply is about to put in its place */
-  async readProcess(which: ProcessRole): Promise<ProcessRecord | undefined> {
-    return readRecord(this.#process(which), processRecord);
-  }
-
-  async writeProcess(which: ProcessRole, record: Omit<ProcessRecord, 'version'>): Promise<void> {
-    await this.#write(this.#process(which), record);
-  }
-
-  async clearProcess(which: ProcessRole): Promise<void> {
-    await rm(this.#process(which), { force: true });
-  }
-
-  /** The successor becomes the machine. */
-  async promoteSuccessor(): Promise<void> {
-    await rename(this.#process('successor'), this.#process('current'));
-  }
-
-  #process(which: ProcessRole): string {
-    return path.join(this.runFolder, `${which}-process.json`);
-  }
-
-  /** Space for what has to be written even on a full volume: to delete something. */
-  get #reserve(): string {
-    return path.join(this.path, 'reserve');
-  }
-
-  async keepReserve(): Promise<void> {
-    if (existsSync(this.#reserve)) {
-      return;
-    }
-    try {
-      await writeFile(this.#reserve, Buffer.alloc(reserveBytes, 0xff), { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      // Half a reserve is none: the space is needed for other things.
-      if (systemCode(error) !== 'EEXIST') {
-        await this.spendReserve();
-      }
-    }
-  }
-
-  async spendReserve(): Promise<void> {
-    await rm(this.#reserve, { force: true }).catch(() => undefined);
-  }
-
-  /** Removes what writers of records left that died; to be called with the machine locked. */
-  async removeTemporaries(): Promise<void> {
-    for (const folder of ['', 'checkpoints', 'trash', 'clones', 'run'].map((inner) => path.join(this.path, inner))) {
-      for (const name of namesIn(folder).filter(isDraft)) {
-        await rm(path.join(folder, name), { force: true });
-      }
-    }
-  }
-
-  /** True when a writer of a record is at work, or has died at it. */
-  async hasTemporaries(): Promise<boolean> {
-    return namesIn(this.path).some(isDraft);
-  }
-
   /** Removes a file of the machine, given by its absolute path, and tells how many bytes of the volume that freed. */
   async removeFile(file: string): Promise<number> {
     try {
@@ -386,20 +324,6 @@ export class MachineFolder {
       }
       throw error;
     }
-  }
-}
-
-/** What a writer of a record makes first; see `writeFileAtomically`. */
-export function isDraft(name: string): boolean {
-  return /\.json\.[0-9a-f]{8}\.new$/.test(name);
-}
-
-/** At once: the folders of a machine are small, and a turn of a thread costs more than to read one. */
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }
 

@@ -51,7 +51,7 @@ export class ConsoleLook {
  */
 export async function rememberConsole(folder: MachineFolder, picture: string | undefined): Promise<void> {
   try {
-    const successor = picture === undefined ? undefined : await folder.readProcess('successor');
+    const successor = picture === undefined ? undefined : await folder.processes.read('successor');
     if (successor !== undefined && picture !== undefined) {
       await writeFile(beforeLog(successor.socketsFolder), picture, { mode: 0o600 });
     }

@@ -17,7 +17,7 @@ async function isPanicked(socketsFolder: string, state: string): Promise<boolean
 
 /** What a look at a machine's process shows, which need not have been started by this engine. */
 export async function look(folder: MachineFolder): Promise<Presence> {
-  const record = await folder.readProcess('current');
+  const record = await folder.processes.read('current');
   if (record === undefined) {
     return { state: 'stopped' };
   }

@@ -5,7 +5,8 @@ import { sayError, shownProblem } from '../../model/sayings.ts';
 import type { LayerOfDisk, MachineDefinition } from '../../model/machine.ts';
 import type { Home } from '../../store/home.ts';
 import { variablesFile, type FirmwareContent } from '../../store/firmware-folder.ts';
-import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
+import type { MachineFolder } from '../../store/machine-folder.ts';
+import type { ProcessRole } from '../../store/process-records.ts';
 import type { ResumeStep } from '../../protocol/resume-steps.ts';
 import type {
   Captured,
@@ -323,12 +324,12 @@ export class QemuHost implements Host {
     const { folder } = machine;
     if (outcome === 'stay') {
       await endProcess(folder, 'successor');
-    } else if ((await folder.readProcess('successor')) !== undefined) {
+    } else if ((await folder.processes.read('successor')) !== undefined) {
       if (run) {
         await this.#letSuccessorRun(folder);
       }
       await endProcess(folder, 'current');
-      await folder.promoteSuccessor();
+      await folder.processes.promoteSuccessor();
     } else if (!(await this.runsOn(folder, machine.layers))) {
       await endProcess(folder, 'current');
     }

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HypervisorIdentity } from '../../model/saved-memory.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
-import type { MachineFolder, ProcessRole } from '../../store/machine-folder.ts';
+import type { MachineFolder } from '../../store/machine-folder.ts';
+import type { ProcessRole } from '../../store/process-records.ts';
 import { isProcessAlive, processIdentity } from '../../store/process-identity.ts';
 import type { ProcessRecord } from '../../store/records.ts';
 import { noteExit, openEvents } from './ending.ts';
@@ -65,14 +66,14 @@ export function incomingMemory(source: MemorySource, version: string): IncomingM
 export async function launch(folder: MachineFolder, role: ProcessRole, wanted: Launch): Promise<void> {
   const { sockets, hypervisor } = wanted;
   const started = new Date().toISOString();
-  await folder.writeProcess(role, { socketsFolder: sockets.folder, started, hypervisor });
+  await folder.processes.write(role, { socketsFolder: sockets.folder, started, hypervisor });
   try {
     if (wanted.tpmState !== undefined) {
       await startTpm(sockets, wanted.tpmState, wanted.signal);
     }
     const pid = await spawnDetached(wanted);
     const identity = await processIdentity(pid);
-    await folder.writeProcess(role, {
+    await folder.processes.write(role, {
       pid,
       ...(identity === undefined ? {} : { identity }),
       socketsFolder: sockets.folder,
@@ -198,7 +199,7 @@ export async function livingProcess(
   folder: MachineFolder,
   role: ProcessRole,
 ): Promise<(ProcessRecord & { pid: number }) | undefined> {
-  const record = await folder.readProcess(role);
+  const record = await folder.processes.read(role);
   return record === undefined ? undefined : ifLiving(record);
 }
 
@@ -211,7 +212,7 @@ export async function ifLiving(record: ProcessRecord): Promise<(ProcessRecord & 
 
 /** Ends the recorded process, politely and then not, and removes what it leaves. Does nothing when there is none. */
 export async function endProcess(folder: MachineFolder, role: ProcessRole): Promise<void> {
-  const record = await folder.readProcess(role);
+  const record = await folder.processes.read(role);
   if (record === undefined) {
     return;
   }
@@ -223,7 +224,7 @@ export async function endProcess(folder: MachineFolder, role: ProcessRole): Prom
     endTpm(socketsIn(record.socketsFolder), record.pid !== undefined),
     ...(record.pid === undefined ? [quitUnrecorded(record.socketsFolder)] : []),
   ]);
-  await folder.clearProcess(role);
+  await folder.processes.clear(role);
   await removeSocketsFolder(record.socketsFolder, folder.runFolder);
 }
 

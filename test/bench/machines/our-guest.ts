@@ -70,7 +70,7 @@ export class OurGuest {
   }
 
   async #process(): Promise<ProcessRecord> {
-    const found = await new MachineFolder(this.folder).readProcess('current');
+    const found = await new MachineFolder(this.folder).processes.read('current');
     if (found === undefined) {
       throw new Error('The machine has no QEMU.');
     }

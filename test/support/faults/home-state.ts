@@ -10,7 +10,8 @@ import { Home } from '../../../engine/store/home.ts';
 import { readMoved } from '../../../engine/store/moved-machines.ts';
 import { LayerFiles } from '../../../engine/store/layer-files.ts';
 import { unpackFile } from '../../../engine/store/packed-file.ts';
-import { isDraft, MachineFolder } from '../../../engine/store/machine-folder.ts';
+import { MachineFolder } from '../../../engine/store/machine-folder.ts';
+import { isDraft } from '../../../engine/store/record-drafts.ts';
 import { auditMachine } from '../folder-audit.ts';
 import type { Place } from './stopped-lab.ts';
 
