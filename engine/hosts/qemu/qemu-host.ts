@@ -23,23 +23,20 @@ import type {
   Welcome,
 } from '../host.ts';
 import { workingAccelerator, type Accelerator } from './accelerator.ts';
-import { commandLine, hardwareOf } from './command-line.ts';
-import { ConsoleLook, rememberConsole } from './console-log.ts';
+import { capture, hold } from './capture.ts';
+import { commandLine } from './command-line.ts';
+import { rememberConsole } from './console-log.ts';
 import { nodeName, readChain, resolveChains } from './disk-chains.ts';
-import { thaw, whileFrozen } from './file-system-freeze.ts';
+import { thaw } from './file-system-freeze.ts';
 import { execInGuest } from './guest-exec.ts';
 import { findQemu, type QemuInstallation } from './installation.ts';
-import { LayerSwitch } from './layer-switch.ts';
 import { endMerge, mergeInChain } from './live-merge.ts';
-import { captureMemory, endMigration, leaveMigration, pauseFor, saveMemory } from './memory-capture.ts';
+import { endMigration, leaveMigration } from './memory-capture.ts';
 import { loadVerified } from './memory-source.ts';
-import { openMemoryTarget, type MemoryTarget } from './memory-target.ts';
 import { requireLiving, withCurrent, withMonitor } from './monitor.ts';
 import { endProcess, incomingMemory, launch, livingProcess, runState, type MemorySource } from './qemu-process.ts';
-import type { QmpConnection } from './qmp.ts';
 import { reset, shutDown } from './power.ts';
 import { look } from './presence.ts';
-import { pausedStates } from './run-states.ts';
 import { firmwareFile, uefiFor } from './machine-firmware.ts';
 import { identityOf, requireCompatible } from './memory-compatibility.ts';
 import { requireSwtpm } from './tpm-process.ts';
@@ -216,86 +213,16 @@ export class QemuHost implements Host {
     return living === undefined ? [] : welcomeBack(living.socketsFolder, wanted, signal);
   }
 
-  async capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured> {
-    const living = await requireLiving(machine.folder);
-    const oldChains = await resolveChains(machine);
-    const newChains = await resolveChains({ ...machine, layers: request.newLayers });
-    return withMonitor(living.socketsFolder, async (monitor) => {
-      request.signal?.throwIfAborted();
-      const started = performance.now();
-      const wasPaused = pausedStates.has(await runState(monitor));
-      const look = new ConsoleLook(living.socketsFolder);
-      const layers = new LayerSwitch(monitor, oldChains, newChains);
-      const whileStopped = async (): Promise<void> => {
-        await layers.switch();
-        look.mark();
-        await request.whileStill?.();
-      };
-      const capture = { wasPaused, whileStopped, signal: request.signal };
-      const target =
-        request.memoryFile === undefined
-          ? undefined
-          : await memoryTarget(monitor, machine, request.memoryFile, living.socketsFolder);
-      try {
-        await layers.prepare();
-        if (request.quiesce === true) {
-          const { agent } = socketsIn(living.socketsFolder);
-          const { value, ...achieved } = await whileFrozen(agent, () => pauseFor(monitor, capture));
-          return { pauseMs: value, totalMs: since(started), ...achieved, ...(await look.read()) };
-        }
-        if (target === undefined || request.memoryFile === undefined) {
-          const pauseMs = await pauseFor(monitor, capture);
-          return { pauseMs, totalMs: since(started), ...(await look.read()) };
-        }
-        const { method, pauseMs } = await captureMemory(monitor, { ...capture, target, ...living });
-        const saved = await target.finish();
-        const memory = {
-          file: request.memoryFile,
-          ...saved,
-          method,
-          wasPaused,
-          hypervisor: living.hypervisor,
-          ...(await look.read()),
-        };
-        return { pauseMs, totalMs: since(started), memory };
-      } catch (error) {
-        // Should one of these fail too, `settle` sees to it, and the new layers stay in the chain.
-        await endMigration(monitor).catch(() => undefined);
-        await target?.discard();
-        await layers.undo().catch(() => undefined);
-        throw error;
-      }
-    });
+  capture(machine: RunnableMachine, request: CaptureRequest): Promise<Captured> {
+    return capture(machine, request);
   }
 
-  async hold(
+  hold(
     machine: RunnableMachine,
     memoryFile: string | undefined,
     signal?: AbortSignal,
   ): Promise<SavedMemory | undefined> {
-    const living = await requireLiving(machine.folder);
-    return withMonitor(living.socketsFolder, async (monitor) => {
-      const wasPaused = pausedStates.has(await runState(monitor));
-      await monitor.execute('stop');
-      if (memoryFile === undefined) {
-        return undefined;
-      }
-      const look = new ConsoleLook(living.socketsFolder);
-      look.mark();
-      const looking = look.read();
-      const target = await memoryTarget(monitor, machine, memoryFile, living.socketsFolder);
-      try {
-        await saveMemory(monitor, target, signal);
-        const saved = await target.finish();
-        const { hypervisor } = living;
-        return { file: memoryFile, ...saved, method: 'stopped', wasPaused, hypervisor, ...(await looking) };
-      } catch (error) {
-        // Fails only when QEMU is gone, and then the first error says so.
-        await endMigration(monitor).catch(() => undefined);
-        await target.discard();
-        throw error;
-      }
-    });
+    return hold(machine, memoryFile, signal);
   }
 
   async checkMemory(definition: MachineDefinition, memory: SavedMemory): Promise<void> {
@@ -383,21 +310,6 @@ export class QemuHost implements Host {
     const active = new Set(blocks.map((block) => block.inserted?.['node-name']));
     return Object.values(layers).every((layer) => active.has(nodeName(layer)));
   }
-}
-
-async function memoryTarget(
-  monitor: QmpConnection,
-  { folder, definition }: RunnableMachine,
-  file: string,
-  socketsFolder: string,
-): Promise<MemoryTarget> {
-  const memoryBytes = hardwareOf(definition).memoryMiB * 1024 * 1024;
-  return openMemoryTarget(monitor, folder.inner(file), memoryBytes, socketsFolder);
-}
-
-/** In ms, to a tenth. */
-function since(started: number): number {
-  return Math.round((performance.now() - started) * 10) / 10;
 }
 
 function notOnWindows(): CheckpointError {
