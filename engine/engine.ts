@@ -6,6 +6,7 @@ import type { EngineContext } from './checkpoints/engine-context.ts';
 import { ForsakenChanges } from './checkpoints/forsaken-changes.ts';
 import { GuardService } from './checkpoints/guard-service.ts';
 import { GroupService } from './checkpoints/group-service.ts';
+import { ownEnvironment, ownProgram } from './checkpoints/job-runner.ts';
 import { JobService } from './checkpoints/job-service.ts';
 import { HistoryService } from './checkpoints/history-service.ts';
 import { LayerService } from './checkpoints/layer-service.ts';
@@ -52,8 +53,11 @@ export interface Engine {
   log: EngineLog;
 }
 
-/** @param face how a user knows this engine, for those who wait for its lock */
-export function createEngine(face: string, home: Home = defaultHome()): Engine {
+/**
+ * @param face how a user knows this engine, for those who wait for its lock
+ * @param isProgram false for one that is part of another program, so that no process can stand in for it
+ */
+export function createEngine(face: string, home: Home = defaultHome(), isProgram = false): Engine {
   const log = new EngineLog(home.logs);
   const context: EngineContext = {
     home,
@@ -61,6 +65,7 @@ export function createEngine(face: string, home: Home = defaultHome()): Engine {
     face,
     log,
     changed: new Set(),
+    ...(isProgram ? { standIn: { ...ownProgram(), env: ownEnvironment() } } : {}),
   };
   const spaceWatch = new SpaceWatch(context);
   const forsaken = new ForsakenChanges(context);

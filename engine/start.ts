@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Script } from 'node:vm';
 import { CompiledCode } from './store/compiled-code.ts';
 import { defaultHome } from './store/home.ts';
+import { standInVerb, whenForsaken } from './store/stand-in.ts';
 
 /** The program, beside this file; what it is compiled to is remembered in the home from one engine to the next. */
 const file = path.join(__dirname, 'engine-program.js');
@@ -36,4 +37,9 @@ function start(): void {
   }
 }
 
-start();
+// A stand-in has nothing to do as long as the engine lives that began it: what that takes is not read before.
+if (process.argv[2] === standInVerb) {
+  whenForsaken(start);
+} else {
+  start();
+}

@@ -3,6 +3,7 @@ import type { Hosts } from '../hosts/hosts.ts';
 import type { MachineDefinition } from '../model/machine.ts';
 import type { ByteCount } from '../store/job-progress.ts';
 import type { Home } from '../store/home.ts';
+import type { JobProgram } from './job-runner.ts';
 
 /** What every operation works with. */
 export interface EngineContext {
@@ -11,6 +12,8 @@ export interface EngineContext {
   /** How a user knows this engine, for those who wait for its lock: `VS Code`, `ckpt`, … */
   face: string;
   log: Log;
+  /** The engine's own program, to stand in for it should it die; absent for one that is part of another program. */
+  standIn?: JobProgram & { env: NodeJS.ProcessEnv };
   /** Names of the machines that this engine has changed. */
   changed: Set<string>;
 }

@@ -4,6 +4,7 @@ import { say, sayError } from '../model/sayings.ts';
 import type { MachineState } from '../protocol/machines.ts';
 import type { Sentence } from '../protocol/sentences.ts';
 import { lockHolder } from '../store/file-lock.ts';
+import { isFreeSoon, recoverOperation } from '../store/lock-wanted.ts';
 import type { MachineFolder } from '../store/machine-folder.ts';
 import { owesWelcome } from '../store/owed-welcome.ts';
 import { hasDrafts } from '../store/record-drafts.ts';
@@ -27,10 +28,10 @@ export class ForsakenChanges {
     const isNew = interrupted !== undefined && interrupted.started !== this.#failed.get(folder.path)?.started;
     if (
       (isNew || folder.place.isUnsettled || owesWelcome(folder) || hasDrafts(folder.path)) &&
-      (await lockHolder(folder.lock)) === undefined
+      isFreeSoon(await lockHolder(folder.lock))
     ) {
       try {
-        await changeMachine(this.#context, path.basename(folder.path), 'recover', async () => undefined);
+        await changeMachine(this.#context, path.basename(folder.path), recoverOperation, async () => undefined);
       } catch (error) {
         // Whoever was quicker ends it, too.
         if (interrupted !== undefined && !(error instanceof CheckpointError && error.code === 'Locked')) {
@@ -43,6 +44,15 @@ export class ForsakenChanges {
     return stuck === undefined || stuck.started !== interrupted?.started
       ? undefined
       : say('changeNotEnded', { reason: sayError(stuck.error) });
+  }
+
+  /** The same of these, whose engine has just died. */
+  async endOf(machines: readonly string[]): Promise<void> {
+    for (const folder of await machineFolders(this.#context)) {
+      if (machines.includes(path.basename(folder.path)) && (folder.hasJournal() || owesWelcome(folder))) {
+        await this.end(folder);
+      }
+    }
   }
 
   /**

@@ -29,6 +29,11 @@ export function ownProgram(): JobProgram {
   return { command: process.execPath, args: [...options, ...(script === undefined ? [] : [script])] };
 }
 
+/** VS Code's own program is Node only when told so. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  return process.versions['electron'] === undefined ? process.env : { ...process.env, ELECTRON_RUN_AS_NODE: '1' };
+}
+
 /**
  * Starts the process of a job for which this process answers, and waits until that process has taken it over. It is
  * detached: neither this process' end, nor that of its terminal or window, nor Ctrl+C there reaches it.
@@ -99,8 +104,7 @@ async function spawnDetached(folder: JobFolder, program: JobProgram, home: strin
     const child = spawn(program.command, [...program.args, 'job', folder.id, '--home', home], {
       cwd: folder.path,
       detached: true,
-      // VS Code's own program is Node only when told so.
-      env: process.versions['electron'] === undefined ? process.env : { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
+      env: ownEnvironment(),
       stdio: ['ignore', log.fd, log.fd],
       windowsHide: true,
     });

@@ -14,6 +14,7 @@ import { readMachine, type OpenMachine } from './locked-machine.ts';
 import { machineFolders } from './machine-folders.ts';
 import { openLocked } from './open-locked.ts';
 import { runningSeconds, sightMachine } from './running-times.ts';
+import { whileStoodIn } from './standing-still.ts';
 import { withHistory } from './with-history.ts';
 
 /**
@@ -120,7 +121,9 @@ export async function changeAll<T>(
       for (const folder of locked) {
         open.push(await openLocked(context, folder, machines));
       }
-      const value = await withHistory(context, open, operation, () => change(open));
+      const value = await whileStoodIn(context, open, operation, () =>
+        withHistory(context, open, operation, () => change(open)),
+      );
       locked.forEach((folder) => context.changed.add(path.basename(folder.path)));
       for (const machine of open) {
         await noteAfterwards(context, machine);

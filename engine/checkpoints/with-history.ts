@@ -1,11 +1,12 @@
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import type { ChangeOutcome, PastChange } from '../protocol/history.ts';
 import { noteChange } from '../store/history.ts';
+import { recoverOperation } from '../store/lock-wanted.ts';
 import type { EngineContext } from './engine-context.ts';
 import type { OpenMachine } from './locked-machine.ts';
 
 /** What a lock is held for, but changes nothing. */
-const looks: ReadonlySet<string> = new Set(['recover', 'look at a guard']);
+const looks: ReadonlySet<string> = new Set([recoverOperation, 'look at a guard']);
 
 /** Runs a change of machines, and notes for each how it ended. */
 export async function withHistory<T>(

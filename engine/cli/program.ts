@@ -4,6 +4,8 @@ import { createEngine } from '../engine.ts';
 import { carryOutJob } from '../job/job.ts';
 import { isAbort, toWireError } from '../model/checkpoint-error.ts';
 import { serve } from '../server/server.ts';
+import { defaultHome } from '../store/home.ts';
+import { standInVerb } from '../store/stand-in.ts';
 import { version } from '../version.ts';
 import { addCheckpointVerbs } from './checkpoint-verbs.ts';
 import { addCopyVerbs } from './copy-verbs.ts';
@@ -94,7 +96,7 @@ function buildProgram(
     // The language client adds this; the server ends with that process.
     .option('--clientProcessId <pid>')
     .action((options: { face: string }) => {
-      serve(createEngine(options.face));
+      serve(createEngine(options.face, defaultHome(), true));
       setOutcome(undefined);
     });
   if (args[0] === 'serve') {
@@ -217,9 +219,17 @@ function buildProgram(
     .description('carry out a job that an engine began')
     .requiredOption('--home <folder>', 'folder with the machines')
     .action(async (id: string, options: { home: string }) => {
-      const engine = createEngine('a job', chosenHome(options.home));
+      const engine = createEngine('a job', chosenHome(options.home), true);
       setOutcome(await carryOutJob(engine.home, id, engine.runnableJobs));
     });
+
+  program
+    .command(`${standInVerb} <machine...>`, { hidden: true })
+    .description('end what an engine was doing that died')
+    .requiredOption('--home <folder>', 'folder with the machines')
+    .action((machines: string[], options: { home: string }) =>
+      createEngine('a stand-in', chosenHome(options.home)).forsaken.endOf(machines),
+    );
 
   return program;
 }

@@ -32,7 +32,7 @@ export async function runVerb(
   options: CommonOptions,
   action: (engine: Engine, call: Call & { signal: AbortSignal }) => Promise<void>,
 ): Promise<void> {
-  const engine = createEngine(face, chosenHome(options.home));
+  const engine = createEngine(face, chosenHome(options.home), true);
   const interrupt = new AbortController();
   const onInterrupt = (signal: NodeJS.Signals): void => interrupt.abort(signal === 'SIGHUP' ? windowEnded : undefined);
   // Each time: a second Ctrl+C must not cut off what the first one is undoing.

@@ -6,6 +6,14 @@ import type { LockHolder } from './lock-holder.ts';
 /** Purpose of who only looks at a machine, and waits until nobody changes it. */
 export const lookOperation = 'look';
 
+/** Purpose of who ends what an engine left that died: nobody can do anything before that, so it is waited for. */
+export const recoverOperation = 'recover';
+
+/** True when nobody holds a lock, or somebody who only recovers. */
+export function isFreeSoon(holder: LockHolder | undefined): boolean {
+  return holder === undefined || holder.operation === recoverOperation;
+}
+
 /** What holds its lock for long, and gives it up for a while when somebody wants it. */
 export type YieldingOperation = 'merge' | 'pack';
 

@@ -2,13 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { lockHolder, tryFileLock } from './file-lock.ts';
 import type { FileLock, LockHolder } from './lock-holder.ts';
-import { lookOperation, wantLock, yieldsTo } from './lock-wanted.ts';
+import { lookOperation, recoverOperation, wantLock, yieldsTo } from './lock-wanted.ts';
 
 /** Long enough for the moment in which another engine only looks at the machine; a person notices nothing. */
 const patienceMs = 200;
 /** A merge in a running machine gives up its lock at once, unless it is about to end; that may take the disk a while. */
 const yieldPatienceMs = 20_000;
 const askAgainMs = 300;
+/** Longer than a QEMU that hangs is waited for (`qmp.ts`): who forces it off comes after that. */
+const recoverPatienceMs = 15_000;
 
 /**
  * Runs a change of something that one engine at a time may change.
@@ -44,7 +46,7 @@ export async function requireUnlocked(file: string, what: string): Promise<void>
       isAsked = true;
       end = started + yieldPatienceMs;
     }
-    if (performance.now() > end) {
+    if (performance.now() > Math.max(end, started + patienceWith(holder))) {
       throw lockedError(what, holder);
     }
     await delay(20);
@@ -64,12 +66,19 @@ async function acquire(file: string, what: string, purpose: Pick<LockHolder, 'op
       asked = performance.now();
       end = started + yieldPatienceMs;
     }
-    // A holder says who it is in the moment after it got the lock: so a nameless one is asked again.
-    if (performance.now() > end + (attempt.holder === undefined ? patienceMs : 0)) {
+    if (performance.now() > Math.max(end, started + patienceWith(attempt.holder))) {
       throw lockedError(what, attempt.holder);
     }
     await delay(20);
   }
+}
+
+/** A holder says who it is in the moment after it got the lock: so a nameless one is asked again. */
+function patienceWith(holder: LockHolder | undefined): number {
+  if (holder === undefined) {
+    return 2 * patienceMs;
+  }
+  return holder.operation === recoverOperation ? recoverPatienceMs : patienceMs;
 }
 
 /** @param what how the user knows it, such as `Machine “playground”` */
