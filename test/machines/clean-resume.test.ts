@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { processRecord } from '../../engine/store/records.ts';
@@ -13,8 +13,8 @@ import { QmpConnection } from '../../engine/hosts/qemu/qmp.ts';
 import { socketsIn } from '../../engine/hosts/qemu/sockets-folder.ts';
 import type { ResumeStep } from '../../engine/protocol/resume-steps.ts';
 import { GuestShell, inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const dayMs = 86_400_000;
@@ -23,15 +23,11 @@ const mostRounds = 12;
 const generation = z.object({ guid: z.string() });
 
 describe('a guest that comes back with its memory', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
     await guest((shell) => shell.run('while ! pidof qemu-ga > /dev/null; do usleep 100000; done; sleep 1'));
   });
-  after(() => home.remove());
 
   const guest = <T>(use: (shell: GuestShell) => Promise<T>): Promise<T> => inGuest(home.folder, name, use);
 

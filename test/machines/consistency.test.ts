@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GuestChecker } from '../support/consistency/guest-checker.ts';
 import { serviceWithWrongOrder, type WrongOrder } from '../support/consistency/wrong-order.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const rounds = Number(process.env['CKPT_ROUNDS'] ?? 4);
@@ -13,19 +13,15 @@ const triesOfWrongOrder = 8;
 const mostCheckpoints = 12;
 
 describe('memory and disks are of one instant', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
   let checker: GuestChecker;
   const random = seededRandom();
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
     checker = new GuestChecker(home.folder, name);
     await checker.start();
     await home.ckpt.run('take', ['take', name, 'clean']);
   });
-  after(() => home.remove());
 
   it(`${rounds} takes and applies at random moments → the guest’s checker never sees a mismatch, and its counter never skips`, async (context) => {
     const taken: { name: string; count: number }[] = [];

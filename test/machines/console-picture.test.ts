@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { type GuestShell, inGuest } from '../support/guest.ts';
 import { runCkpt } from '../support/ckpt.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 
 const name = 'lab';
 
 describe('what was on the console', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-    await guest((shell) => shell.run('true'));
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'up');
 
   const guest = <T>(use: (shell: GuestShell) => Promise<T>): Promise<T> => inGuest(home.folder, name, use);
   const take = (called: string, ...options: string[]) => home.ckpt.run('take', ['take', name, called, ...options]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
@@ -11,19 +11,13 @@ import { MachineFolder } from '../../engine/store/machine-folder.ts';
 import { Refusal } from '../support/ckpt.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 
 describe('endings', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'stopped');
 
   const inFolder = (...parts: string[]): string => path.join(home.machineFolder(name), ...parts);
   const exists = (file: string): Promise<boolean> =>

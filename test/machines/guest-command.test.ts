@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { runCkpt, type CkptRun } from '../support/ckpt.ts';
 import { inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
-import { TestHome } from '../support/test-home.ts';
 import { until } from '../support/vscode/until.ts';
 
 const name = 'lab';
 
 describe('a command in the guest', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-    await inGuest(home.folder, name, (shell) => shell.run('true'));
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'up');
 
   const ckpt = (args: string[]): Promise<CkptRun> => runCkpt(home.folder, args);
   const show = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;

@@ -1,26 +1,22 @@
 import assert from 'node:assert/strict';
 import { open, readFile } from 'node:fs/promises';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { restoreHugePages } from '../../engine/hosts/qemu/huge-pages.ts';
 import { guestAreas } from '../../engine/hosts/qemu/memory-areas.ts';
 import { touchMemory } from '../../engine/hosts/qemu/touch-memory.ts';
 import { GuestChecker } from '../support/consistency/guest-checker.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 
 const name = 'lab';
 
 describe('a guest in huge pages', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
   let checker: GuestChecker;
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
     checker = new GuestChecker(home.folder, name);
     await checker.start();
   });
-  after(() => home.remove());
 
   it('its memory is touched → each page of it is there before QEMU asks for it', async (context) => {
     const [pid] = await home.processes();

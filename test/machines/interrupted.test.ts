@@ -1,27 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const rounds = Number(process.env['CKPT_ROUNDS'] ?? 8);
 
 describe('an engine that is killed (kill -9) at any moment', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
   const random = seededRandom();
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-  });
-  after(() => home.remove());
 
   const machine = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   const write = (text: string): Promise<unknown> =>

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { GuestShell, inGuest } from '../support/guest.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { until } from '../support/vscode/until.ts';
 import { Client } from '../unit/engine/server/client.ts';
 
@@ -13,15 +13,7 @@ const noticedWithinMs = 4000;
 const panicked = /kernel panicked.*ckpt reset.*ckpt revert/;
 
 describe('a guest whose kernel panics', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-    await inGuest(home.folder, name, (shell) => shell.run('true'));
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'up');
 
   const show = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   /** Its process and where it is. */

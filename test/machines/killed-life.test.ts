@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const rounds = Number(process.env['CKPT_ROUNDS'] ?? 4);
@@ -15,16 +15,9 @@ const rounds = Number(process.env['CKPT_ROUNDS'] ?? 4);
 type Victim = 'engine' | 'hypervisor';
 
 describe('a save and a start that are killed (kill -9) at any moment', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
   const random = seededRandom();
   const counts: Record<string, number> = {};
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-  });
-  after(() => home.remove());
 
   const counter = async (): Promise<{ pid: string; value: number }> => {
     const said = await inGuest(home.folder, name, (shell) => shell.run('counter-status'));

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { MergingMachine } from '../support/merging-machine.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const rounds = Number(process.env['CKPT_ROUNDS'] ?? 2);
@@ -16,16 +16,13 @@ const slowly = ['--speed', '2M'];
 
 describe('merging layers of a machine while it runs', () => {
   const random = seededRandom();
-  let home: TestHome;
+  const home = homeOfSuite(name, 'stopped');
   let lab: MergingMachine;
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
     lab = new MergingMachine(home.ckpt, name);
     await lab.start();
   });
-  after(() => home.remove());
 
   const purge = async (checkpoint: string, ...options: string[]): Promise<void> => {
     const gone = await home.ckpt.run('delete', ['delete', name, checkpoint, '--purge', ...options]);

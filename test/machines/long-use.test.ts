@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
 import { withDiskContent } from '../support/disk-content.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const operations = Number(process.env['CKPT_OPERATIONS'] ?? 12);
@@ -25,15 +25,9 @@ describe('a guest that is used for long: files written, checkpoints taken, appli
   const random = seededRandom();
   const points = new Map<string, Point>();
   const done: string[] = [];
-  let home: TestHome;
+  const home = homeOfSuite(name, 'stopped');
   let files: ReadonlyMap<string, string> = new Map();
   let written = 0;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-  });
-  after(() => home.remove());
 
   const look = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   const pick = <T>(values: readonly T[]): T | undefined => values[Math.floor(random() * values.length)];

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { z } from 'zod';
 import { QmpConnection } from '../../engine/hosts/qemu/qmp.ts';
 import { socketsIn } from '../../engine/hosts/qemu/sockets-folder.ts';
 import { processRecord } from '../../engine/store/records.ts';
 import type { Refusal } from '../support/ckpt.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { MergingMachine } from '../support/merging-machine.ts';
-import { TestHome } from '../support/test-home.ts';
 import { until } from '../support/vscode/until.ts';
 
 const name = 'lab';
@@ -16,16 +16,13 @@ const name = 'lab';
 const blockAnswer = z.array(z.object({ inserted: z.object({ bps_wr: z.number(), iops_wr: z.number() }).optional() }));
 
 describe('a guest that writes faster than the layer that it writes to can be merged', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'stopped');
   let lab: MergingMachine;
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
     lab = new MergingMachine(home.ckpt, name);
     await lab.start();
   });
-  after(() => home.remove());
 
   /** What the guest may write, in bytes a second; 0 when there is no limit. */
   const limit = async (): Promise<number> => {

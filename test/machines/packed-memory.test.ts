@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { copyFile, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { CheckpointInfo, MachineInfo } from '../../engine/protocol/machines.ts';
@@ -10,25 +10,21 @@ import { MachineFolder } from '../../engine/store/machine-folder.ts';
 import { Refusal, runCkpt } from '../support/ckpt.ts';
 import { GuestChecker } from '../support/consistency/guest-checker.ts';
 import { auditMachine } from '../support/folder-audit.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const kills = Number(process.env['CKPT_ROUNDS'] ?? 2);
 
 describe('memory that is packed', () => {
-  let home: TestHome;
+  const home = homeOfSuite(name, 'started');
   let checker: GuestChecker;
   const random = seededRandom();
 
   before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
     checker = new GuestChecker(home.folder, name);
     await checker.start();
   });
-  after(() => home.remove());
 
   const machine = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   const point = async (wanted: string): Promise<CheckpointInfo> => {

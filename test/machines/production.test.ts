@@ -3,30 +3,22 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GroupInfo } from '../../engine/protocol/groups.ts';
 import type { Result } from '../../engine/protocol/operations.ts';
 import { Refusal, runCkpt } from '../support/ckpt.ts';
 import { type GuestShell, inGuest } from '../support/guest.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 const stopped = 'stopped';
 const killRounds = Number(process.env['CKPT_ROUNDS'] ?? 3);
 
 describe('a production checkpoint', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-    await guest((shell) => shell.run('true'));
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'up');
 
   const guest = <T>(use: (shell: GuestShell) => Promise<T>): Promise<T> => inGuest(home.folder, name, use);
   const take = (called: string, kind: string): Promise<Result<'take'>> =>

@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { Refusal } from '../support/ckpt.ts';
 import { GuestShell, inGuest } from '../support/guest.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 
 const name = 'lab';
 
 describe('a running machine', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'started');
 
   const guest = <T>(use: (shell: GuestShell) => Promise<T>): Promise<T> => inGuest(home.folder, name, use);
   const machine = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;

@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { z } from 'zod';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 
 const record = z.object({ milliseconds: z.number(), last: z.object({ isRunning: z.boolean() }).optional() });
 const manifest = z.object({ runningSeconds: z.number().optional() });
 
 describe('how long a machine has run', () => {
   const name = 'lab';
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'stopped');
 
   const read = async (...file: string[]): Promise<unknown> =>
     JSON.parse(await readFile(path.join(home.folder, 'machines', name, ...file), 'utf8'));

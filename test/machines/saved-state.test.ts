@@ -2,26 +2,19 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { Refusal } from '../support/ckpt.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { until } from '../support/vscode/until.ts';
 import { Client } from '../unit/engine/server/client.ts';
 
 const name = 'lab';
 
 describe('a machine that is saved', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'started');
 
   const machine = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   const memoryFiles = (): Promise<string[]> => readdir(path.join(home.machineFolder(name), 'memory'));

@@ -3,24 +3,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '../support/ckpt.ts';
 import { auditMachine } from '../support/folder-audit.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { engineFile } from '../support/project.ts';
-import { TestHome } from '../support/test-home.ts';
 
 const name = 'lab';
 
 describe('several engines at once', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-    await home.ckpt.run('start', ['start', name]);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'started');
 
   it('one is in the middle of a take → another is refused, told who holds the machine, and changes nothing; the first one finishes', async () => {
     const child = spawn(process.execPath, [engineFile, 'take', name, 'slow'], {

@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict';
 import { chmod, copyFile, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { MachineFolder } from '../../engine/store/machine-folder.ts';
 import type { Refusal } from '../support/ckpt.ts';
 import { withDiskContent } from '../support/disk-content.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 
 describe('a stopped machine', () => {
   const name = 'lab';
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'stopped');
 
   /** Starts the machine, runs a command in the guest, and shuts it down. */
   const session = async (command: string): Promise<void> => {

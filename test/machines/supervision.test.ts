@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { MachineInfo } from '../../engine/protocol/machines.ts';
 import { Refusal } from '../support/ckpt.ts';
 import { auditMachine } from '../support/folder-audit.ts';
 import { inGuest } from '../support/guest.ts';
-import { TestHome } from '../support/test-home.ts';
+import { homeOfSuite } from '../support/home-of-suite.ts';
 import { until } from '../support/vscode/until.ts';
 import { Client } from '../unit/engine/server/client.ts';
 
@@ -15,13 +15,7 @@ const name = 'lab';
 const noticedWithinMs = 4000;
 
 describe('a machine whose process is not what it was', () => {
-  let home: TestHome;
-
-  before(async () => {
-    home = await TestHome.withGuest();
-    await home.ckpt.run('createMachine', ['create-machine', name, '--image', 'playground']);
-  });
-  after(() => home.remove());
+  const home = homeOfSuite(name, 'stopped');
 
   const machine = async (): Promise<MachineInfo> => (await home.ckpt.run('show', ['show', name])).machine;
   const hypervisor = async (): Promise<number> => {

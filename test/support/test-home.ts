@@ -29,10 +29,15 @@ export class TestHome {
   /** With the test guest in its catalogue. */
   static async withGuest(): Promise<TestHome> {
     const home = await TestHome.create();
-    await cp(path.join(guestFolder, guestImageName), path.join(home.folder, 'images', guestImageName), {
+    await home.addGuest();
+    return home;
+  }
+
+  /** Puts the test guest into its catalogue. */
+  async addGuest(): Promise<void> {
+    await cp(path.join(guestFolder, guestImageName), path.join(this.folder, 'images', guestImageName), {
       recursive: true,
     });
-    return home;
   }
 
   machineFolder(machine: string): string {
