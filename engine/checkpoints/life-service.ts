@@ -3,6 +3,7 @@ import type { Params, Result } from '../protocol/operations.ts';
 import type { CheckpointService } from './checkpoint-service.ts';
 import { hostOf, type Call, type EngineContext } from './engine-context.ts';
 import { requireUp } from './locked-machine.ts';
+import { forgetMachine } from './forget-machine.ts';
 import { changeMachine } from './open-machine.ts';
 import { discardState, saveState } from './saved-state.ts';
 import { outlivingWindow } from './window-end.ts';
@@ -40,6 +41,10 @@ export class LifeService implements LifeCalls {
       discardState(this.#context, open),
     );
     return { ...(await this.#shown(machine)), freedBytes };
+  }
+
+  async forgetMachine({ machine }: Params<'forgetMachine'>): Promise<Result<'forgetMachine'>> {
+    return forgetMachine(this.#context, machine);
   }
 
   async #shown(machine: string): Promise<Pick<Result<'show'>, 'machine'>> {

@@ -95,6 +95,7 @@ export function viewUnread(context: EngineContext, folder: MachineFolder, error:
     state,
     ...shownProblem([sayError(error)]),
     folder: folder.path,
+    ...(folder.place.isElsewhere ? { isMoved: true as const } : {}),
     disks: [],
     now: {},
   };

@@ -79,6 +79,7 @@ const operationParams: { [K in OperationName]: z.ZodType<Params<K>> } = {
     ...hardware,
   }),
   removeMachine: z.strictObject(onMachine),
+  forgetMachine: z.strictObject(onMachine),
   start: z.strictObject(onMachine),
   stop: z.strictObject({
     ...onMachine,

@@ -19,6 +19,7 @@ import { addDoctorVerb } from './doctor-verb.ts';
 import { hiddenLayersText } from './hidden-layers-text.ts';
 import { exitCode, Output } from './output.ts';
 import { plannedVerb, runPlanned } from './planned-verb.ts';
+import { addForgetVerb } from './forget-verb.ts';
 import { addHistoryVerb } from './history-verb.ts';
 import { addSetGroupVerb } from './set-group-verb.ts';
 import { addCompareVerb } from './compare-verb.ts';
@@ -211,6 +212,7 @@ function buildProgram(
   addHistoryVerb(program, output);
   addCompareVerb(program, output);
   addSetGroupVerb(program, output);
+  addForgetVerb(program, output);
   addDoctorVerb(program, output, fail);
   addGuardVerbs(program, output, setOutcome);
 

@@ -11,10 +11,16 @@ export interface LifeOperations {
   };
   /** Gives up what `saveState` saved: the next `start` boots the machine from its disks, as after a power failure. */
   discardState: { params: { machine: string }; result: { machine: MachineInfo; freedBytes: number } };
+  /**
+   * Takes a machine off the list whose folder lies outside of the home and is not reachable. The folder stays as it is, wherever it is:
+   * `import` makes a machine of it again.
+   */
+  forgetMachine: { params: { machine: string }; result: { forgotten: string; /** Where it was. */ folder: string } };
 }
 
 export const lifeOperationNames = [
   'reset',
   'saveState',
   'discardState',
+  'forgetMachine',
 ] as const satisfies readonly (keyof LifeOperations)[];

@@ -193,6 +193,7 @@ export async function perform<K extends OperationName>(
     reset: (given) => engine.life.reset(given),
     saveState: (given, how) => engine.life.saveState(given, how),
     discardState: (given) => engine.life.discardState(given),
+    forgetMachine: (given) => engine.life.forgetMachine(given),
     take: (given, how) => engine.service.take(given, how),
     apply: (given, how) => engine.service.apply(given, how),
     revert: (given, how) => engine.service.revert(given, how),

@@ -11,6 +11,9 @@ export const removeMachine: CommandHandler = async (context, argument) => {
   if (machine === undefined) {
     return undefined;
   }
+  if (machine.state === 'unreachable' && machine.isMoved === true) {
+    return forget(context, machine);
+  }
   return (await agreed(context, machine))
     ? perform(context, {
         name: 'removeMachine',
@@ -23,6 +26,30 @@ export const removeMachine: CommandHandler = async (context, argument) => {
       })
     : undefined;
 };
+
+/** Nothing of one that is not reachable can be deleted. */
+async function forget(context: CheckpointsContext, { name, folder }: MachineInfo): Promise<unknown> {
+  const button = vscode.l10n.t('Take Off the List');
+  const chosen = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Take “{0}” off the list?', name),
+    {
+      modal: true,
+      detail: vscode.l10n.t(
+        'It is not reachable at {0}. Connect the disk that it lies on to use it again. Off the list, its folder stays as it is: “Import Machine…” makes a machine of it again.',
+        folder,
+      ),
+    },
+    button,
+  );
+  return chosen === button
+    ? perform(context, {
+        name: 'forgetMachine',
+        params: { machine: name },
+        title: vscode.l10n.t('Taking “{0}” off the list…', name),
+        done: () => context.machines.reloadSoon(),
+      })
+    : undefined;
+}
 
 /** What a damaged machine has, its records cannot tell: all of its folder goes. */
 async function agreed(context: CheckpointsContext, machine: MachineInfo): Promise<boolean> {

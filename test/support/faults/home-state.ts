@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openChain } from '../../../engine/disks/open-chain.ts';
 import type { LayerOfDisk } from '../../../engine/model/machine.ts';
 import type { SavedMemory } from '../../../engine/model/saved-memory.ts';
+import { isUnread } from '../../../engine/model/unread-machine.ts';
 import type { MachineInfo } from '../../../engine/protocol/machines.ts';
 import { readFirmware } from '../../../engine/store/firmware-folder.ts';
 import { Home } from '../../../engine/store/home.ts';
@@ -79,7 +80,7 @@ async function machineState(machine: MachineInfo, known: ReadonlySet<string>, pl
   const folder = new MachineFolder(machine.folder);
   let firmware: Record<string, string> = {};
   let memory: { memory?: string } = {};
-  if (state !== 'damaged') {
+  if (!isUnread(machine)) {
     const records = await folder.read();
     firmware = await firmwareHashes(folder, records.now.firmware);
     memory = await memoryOf(folder, records.now.memory);

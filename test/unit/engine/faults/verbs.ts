@@ -1,4 +1,4 @@
-import { mkdir, readdir, truncate } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { faultsOfHome } from '../../../support/faults/home-state.ts';
 import { call, lab, type PreparedVerb, type VerbCall } from '../../../support/faults/stopped-lab.ts';
@@ -83,6 +83,18 @@ export const verbs: Readonly<Record<string, VerbCall | PreparedVerb>> = {
         faults: await faultsOfHome(home),
       };
     },
+  },
+  'forget-machine': {
+    prepare: async ({ service, copies }, { home, image }) => {
+      const disk = path.join(home, 'elsewhere');
+      await mkdir(disk);
+      await service.createMachine({ name: 'away', disk: image }, {});
+      await copies.move({ machine: 'away', folder: disk }, {});
+      await rm(disk, { recursive: true });
+    },
+    verb: ({ life }) => life.forgetMachine({ machine: 'away' }),
+    look: async ({ service }) =>
+      (await service.list()).hosts.flatMap(({ machines }) => machines.map(({ name, state }) => `${name} ${state}`)),
   },
   ...dueVerbs,
   ...doctorVerbs,
