@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { appendFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -87,7 +88,7 @@ describe('in a German VS Code with a high contrast theme', () => {
       told,
       /Die Schicht \S+\.qcow2 wurde geändert, nachdem sie eingefroren war: die Größe war \d+ bytes und ist \d+ bytes\./,
     );
-    assert.match(told, /Was auf ihr beruht, kann verdorben sein, .*: Jetzt, „vorher“, .*der Klon „klon“\./);
+    assert.match(told, /Was auf ihr beruht, kann verdorben sein, .*: Jetzt, .*„vorher“, .*der Klon „klon“\./);
     assert.match(told, /Stellen Sie diese Datei aus einer Sicherung wieder her\. .*„Änderungen annehmen …“/);
     assert.doesNotMatch(told, /was changed|stands on it|Restore|auf Englisch/);
     await workbench.screenshot('75-german-finding');
@@ -104,5 +105,25 @@ describe('in a German VS Code with a high contrast theme', () => {
       /Die Datei \S+now\.json ist nicht glaubhaft: sie ist kein JSON\. Stellen Sie sie aus einer Sicherung wieder her, .* Nichts wurde geändert\.$/,
     );
     await workbench.screenshot('76-german-damaged');
+  });
+
+  it('a machine whose disk is not there is told as not reachable, with the ways on; off the list it is left alone', async () => {
+    const record = path.join(session.home.folder, 'machines', 'fern.moved.json');
+    await writeFile(record, JSON.stringify({ version: 1, path: '/nirgends/fern' }));
+    await workbench.waitForTreeState('fern', /nicht erreichbar/);
+    await workbench.expandRow('fern');
+    const { ariaLabel } = await workbench.treeRow([
+      'fern',
+      /^Die Maschine ist unter \/nirgends\/fern nicht erreichbar/,
+    ]);
+    assert.match(ariaLabel, /Schließen Sie den Datenträger an, .* nichts von ihr ist verloren/);
+    await workbench.screenshot('77-german-unreachable');
+    await workbench.contextMenu('fern', 'Maschine entfernen …');
+    const { message, detail } = await workbench.modalDialog();
+    assert.equal(message, '„fern“ aus der Liste nehmen?');
+    assert.match(detail, /bleibt ihr Ordner, wie er ist/);
+    await workbench.clickDialogButton('Aus der Liste nehmen');
+    await workbench.waitForNoTreeRow('fern');
+    assert.equal(existsSync(record), false);
   });
 });
