@@ -223,11 +223,18 @@ export class Workbench {
 
   /** Chooses from the context menu of a row; more than one item leads through submenus. */
   async contextMenu(address: RowAddress, ...items: Text[]): Promise<void> {
+    let problem = '';
     await until(
-      `the context menu of ${String(address)} to stay until an item is chosen`,
+      () => `the context menu of ${String(address)} to stay until an item is chosen. ${problem}`,
       async () => {
         await this.openContextMenu(address);
-        return chooseFromMenu(this.page, items);
+        try {
+          return await chooseFromMenu(this.page, items);
+        } catch (error) {
+          problem = String(error);
+          await this.page.keyboard.press('Escape');
+          return false;
+        }
       },
       { timeoutMilliseconds: viewTimeoutMilliseconds },
     );
