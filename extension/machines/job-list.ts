@@ -25,6 +25,7 @@ const idleMs = 5000;
 
 export class JobList implements vscode.Disposable {
   readonly #engine: Engine;
+  readonly #machines: MachineList;
   readonly #log: vscode.LogOutputChannel;
   readonly #change = new vscode.EventEmitter<JobListChange>();
   readonly #listeners: vscode.Disposable;
@@ -39,6 +40,7 @@ export class JobList implements vscode.Disposable {
 
   constructor(engine: Engine, machines: MachineList, log: vscode.LogOutputChannel) {
     this.#engine = engine;
+    this.#machines = machines;
     this.#log = log;
     this.#listeners = vscode.Disposable.from(
       // A job changes machines, and makes them busy, as it begins, and again as it ends.
@@ -116,6 +118,9 @@ export class JobList implements vscode.Disposable {
       before.every(({ id, state }, index) => jobs[index]?.id === id && jobs[index].state === state);
     if (!same) {
       this.#change.fire({});
+      this.#machines.refreshSoon(
+        new Set([...interruptedIn(before, jobs), ...interruptedIn(jobs, before)].flatMap((job) => this.#nameOf(job))),
+      );
       return;
     }
     const progressed = jobs.filter(({ progress }, index) => progress?.updated !== before[index]?.progress?.updated);
@@ -123,6 +128,18 @@ export class JobList implements vscode.Disposable {
       this.#change.fire({ progressed });
     }
   }
+
+  #nameOf({ machine }: ShownJob): string[] {
+    const found = machine === undefined ? undefined : this.#machines.find(machine.id);
+    return found === undefined ? [] : [found.name];
+  }
+}
+
+/** Those that are in one list and not in the other. A machine says so of itself, and no change of it tells when that is over. */
+function interruptedIn(jobs: readonly ShownJob[], others: readonly ShownJob[]): ShownJob[] {
+  const interrupted = (list: readonly ShownJob[]): ShownJob[] => list.filter(({ state }) => state === 'interrupted');
+  const known = new Set(interrupted(others).map(({ id }) => id));
+  return interrupted(jobs).filter(({ id }) => !known.has(id));
 }
 
 function shownJob({ id, operation, state, machine, progress }: JobInfo): ShownJob[] {

@@ -76,6 +76,13 @@ export class MachineList implements vscode.Disposable {
     this.#queue.add('all');
   }
 
+  /** Asks for some machines again, soon. @param names of machines */
+  refreshSoon(names: ReadonlySet<string>): void {
+    if (names.size > 0) {
+      this.#queue.add(new Set(names));
+    }
+  }
+
   /** Takes in what an operation answered with, before the engine announces it. */
   put(told: MachineInfo): void {
     const machine = forEditor(told);
