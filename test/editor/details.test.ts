@@ -199,7 +199,7 @@ describe('the details of a machine', () => {
   });
 
   it('a window that is opened again shows what was looked at', async () => {
-    await workbench.page.reload();
+    await workbench.reload();
     await page.getByRole('treeitem', { selected: true }).waitFor({ timeout: 60_000 });
     await page.getByRole('heading', { name: machine }).waitFor();
   });

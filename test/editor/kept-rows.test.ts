@@ -72,7 +72,7 @@ describe('rows that stay what they were', () => {
     // What was kept before is on its way when a later change has come back.
     await run('annotate', machine, 'fourth', '--colour', 'blue');
     await workbench.waitForTreeState(/^Checkpoint fourth/, /blue/);
-    await workbench.page.reload();
+    await workbench.reload();
     await workbench.openView(view);
     await workbench.treeRow([/^Trash of/, 'first']);
     await workbench.screenshot('k1-reloaded');
@@ -88,7 +88,7 @@ describe('rows that stay what they were', () => {
     await workbench.runCommand('VM Checkpoints: Show Engine Information');
     await workbench.quickPickItems();
     await workbench.cancelQuickInput();
-    await workbench.page.reload();
+    await workbench.reload();
     await workbench.openView(view);
     assert.equal((await workbench.treeRow(/^Host Local/)).isExpanded, false);
     await workbench.expandRow(/^Host Local/);

@@ -254,6 +254,15 @@ export class Workbench {
     await this.quick.runCommand(title);
   }
 
+  /**
+   * Reloads the window as users do. A browser that is told to reload does not wait until VS Code has written down what was open.
+   */
+  async reload(): Promise<void> {
+    const loaded = this.page.waitForEvent('load', { timeout: viewTimeoutMilliseconds });
+    // The palette goes with the window.
+    await Promise.all([loaded, this.runCommand('Developer: Reload Window').catch(() => undefined)]);
+  }
+
   /** Picks an item from a quick pick, by its label. */
   async quickPick(label: Text): Promise<void> {
     await this.quick.pick(label);
