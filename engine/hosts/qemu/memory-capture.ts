@@ -180,7 +180,11 @@ const ways: Readonly<
 
   /** Memory is copied while the guest runs, and what it changed meanwhile again; it pauses for the last of it. */
   'pause-before-switchover': async (monitor, { target, whileStopped, signal, hypervisor }, pauses) => {
-    await (seesAllWrites(hypervisor) ? copyRepeatedly : copyOnce)(monitor, target, pauses, signal);
+    if (seesAllWrites(hypervisor)) {
+      await copyRepeatedly(monitor, target, signal);
+    } else {
+      await copyOnce(monitor, target, pauses, signal);
+    }
     await whileStopped();
     await monitor.execute('migrate-continue', { state: 'pre-switchover' });
     await untilCompleted(monitor, target, signal);
@@ -206,7 +210,6 @@ const ways: Readonly<
 async function copyRepeatedly(
   monitor: QmpConnection,
   target: MemoryTarget,
-  _pauses: PauseWatch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await monitor.execute('migrate', target.destination);
