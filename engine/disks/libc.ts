@@ -40,3 +40,19 @@ function load(): typeof libc {
     return undefined;
   }
 }
+
+/**
+ * A call that only Linux has.
+ * @param prototype of the function, in C
+ * @returns undefined elsewhere, and where the C library is older than the call
+ */
+export function linuxCall<Arguments extends unknown[]>(prototype: string): LibcFunction<Arguments> | undefined {
+  if (process.platform !== 'linux') {
+    return undefined;
+  }
+  try {
+    return libc?.func<Arguments>(prototype);
+  } catch {
+    return undefined;
+  }
+}

@@ -4,7 +4,7 @@ import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { libc } from '../../disks/libc.ts';
+import { linuxCall } from '../../disks/libc.ts';
 import { CheckpointError } from '../../model/checkpoint-error.ts';
 import { syncFolder } from '../../store/atomic-file.ts';
 import { GrowingHash } from './growing-hash.ts';
@@ -43,12 +43,9 @@ export function fileChannel(file: string): MigrationPlace {
 }
 
 /** fallocate(2) of Linux, with `FALLOC_FL_KEEP_SIZE`. */
-const reserve =
-  process.platform === 'linux'
-    ? libc?.func<[fd: number, mode: number, offset: number, length: number]>(
-        'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
-      )
-    : undefined;
+const reserve = linuxCall<[fd: number, mode: number, offset: number, length: number]>(
+  'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
+);
 const keepSize = 1;
 
 /**

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { libc } from '../../disks/libc.ts';
+import { libc, linuxCall } from '../../disks/libc.ts';
 import { guestAreas, type MemoryRange } from './memory-areas.ts';
 
 const pageBytes = 4096;
@@ -9,6 +9,11 @@ const pagesOfCall = 1024;
 const [vectorBytes, lengthAt, addressBytes] = [16, 8, 6];
 /** Of more than that, the processor would not keep a line of each page until QEMU comes by. */
 const mostBytes = 2 * 1024 ** 3;
+
+/** process_vm_readv(2) */
+const readOtherProcess = linuxCall<
+  [pid: number, local: Buffer, locals: number, remote: Buffer, remotes: number, flags: number]
+>('int64_t process_vm_readv(int pid, void *local, size_t locals, void *remote, size_t remotes, size_t flags)');
 
 /** @returns how many of the pages were read, or less than 0 */
 type ReadPages = (pid: number, start: number, pages: number) => Promise<number>;
@@ -46,12 +51,10 @@ async function areasOf(pid: number): Promise<MemoryRange[]> {
 }
 
 function pageReader(): ReadPages | undefined {
-  if (process.platform !== 'linux' || libc === undefined) {
+  const read = readOtherProcess;
+  if (read === undefined || libc === undefined) {
     return undefined;
   }
-  const read = libc.func<[pid: number, local: Buffer, locals: number, remote: Buffer, remotes: number, flags: number]>(
-    'int64_t process_vm_readv(int pid, void *local, size_t locals, void *remote, size_t remotes, size_t flags)',
-  );
   const bytes = Buffer.alloc(pagesOfCall);
   const local = Buffer.alloc(vectorBytes);
   local.writeBigUInt64LE(libc.address(bytes));

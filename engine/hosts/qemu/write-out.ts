@@ -1,15 +1,12 @@
-import { libc } from '../../disks/libc.ts';
+import { linuxCall } from '../../disks/libc.ts';
 
 /** What is handed to the disk at a time. */
 const pieceBytes = 32 * 1024 * 1024;
 
 /** sync_file_range(2) of Linux. */
-const syncRange =
-  process.platform === 'linux'
-    ? libc?.func<[fd: number, offset: number, length: number, flags: number]>(
-        'int sync_file_range(int fd, int64_t offset, int64_t length, uint flags)',
-      )
-    : undefined;
+const syncRange = linuxCall<[fd: number, offset: number, length: number, flags: number]>(
+  'int sync_file_range(int fd, int64_t offset, int64_t length, uint flags)',
+);
 /** `SYNC_FILE_RANGE_WRITE`: begins to write, and does not wait for it. */
 const beginWriting = 2;
 
